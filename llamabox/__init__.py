@@ -1,0 +1,69 @@
+"""llamabox: llama.cpp behind a Python library and an OpenAI-compatible server."""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from ._version import __version__
+from .errors import (
+    EngineClosed,
+    EngineError,
+    EngineOverloaded,
+    GenerationError,
+    IncompatibleLibrary,
+    InvalidRequest,
+    LlamaboxError,
+    ModelLoadError,
+    PromptTooLong,
+    TemplateError,
+)
+from .params import EngineParams, GenerationParams, ModelParams
+
+if TYPE_CHECKING:
+    from .api import (
+        AsyncStream,
+        Chunk,
+        Completion,
+        Engine,
+        EngineStats,
+        FinishReason,
+        Model,
+        Prompt,
+        Stream,
+        packaged_model,
+    )
+
+__all__ = [
+    "AsyncStream",
+    "Chunk",
+    "Completion",
+    "Engine",
+    "EngineClosed",
+    "EngineError",
+    "EngineOverloaded",
+    "EngineParams",
+    "EngineStats",
+    "FinishReason",
+    "GenerationError",
+    "GenerationParams",
+    "IncompatibleLibrary",
+    "InvalidRequest",
+    "LlamaboxError",
+    "Model",
+    "ModelLoadError",
+    "ModelParams",
+    "Prompt",
+    "PromptTooLong",
+    "Stream",
+    "TemplateError",
+    "__version__",
+    "packaged_model",
+]
+
+
+def __getattr__(name: str) -> Any:
+    """Import `llamabox.api`, and with it llama.cpp, when something of it is first used."""
+    if name in __all__:
+        return getattr(importlib.import_module(".api", __name__), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,0 +1,18 @@
+from libc.stdint cimport int32_t
+
+from .lib cimport Library
+from .llama cimport llama_batch, llama_pos, llama_seq_id
+
+
+cdef class Context:
+    cdef void* ctx
+    cdef void* memory
+    cdef readonly Library library
+    cdef readonly object owner
+    cdef readonly int32_t n_ctx
+    cdef readonly int32_t n_batch
+    cdef readonly int32_t n_ubatch
+    cdef readonly int32_t n_seq_max
+    cdef int32_t forward(self, llama_batch batch) noexcept nogil
+    cdef float* logits(self, int32_t i_row) noexcept nogil
+    cdef int32_t trim(self, llama_seq_id seq, llama_pos n_keep) noexcept nogil

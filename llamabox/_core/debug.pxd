@@ -1,0 +1,2 @@
+cdef extern from "debug.h":
+    const bint LLAMABOX_DEBUG

@@ -1,0 +1,18 @@
+from .request cimport RequestC
+from .sync cimport pthread_cond_t, pthread_mutex_t
+
+
+cdef struct InboxC:
+    pthread_mutex_t mutex
+    pthread_cond_t changed
+    RequestC* first
+    RequestC* last
+    bint closed
+
+
+cdef void inbox_init(InboxC* inbox) noexcept nogil
+cdef void inbox_free(InboxC* inbox) noexcept nogil
+cdef bint inbox_put(InboxC* inbox, RequestC* request) noexcept nogil
+cdef RequestC* inbox_take(InboxC* inbox, bint wait) noexcept nogil
+cdef void inbox_close(InboxC* inbox) noexcept nogil
+cdef bint inbox_is_closed(InboxC* inbox) noexcept nogil

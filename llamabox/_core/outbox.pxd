@@ -1,0 +1,40 @@
+from cpython.ref cimport PyObject
+from libc.stdint cimport int32_t, int64_t
+
+from .sync cimport pthread_mutex_t
+
+
+cdef struct EventC:
+    PyObject* request     # the Request; with the last event its reference passes to the outbox
+    int32_t offset        # of the released text in the buffer beside the events
+    int32_t n_bytes
+    int32_t n_tokens
+    int32_t finish        # FinishC
+
+
+cdef struct EventsC:
+    EventC* events
+    int32_t n_events
+    int32_t events_capacity
+    char* text
+    int32_t n_text
+    int32_t text_capacity
+
+
+cdef struct OutboxC:
+    pthread_mutex_t mutex
+    EventsC filling       # written by the step thread under the mutex
+    int fd_write
+    bint notified
+
+
+cdef int events_append(EventsC* events, PyObject* request, const char* text, int32_t n_bytes,
+                       int32_t n_tokens, int32_t finish) noexcept nogil
+cdef void events_free(EventsC* events) noexcept nogil
+cdef bint outbox_notify(OutboxC* outbox) noexcept nogil
+
+
+cdef class Outbox:
+    cdef OutboxC c
+    cdef EventsC draining
+    cdef readonly int fd

@@ -1,0 +1,51 @@
+from cpython.ref cimport PyObject
+from libc.stdint cimport int32_t, int64_t
+
+from .llama cimport llama_token
+from .outbox cimport Outbox, OutboxC
+from .sampler cimport Sampler, SamplerC
+from .text cimport TextC
+from .vocab cimport Vocab
+
+
+cdef struct RequestC:
+    llama_token* tokens   # what is known: the prompt, then the output
+    int32_t n_prompt
+    int32_t n_tokens      # known
+    int32_t n_past        # computed: cells that its slot holds
+    int32_t n_limit       # known tokens at which it ends with FINISH_LENGTH
+    int32_t n_cached      # prompt tokens that were in a slot already
+    int32_t n_unreported  # output tokens of which no event tells yet
+    int32_t i_slot        # -1 while it waits
+    int32_t i_row         # its output row in the current batch, or -1
+    int32_t finish        # FinishC
+    int cancelled         # set by any thread, read at step boundaries
+    int64_t sequence      # order of arrival
+    TextC text
+    SamplerC* sampler
+    OutboxC* outbox
+    PyObject* owner       # the Request, which the step thread holds a reference to
+    RequestC* next        # in the inbox, and in the queue
+    int64_t t_submit      # nanoseconds of the monotonic clock; 0 is not yet
+    int64_t t_admit
+    int64_t t_first
+    int64_t t_last
+
+
+cdef class Request:
+    cdef RequestC c
+    cdef readonly Vocab vocab
+    cdef readonly Sampler sampler
+    cdef readonly Outbox outbox
+    cdef public object consumer
+    cdef int take_prompt(self, const int32_t[::1] prompt) except -1
+    cdef int take_stops(self, stops) except -1
+
+
+cdef inline int32_t n_output(const RequestC* request) noexcept nogil:
+    return request.n_tokens - request.n_prompt
+
+
+cdef inline int32_t n_pending(const RequestC* request) noexcept nogil:
+    """Known tokens that are not computed yet: the catch-up rule's only number."""
+    return request.n_tokens - request.n_past

@@ -1,0 +1,53 @@
+from libc.stdint cimport int32_t, int64_t
+
+from .batch cimport Batch
+from .context cimport Context
+from .inbox cimport InboxC
+from .llama cimport llama_token, llama_token_data
+from .outbox cimport EventsC
+from .request cimport RequestC
+from .slots cimport SlotC, Slots
+from .stats cimport StatsC
+from .vocab cimport Vocab
+from .waiting cimport WaitingC
+
+
+cdef class Scheduler:
+    cdef readonly Context context
+    cdef readonly Vocab vocab
+    cdef readonly Slots slots
+    cdef readonly Batch batch
+    cdef InboxC inbox
+    cdef WaitingC waiting
+    cdef EventsC events               # of this step, for all outboxes
+    cdef StatsC counters
+    cdef llama_token_data* scratch    # [max(n_vocab, n_ctx)]
+    cdef int64_t n_arrived
+    cdef int32_t i_turn               # the slot whose prompt is served first
+    cdef int32_t n_prefill_rows       # of the current batch
+
+    cdef void loop(self) noexcept nogil
+    cdef bint receive(self) noexcept nogil
+    cdef void step(self) noexcept nogil
+    cdef void drop_cancelled(self) noexcept nogil
+    cdef void admit(self) noexcept nogil
+    cdef bint has_room(self, RequestC* request) noexcept nogil
+    cdef void start(self, RequestC* request, int32_t i_slot, int32_t n_prefix) noexcept nogil
+    cdef void plan(self) noexcept nogil
+    cdef int32_t n_decoding(self) noexcept nogil
+    cdef void fill_decode(self) noexcept nogil
+    cdef void fill_prefill(self) noexcept nogil
+    cdef void fill(self, int32_t i_slot, int32_t n) noexcept nogil
+    cdef void make_room(self, int32_t n_cells) noexcept nogil
+    cdef void preempt(self, int32_t i_slot) noexcept nogil
+    cdef bint forward(self) noexcept nogil
+    cdef void recover(self, int32_t code) noexcept nogil
+    cdef void settle(self, int64_t t_start) noexcept nogil
+    cdef void account(self, int64_t now, int64_t elapsed) noexcept nogil
+    cdef void extend(self, RequestC* request, int64_t now) noexcept nogil
+    cdef void count_token(self, RequestC* request, int64_t now) noexcept nogil
+    cdef void report(self, RequestC* request, int32_t n_bytes) noexcept nogil
+    cdef void finish(self, RequestC* request, int32_t reason) noexcept nogil
+    cdef void publish(self) noexcept nogil
+    cdef void finish_all(self) noexcept nogil
+    cdef void check(self) noexcept nogil

@@ -1,0 +1,32 @@
+"""Mutex, condition and clock for code that runs without the GIL."""
+from libc.stdint cimport int64_t
+from posix.time cimport CLOCK_MONOTONIC, clock_gettime, timespec
+
+cdef extern from "<pthread.h>" nogil:
+    ctypedef struct pthread_mutex_t:
+        pass
+    ctypedef struct pthread_cond_t:
+        pass
+    int pthread_mutex_init(pthread_mutex_t* mutex, void* attr)
+    int pthread_mutex_destroy(pthread_mutex_t* mutex)
+    int pthread_mutex_lock(pthread_mutex_t* mutex)
+    int pthread_mutex_unlock(pthread_mutex_t* mutex)
+    int pthread_cond_init(pthread_cond_t* cond, void* attr)
+    int pthread_cond_destroy(pthread_cond_t* cond)
+    int pthread_cond_wait(pthread_cond_t* cond, pthread_mutex_t* mutex)
+    int pthread_cond_signal(pthread_cond_t* cond)
+
+cdef extern from *:
+    """
+    #define llamabox_load(p) __atomic_load_n((p), __ATOMIC_ACQUIRE)
+    #define llamabox_store(p, v) __atomic_store_n((p), (v), __ATOMIC_RELEASE)
+    """
+    int load_int "llamabox_load" (int* p) noexcept nogil
+    void store_int "llamabox_store" (int* p, int value) noexcept nogil
+
+
+cdef inline int64_t now_ns() noexcept nogil:
+    """The monotonic clock, in nanoseconds."""
+    cdef timespec t
+    clock_gettime(CLOCK_MONOTONIC, &t)
+    return <int64_t> t.tv_sec * 1_000_000_000 + t.tv_nsec

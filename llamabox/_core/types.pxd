@@ -1,0 +1,10 @@
+"""Enums that several core modules share."""
+
+cdef enum FinishC:
+    FINISH_NONE = 0
+    FINISH_EOG = 1        # an end-of-generation token was sampled
+    FINISH_STOP = 2       # a stop string was completed
+    FINISH_LENGTH = 3     # n_predict, or the end of the context
+    FINISH_CANCELLED = 4
+    FINISH_ERROR = 5      # llama.cpp failed on a batch that held the request
+    N_FINISH = 6

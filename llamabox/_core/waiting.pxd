@@ -1,0 +1,12 @@
+from .request cimport RequestC
+
+
+cdef struct WaitingC:
+    RequestC* first
+    RequestC* last
+    int n
+
+
+cdef void waiting_put(WaitingC* waiting, RequestC* request) noexcept nogil
+cdef RequestC* waiting_take(WaitingC* waiting) noexcept nogil
+cdef RequestC* waiting_take_cancelled(WaitingC* waiting) noexcept nogil

@@ -1,0 +1,34 @@
+"""The library: text, messages, threads and event loops over the core.
+
+Nothing here knows of HTTP, status codes or OpenAI's field names, and nothing here imports
+`llamabox.server`.
+"""
+
+from .chat import ChatTemplate
+from .engine import Engine, Prompt
+from .model import Model, packaged_model
+from .results import Chunk, Completion, EngineStats, FinishReason, Histogram, Timings
+from .stream import AsyncStream, Stream
+from .system import Device, list_devices, physical_cores, system_info
+from .text import Tokenizer
+
+__all__ = [
+    "AsyncStream",
+    "ChatTemplate",
+    "Chunk",
+    "Completion",
+    "Device",
+    "Engine",
+    "EngineStats",
+    "FinishReason",
+    "Histogram",
+    "Model",
+    "Prompt",
+    "Stream",
+    "Timings",
+    "Tokenizer",
+    "list_devices",
+    "packaged_model",
+    "physical_cores",
+    "system_info",
+]

@@ -1,0 +1,62 @@
+"""llama.cpp contexts: made, warmed up and freed here; used by the core."""
+
+from __future__ import annotations
+
+import ctypes
+
+import llama_cpp
+
+from .._core.context import Context
+from ..errors import ModelLoadError
+from ..params import EngineParams
+from .model import Model, llama_errors
+from .system import default_threads
+
+
+class OwnedContext:
+    """A `llama_context` and the core's view of it.
+
+    :param model: kept alive.
+    :raises ModelLoadError: llama.cpp cannot make it, or it cannot generate.
+    """
+
+    def __init__(self, model: Model, params: EngineParams) -> None:
+        with llama_errors() as errors:
+            self.address = llama_cpp.llama_init_from_model(model.address, _c_params(params))
+        if not self.address:
+            reason = "; ".join(errors) or "llama.cpp gives no reason"
+            raise ModelLoadError(f"{model.path}: no context of {params.n_ctx} cells: {reason}")
+        if not llama_cpp.llama_get_memory(self.address):
+            self.close()
+            raise ModelLoadError(f"{model.path}: the model does not generate text")
+        self.core = Context(model.library, self.address, owner=model)
+
+    def warm_up(self) -> None:
+        """Run one forward and forget it, so that no request pays for first-time work."""
+        token = ctypes.c_int32(0)
+        batch = llama_cpp.llama_batch_get_one(ctypes.pointer(token), 1)
+        llama_cpp.llama_set_warmup(self.address, True)
+        llama_cpp.llama_decode(self.address, batch)
+        llama_cpp.llama_set_warmup(self.address, False)
+        llama_cpp.llama_memory_clear(llama_cpp.llama_get_memory(self.address), True)
+        llama_cpp.llama_synchronize(self.address)
+
+    def close(self) -> None:
+        if self.address:
+            llama_cpp.llama_free(self.address)
+        self.address = 0
+
+
+def _c_params(params: EngineParams) -> llama_cpp.llama_context_params:
+    n_threads = params.n_threads or default_threads()
+    c_params = llama_cpp.llama_context_default_params()
+    c_params.n_ctx = params.n_ctx
+    c_params.n_batch = max(params.n_batch, params.n_parallel)
+    c_params.n_ubatch = min(params.n_ubatch, c_params.n_batch)
+    c_params.n_seq_max = params.n_parallel
+    c_params.n_outputs_max = params.n_parallel
+    c_params.n_threads = n_threads
+    c_params.n_threads_batch = params.n_threads_batch or n_threads
+    c_params.kv_unified = True
+    c_params.no_perf = True
+    return c_params

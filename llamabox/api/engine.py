@@ -1,0 +1,292 @@
+"""The engine: one model, one context, one step thread, any number of callers."""
+
+from __future__ import annotations
+
+import asyncio
+import concurrent.futures
+import dataclasses
+import os
+import secrets
+import threading
+import weakref
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import llama_cpp
+
+from .._core.outbox import Outbox
+from .._core.request import Request
+from .._core.sampler import Sampler
+from .._core.scheduler import Scheduler
+from ..errors import EngineClosed, InvalidRequest, PromptTooLong
+from ..params import MAX_SEED, RANDOM_SEED, UNLIMITED, EngineParams, GenerationParams
+from .chat import CHATML, ChatTemplate, Message
+from .context import OwnedContext
+from .model import Model
+from .results import Completion, EngineStats, Histogram
+from .stream import AsyncStream, Generation, LoopDelivery, Stream
+from .text import Tokens
+
+HISTOGRAMS = ("queue_time", "first_token", "inter_token")
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Prompt:
+    """A prompt that is ready to run.
+
+    :param tokens: int32 [n_tokens].
+    :param text: what they came from; "" if they were given as tokens.
+    """
+
+    tokens: Tokens
+    text: str
+
+    @property
+    def n_tokens(self) -> int:
+        return len(self.tokens)
+
+
+PromptLike = str | Sequence[int] | Sequence[Message] | Prompt
+"""Text, token ids, chat messages, or what `prepare` made of them."""
+
+
+class Engine:
+    """Continuous batching over one model; a context manager.
+
+    `generate`, `chat` and `stream` block and may be called by any thread. Their `a...` forms,
+    `prepare`, `prepare_chat` and `submit` belong to the running event loop; several loops and
+    threads may share an engine. Options are fields of `GenerationParams`.
+
+    :param model: a loaded `Model`, a path, or None for the packaged model.
+    :param params: sizes and threads.
+    :param chat_template: Jinja source that replaces the model's own.
+    :ivar n_ctx: cells of the pool.
+    :raises ModelLoadError: the model or its context cannot be made.
+    :raises TemplateError: the chat template does not compile.
+    """
+
+    def __init__(
+        self,
+        model: Model | str | os.PathLike[str] | None = None,
+        params: EngineParams | None = None,
+        *,
+        chat_template: str | None = None,
+    ) -> None:
+        self.params = params or EngineParams()
+        owned_model = None if isinstance(model, Model) else Model.load(model)
+        self.model: Model = owned_model or model  # type: ignore[assignment]
+        tokenizer = self.model.tokenizer
+        source = chat_template or self.model.chat_template or CHATML
+        self.template = ChatTemplate(source, bos=tokenizer.bos, eos=tokenizer.eos)
+        context = OwnedContext(self.model, self.params)
+        if self.params.warmup:
+            context.warm_up()
+        self.n_ctx = min(self.params.n_ctx or context.core.n_ctx, context.core.n_ctx)
+        self._scheduler = Scheduler(
+            context.core, self.model.vocab, self.params.n_parallel, self.n_ctx
+        )
+        self._deliveries: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, LoopDelivery]
+        self._deliveries = weakref.WeakKeyDictionary()
+        self._lock = threading.Lock()
+        self._executor = concurrent.futures.ThreadPoolExecutor(4, "llamabox-prepare")
+        thread = threading.Thread(target=self._scheduler.run, name="llamabox-step", daemon=True)
+        thread.start()
+        self._shut_down = weakref.finalize(
+            self, _shut_down, self._scheduler, thread, self._executor, context, owned_model
+        )
+
+    def generate(
+        self, prompt: PromptLike, params: GenerationParams | None = None, **options: Any
+    ) -> Completion:
+        """Run a prompt to its end.
+
+        :raises InvalidRequest: the prompt or an option is wrong.
+        :raises EngineClosed: the engine is closed.
+        :raises GenerationError: llama.cpp failed.
+        """
+        return self.stream(prompt, params, **options).completion()
+
+    def chat(
+        self,
+        messages: Sequence[Message],
+        params: GenerationParams | None = None,
+        *,
+        tools: Sequence[Mapping[str, Any]] | None = None,
+        **options: Any,
+    ) -> Completion:
+        """Run the assistant's next turn to its end; raises as `generate`, and `TemplateError`."""
+        return self.generate(self._chat_prompt(messages, tools=tools), params, **options)
+
+    def stream(
+        self, prompt: PromptLike, params: GenerationParams | None = None, **options: Any
+    ) -> Stream:
+        """Start a prompt; returns an iterator of `Chunk`. Raises as `generate`."""
+        params = (params or GenerationParams()).replace(**options)
+        stream = Stream(Outbox(), params.stop)
+        self._start(stream, stream.outbox, self._prompt(prompt), params)
+        return stream
+
+    async def agenerate(
+        self, prompt: PromptLike, params: GenerationParams | None = None, **options: Any
+    ) -> Completion:
+        """`generate` for the running event loop; cancelled with its task."""
+        stream = await self.astream(prompt, params, **options)
+        return await stream.completion()
+
+    async def achat(
+        self,
+        messages: Sequence[Message],
+        params: GenerationParams | None = None,
+        *,
+        tools: Sequence[Mapping[str, Any]] | None = None,
+        **options: Any,
+    ) -> Completion:
+        """`chat` for the running event loop; cancelled with its task."""
+        prompt = await self.prepare_chat(messages, tools=tools)
+        return await self.agenerate(prompt, params, **options)
+
+    async def astream(
+        self, prompt: PromptLike, params: GenerationParams | None = None, **options: Any
+    ) -> AsyncStream:
+        """`stream` for the running event loop."""
+        params = (params or GenerationParams()).replace(**options)
+        return self.submit(await self.prepare(prompt), params)
+
+    async def prepare(self, prompt: PromptLike) -> Prompt:
+        """Tokenize, off the event loop; raises as `generate`, and `TemplateError`."""
+        if isinstance(prompt, Prompt):
+            return prompt
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._executor, self._prompt, prompt)
+
+    async def prepare_chat(
+        self,
+        messages: Sequence[Message],
+        *,
+        tools: Sequence[Mapping[str, Any]] | None = None,
+        template_kwargs: Mapping[str, Any] | None = None,
+        add_generation_prompt: bool = True,
+    ) -> Prompt:
+        """Render and tokenize a conversation, off the event loop.
+
+        :param tools: function descriptions in OpenAI's form.
+        :param template_kwargs: more variables for the template.
+        :raises TemplateError: the template refuses the messages.
+        :raises PromptTooLong: the prompt does not fit the context.
+        """
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(
+            self._executor,
+            lambda: self._chat_prompt(
+                messages,
+                tools=tools,
+                variables=template_kwargs,
+                add_generation_prompt=add_generation_prompt,
+            ),
+        )
+
+    def submit(self, prompt: Prompt, params: GenerationParams) -> AsyncStream:
+        """Start a prepared prompt for the running event loop, without waiting.
+
+        :raises InvalidRequest: the prompt has no tokens, or is too long.
+        :raises EngineClosed: the engine is closed.
+        """
+        loop = asyncio.get_running_loop()
+        with self._lock:
+            delivery = self._deliveries.get(loop)
+            if delivery is None:
+                delivery = self._deliveries[loop] = LoopDelivery(loop)
+        stream = delivery.open(params.stop)
+        try:
+            self._start(stream, delivery.outbox, prompt, params)
+        except BaseException:
+            delivery.abandon()
+            raise
+        return stream
+
+    def stats(self) -> EngineStats:
+        """Counters since the start, and the state now; for any thread."""
+        fields = self._scheduler.stats()
+        for name in HISTOGRAMS:
+            fields[name] = Histogram(*fields[name])
+        return EngineStats(n_ctx=self.n_ctx, n_slots=self.params.n_parallel, **fields)
+
+    def close(self) -> None:
+        """Cancel what runs, end the step thread and free the context; blocks for a step at most.
+
+        Streams end with `FinishReason.CANCELLED`. Closing twice is fine.
+        """
+        self._shut_down()
+
+    def __enter__(self) -> Engine:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _start(
+        self, stream: Generation, outbox: Outbox, prompt: Prompt, params: GenerationParams
+    ) -> None:
+        n_limit = self.n_ctx
+        if params.n_predict != UNLIMITED:
+            n_limit = min(n_limit, prompt.n_tokens + params.n_predict)
+        if params.seed == RANDOM_SEED:
+            params = params.replace(seed=secrets.randbelow(MAX_SEED + 1))
+        vocab = self.model.vocab
+        banned = vocab.end_of_generation if params.ignore_eos else ()
+        self._check_length(prompt.n_tokens)
+        stream.request = Request(
+            prompt.tokens,
+            n_limit=n_limit,
+            stops=[stop.encode() for stop in params.stop],
+            sampler=Sampler(llama_cpp, self.model.n_vocab, self.n_ctx, params, banned),
+            vocab=vocab,
+            outbox=outbox,
+            consumer=stream,
+        )
+        if not self._scheduler.submit(stream.request):
+            raise EngineClosed("the engine is closed")
+
+    def _prompt(self, prompt: PromptLike) -> Prompt:
+        if isinstance(prompt, Prompt):
+            return prompt
+        if isinstance(prompt, str):
+            return self._text_prompt(prompt)
+        if len(prompt) > 0 and isinstance(prompt[0], Mapping):
+            return self._chat_prompt(prompt)  # type: ignore[arg-type]
+        self._check_length(len(prompt))
+        return Prompt(self.model.tokenizer.check(prompt), "")  # type: ignore[arg-type]
+
+    def _chat_prompt(self, messages: Sequence[Message], **options: Any) -> Prompt:
+        return self._text_prompt(self.template.render(messages, **options))
+
+    def _text_prompt(self, text: str) -> Prompt:
+        tokenizer = self.model.tokenizer
+        n_least = tokenizer.least_tokens(text)
+        if n_least >= self.n_ctx:
+            raise PromptTooLong(n_prompt=n_least, n_ctx=self.n_ctx)
+        has_bos = bool(tokenizer.bos) and text.startswith(tokenizer.bos)
+        tokens = tokenizer.encode(text, add_special=not has_bos)
+        self._check_length(len(tokens))
+        return Prompt(tokens, text)
+
+    def _check_length(self, n_prompt: int) -> None:
+        if n_prompt == 0:
+            raise InvalidRequest("the prompt is empty", param="prompt")
+        if n_prompt >= self.n_ctx:
+            raise PromptTooLong(n_prompt=n_prompt, n_ctx=self.n_ctx)
+
+
+def _shut_down(
+    scheduler: Scheduler,
+    thread: threading.Thread,
+    executor: concurrent.futures.Executor,
+    context: OwnedContext,
+    owned_model: Model | None,
+) -> None:
+    scheduler.close()
+    thread.join()
+    executor.shutdown(wait=False, cancel_futures=True)
+    context.close()
+    if owned_model is not None:
+        owned_model.close()

@@ -1,0 +1,177 @@
+"""A loaded model: weights, vocabulary, metadata."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import importlib.resources
+import os
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import llama_cpp
+
+from .._core.lib import Library
+from .._core.vocab import Vocab
+from ..errors import ModelLoadError
+from ..params import ModelParams
+from .gguf import check_generates, read_head
+from .text import Tokenizer
+
+Progress = Callable[[float], bool | None]
+"""Called with the loaded share, 0 to 1; returning False gives the loading up."""
+
+LOG_LEVEL_ERROR = 3
+_log_lock = threading.Lock()
+
+
+def packaged_model() -> Path:
+    """The small chat model inside the package."""
+    return Path(str(importlib.resources.files("llamabox").joinpath("models/pocket.gguf")))
+
+
+class Model:
+    """A model that engines share. Made by `load` or `from_llama`; a context manager.
+
+    :ivar path: of the GGUF file.
+    :ivar name: `general.name`, or the file's stem.
+    :ivar metadata: the file's scalar metadata as strings.
+    :ivar tokenizer: its `Tokenizer`.
+    :ivar chat_template: Jinja source, or None.
+    """
+
+    def __init__(self, address: int, *, path: Path, owner: Any, owned: bool) -> None:
+        self.library = Library(llama_cpp)
+        self.address = address
+        self.path = path
+        self._owner = owner
+        self._owned = owned
+        vocab_address = llama_cpp.llama_model_get_vocab(address)
+        self.vocab = Vocab(self.library, vocab_address, owner=owner)
+        self.tokenizer = Tokenizer(llama_cpp, vocab_address, self.vocab)
+        self.metadata = _metadata(address)
+        self.name = self.metadata.get("general.name") or path.stem
+        self.chat_template = self.metadata.get("tokenizer.chat_template")
+        self.vocab_type: int = llama_cpp.llama_vocab_type(vocab_address)
+        self.n_vocab = self.vocab.n_tokens
+        self.n_ctx_train: int = llama_cpp.llama_model_n_ctx_train(address)
+        self.n_embd: int = llama_cpp.llama_model_n_embd(address)
+        self.n_params: int = llama_cpp.llama_model_n_params(address)
+        self.size: int = llama_cpp.llama_model_size(address)
+
+    @classmethod
+    def load(
+        cls,
+        path: str | os.PathLike[str] | None = None,
+        params: ModelParams | None = None,
+        *,
+        progress: Progress | None = None,
+    ) -> Model:
+        """Load a GGUF file; blocks.
+
+        :param path: the file, the first one if it is split; None takes the packaged model.
+        :param progress: told the loaded share, on the calling thread.
+        :raises ModelLoadError: the file is missing, damaged, of another kind, or refused by
+            llama.cpp; the message says which.
+        """
+        file = Path(path) if path is not None else packaged_model()
+        check_generates(file, read_head(file))
+        llama_cpp.llama_backend_init()
+        c_params, kept = _c_params(params or ModelParams(), progress)
+        with llama_errors() as errors:
+            address = llama_cpp.llama_model_load_from_file(os.fsencode(file), c_params)
+        del kept
+        if not address:
+            raise ModelLoadError(f"{file}: {'; '.join(errors) or 'llama.cpp cannot load it'}")
+        model = cls(address, path=file, owner=None, owned=True)
+        if llama_cpp.llama_model_has_encoder(address):
+            model.close()
+            raise ModelLoadError(f"{file}: models with an encoder do not generate here")
+        return model
+
+    @classmethod
+    def from_llama(cls, llama: Any) -> Model:
+        """Take the model of an existing `llama_cpp.Llama`, which goes on owning it.
+
+        Its context is not touched: an engine makes one of its own.
+
+        :param llama: a `llama_cpp.Llama`; kept alive.
+        :raises ModelLoadError: it is no `Llama`, or it is closed.
+        """
+        address = getattr(getattr(llama, "_model", None), "model", None)
+        if not address:
+            raise ModelLoadError(f"{llama!r} holds no loaded model")
+        return cls(address, path=Path(llama.model_path), owner=llama, owned=False)
+
+    @property
+    def description(self) -> str:
+        """Architecture, size and quantization, as llama.cpp words them."""
+        buffer = ctypes.create_string_buffer(128)
+        llama_cpp.llama_model_desc(self.address, buffer, len(buffer))
+        return buffer.value.decode("utf-8", "replace")
+
+    def close(self) -> None:
+        """Free the weights, unless another object owns them. No engine may use them any more."""
+        if self._owned and self.address:
+            llama_cpp.llama_model_free(self.address)
+        self.address = 0
+        self._owner = None
+
+    def __enter__(self) -> Model:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def _c_params(params: ModelParams, progress: Progress | None) -> tuple[Any, Any]:
+    """llama.cpp's parameters, and what must outlive their use."""
+    c_params = llama_cpp.llama_model_default_params()
+    c_params.n_gpu_layers = params.n_gpu_layers
+    c_params.use_mmap = params.use_mmap
+    c_params.use_mlock = params.use_mlock
+    callback = llama_cpp.llama_progress_callback(
+        lambda share, _: progress is None or progress(share) is not False
+    )
+    c_params.progress_callback = callback
+    return c_params, callback
+
+
+def _metadata(address: int) -> dict[str, str]:
+    def text(read: Callable[..., int], i: int) -> str:
+        size = read(address, i, None, 0) + 1
+        buffer = ctypes.create_string_buffer(size)
+        read(address, i, buffer, size)
+        return buffer.value.decode("utf-8", "replace")
+
+    return {
+        text(llama_cpp.llama_model_meta_key_by_index, i): text(
+            llama_cpp.llama_model_meta_val_str_by_index, i
+        )
+        for i in range(llama_cpp.llama_model_meta_count(address))
+    }
+
+
+@contextlib.contextmanager
+def llama_errors() -> Iterator[list[str]]:
+    """The error lines that llama.cpp logs meanwhile, instead of printing them.
+
+    llama.cpp has one log callback for the process; it is put back afterwards.
+    """
+    lines: list[str] = []
+
+    @llama_cpp.llama_log_callback  # type: ignore[untyped-decorator]
+    def collect(level: int, text: bytes, _: object) -> None:
+        if level == LOG_LEVEL_ERROR:
+            lines.append(text.decode("utf-8", "replace").strip())
+
+    callback, data = llama_cpp.llama_log_callback(), ctypes.c_void_p()
+    with _log_lock:
+        llama_cpp.llama_log_get(ctypes.byref(callback), ctypes.byref(data))
+        llama_cpp.llama_log_set(collect, None)
+        try:
+            yield lines
+        finally:
+            llama_cpp.llama_log_set(callback, data)

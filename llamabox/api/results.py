@@ -1,0 +1,129 @@
+"""What comes out of an engine, as values."""
+
+from __future__ import annotations
+
+import dataclasses
+import enum
+
+
+class FinishReason(str, enum.Enum):
+    """Why a generation ended."""
+
+    EOG = "eog"
+    """The model sampled an end-of-generation token."""
+    STOP = "stop"
+    """A stop string was completed."""
+    LENGTH = "length"
+    """`n_predict`, or the end of the context, was reached."""
+    CANCELLED = "cancelled"
+    """It was cancelled, or the engine was closed."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Chunk:
+    """A piece of output.
+
+    :param text: may be empty.
+    :param n_tokens: output tokens that it stands for; several if the consumer was slow.
+    :param finish_reason: set in the last chunk.
+    """
+
+    text: str
+    n_tokens: int
+    finish_reason: FinishReason | None
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Timings:
+    """Where the time of a request went, in seconds; 0 for what did not happen.
+
+    :param queue: submitted to admitted.
+    :param prefill: admitted to first token.
+    :param first_token: submitted to first token (TTFT).
+    :param decode: first token to last token.
+    :param total: submitted to last token.
+    """
+
+    queue: float
+    prefill: float
+    first_token: float
+    decode: float
+    total: float
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Completion:
+    """A whole output.
+
+    :param text: without the stop string.
+    :param tokens: ids of the output tokens, the end-of-generation token included.
+    :param n_prompt: tokens of the prompt.
+    :param n_cached: those that did not have to be computed.
+    :param n_output: tokens of the output.
+    :param stop_string: the stop string that ended it, if one did.
+    """
+
+    text: str
+    tokens: tuple[int, ...]
+    n_prompt: int
+    n_cached: int
+    n_output: int
+    finish_reason: FinishReason
+    stop_string: str | None
+    timings: Timings
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Histogram:
+    """Counts of durations.
+
+    :param bounds: upper bounds of the buckets in seconds; one more bucket holds what is above.
+    :param counts: per bucket, not cumulative [len(bounds) + 1].
+    :param sum: of all durations, in seconds.
+    """
+
+    bounds: tuple[float, ...]
+    counts: tuple[int, ...]
+    sum: float
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class EngineStats:
+    """Counters since the engine started, and its state now.
+
+    :param n_ctx: cells of the pool.
+    :param n_cells_used: cells that hold something, parked prefixes included.
+    :param n_slots: requests that can run at once.
+    :param n_running: requests that have a slot.
+    :param n_waiting: requests in the queue.
+    :param n_steps: forwards.
+    :param n_wakeups: notifications of an event loop or thread, one per step at most for each.
+    :param n_prompt_tokens: prompt tokens computed.
+    :param n_cached_tokens: prompt tokens reused.
+    :param n_output_tokens: tokens sampled.
+    :param prefill_seconds: step time, by the share of prefill rows.
+    :param decode_seconds: step time, by the share of decode rows.
+    :param n_preempted: times a request lost its cells to others and began again later.
+    :param n_requests: finished requests by finish reason; failed ones under "error".
+    :param queue_time: submitted to admitted.
+    :param first_token: submitted to first token.
+    :param inter_token: between output tokens of a request.
+    """
+
+    n_ctx: int
+    n_cells_used: int
+    n_slots: int
+    n_running: int
+    n_waiting: int
+    n_steps: int
+    n_wakeups: int
+    n_prompt_tokens: int
+    n_cached_tokens: int
+    n_output_tokens: int
+    prefill_seconds: float
+    decode_seconds: float
+    n_preempted: int
+    n_requests: dict[str, int]
+    queue_time: Histogram
+    first_token: Histogram
+    inter_token: Histogram

@@ -1,0 +1,214 @@
+"""A running generation, for a thread or for an event loop.
+
+The core's events arrive as (bytes, tokens, finish). Here they become chunks; how a consumer waits
+for them is all that the two kinds of stream differ in.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import select
+from collections.abc import AsyncIterator, Iterator
+from typing import Any
+
+from .._core.outbox import Outbox
+from .._core.request import Request
+from ..errors import GenerationError
+from .results import Chunk, Completion, FinishReason, Timings
+
+FINISH_REASONS = (
+    None,
+    FinishReason.EOG,
+    FinishReason.STOP,
+    FinishReason.LENGTH,
+    FinishReason.CANCELLED,
+)
+"""By the core's number; the one above them is a failure inside llama.cpp."""
+
+
+class Generation:
+    """What both kinds of stream are: the request, and the output that nobody has taken yet.
+
+    :ivar result: the whole `Completion`, once the generation has ended.
+    """
+
+    def __init__(self, stop: tuple[str, ...]) -> None:
+        self.request: Request = None
+        self.result: Completion | None = None
+        self._stop = stop
+        self._texts: list[str] = []
+        self._ready = bytearray()
+        self._n_ready = 0
+        self._finish = 0
+        self._exhausted = False
+
+    def cancel(self) -> None:
+        """Stop at the next step; the last chunk says so. For any thread, any number of times."""
+        self.request.cancel()
+
+    def feed(self, text: bytes, n_tokens: int, finish: int) -> None:
+        """Take an event of the core."""
+        self._ready += text
+        self._n_ready += n_tokens
+        self._finish = finish
+
+    @property
+    def has_chunk(self) -> bool:
+        return bool(self._ready or self._finish)
+
+    def take_chunk(self) -> Chunk:
+        """All that is ready, as one chunk.
+
+        :raises GenerationError: llama.cpp failed.
+        """
+        if self._finish >= len(FINISH_REASONS):
+            self._exhausted = True
+            raise GenerationError("llama.cpp failed to compute this request")
+        text = self._ready.decode("utf-8", "replace")
+        chunk = Chunk(text, self._n_ready, FINISH_REASONS[self._finish])
+        self._texts.append(text)
+        self._ready.clear()
+        self._n_ready = 0
+        if chunk.finish_reason is not None:
+            self._exhausted = True
+            self.result = self._completion(chunk.finish_reason)
+        return chunk
+
+    def _completion(self, finish_reason: FinishReason) -> Completion:
+        request = self.request
+        return Completion(
+            text="".join(self._texts),
+            tokens=tuple(request.output_tokens()),
+            n_prompt=request.n_prompt,
+            n_cached=request.n_cached,
+            n_output=request.n_output,
+            finish_reason=finish_reason,
+            stop_string=self._stop[request.i_stop] if request.i_stop >= 0 else None,
+            timings=_timings(*request.times),
+        )
+
+
+class Stream(Generation, Iterator[Chunk]):
+    """A generation that a thread iterates over; `close`, or leaving a `with`, cancels it."""
+
+    def __init__(self, outbox: Outbox, stop: tuple[str, ...]) -> None:
+        super().__init__(stop)
+        self.outbox = outbox
+        self._poll = select.poll()
+        self._poll.register(outbox.fd, select.POLLIN)
+
+    def __next__(self) -> Chunk:
+        """:raises GenerationError: llama.cpp failed."""
+        if self._exhausted:
+            raise StopIteration
+        while not self.has_chunk:
+            self._poll.poll()
+            for _, text, n_tokens, finish in self.outbox.drain():
+                self.feed(text, n_tokens, finish)
+        return self.take_chunk()
+
+    def completion(self) -> Completion:
+        """Wait for the end and return all of it; a wait that is interrupted cancels."""
+        try:
+            for _ in self:
+                pass
+        except BaseException:
+            self.cancel()
+            raise
+        assert self.result is not None
+        return self.result
+
+    def close(self) -> None:
+        self.cancel()
+
+    def __enter__(self) -> Stream:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+class AsyncStream(Generation, AsyncIterator[Chunk]):
+    """A generation that a task iterates over; `aclose`, or leaving an `async with`, cancels it."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, stop: tuple[str, ...]) -> None:
+        super().__init__(stop)
+        self._loop = loop
+        self._waiter: asyncio.Future[None] | None = None
+
+    def feed(self, text: bytes, n_tokens: int, finish: int) -> None:
+        super().feed(text, n_tokens, finish)
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
+
+    async def __anext__(self) -> Chunk:
+        """:raises GenerationError: llama.cpp failed."""
+        if self._exhausted:
+            raise StopAsyncIteration
+        while not self.has_chunk:
+            self._waiter = self._loop.create_future()
+            await self._waiter
+        return self.take_chunk()
+
+    async def completion(self) -> Completion:
+        """Wait for the end and return all of it; a task that is cancelled meanwhile cancels."""
+        try:
+            async for _ in self:
+                pass
+        except BaseException:
+            self.cancel()
+            raise
+        assert self.result is not None
+        return self.result
+
+    async def aclose(self) -> None:
+        self.cancel()
+
+    async def __aenter__(self) -> AsyncStream:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self.cancel()
+
+
+class LoopDelivery:
+    """The events of all streams of one event loop: one outbox, one reader, one call per step."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self.outbox = Outbox()
+        self._loop = loop
+        self._n_streams = 0
+
+    def open(self, stop: tuple[str, ...]) -> AsyncStream:
+        if self._n_streams == 0:
+            self._loop.add_reader(self.outbox.fd, self._deliver)
+        self._n_streams += 1
+        return AsyncStream(self._loop, stop)
+
+    def abandon(self) -> None:
+        """A stream that `open` gave out will have no events."""
+        self._n_streams -= 1
+        if self._n_streams == 0:
+            self._loop.remove_reader(self.outbox.fd)
+
+    def _deliver(self) -> None:
+        for request, text, n_tokens, finish in self.outbox.drain():
+            request.consumer.feed(text, n_tokens, finish)
+            if finish:
+                request.consumer = None
+                self.abandon()
+
+
+def _timings(submitted: int, admitted: int, first: int, last: int) -> Timings:
+    def seconds(start: int, end: int) -> float:
+        return (end - start) / 1e9 if start and end else 0.0
+
+    return Timings(
+        queue=seconds(submitted, admitted),
+        prefill=seconds(admitted, first),
+        first_token=seconds(submitted, first),
+        decode=seconds(first, last),
+        total=seconds(submitted, last),
+    )
+
+

@@ -1,0 +1,82 @@
+"""The machine: cores, devices, and what llama.cpp was built with."""
+
+from __future__ import annotations
+
+import ctypes
+import dataclasses
+import os
+from pathlib import Path
+from typing import Any
+
+import llama_cpp
+
+SIBLINGS = "/sys/devices/system/cpu/cpu{}/topology/thread_siblings_list"
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Device:
+    """A compute device of the installed llama.cpp build; memory in bytes."""
+
+    name: str
+    description: str
+    memory_free: int
+    memory_total: int
+
+
+def physical_cores() -> int:
+    """Cores that this process may use, hyper-threads of one core counted once."""
+    if not hasattr(os, "sched_getaffinity"):
+        return os.cpu_count() or 1
+    cpus = os.sched_getaffinity(0)
+    try:
+        return len({Path(SIBLINGS.format(cpu)).read_text() for cpu in cpus})
+    except OSError:
+        return len(cpus)
+
+
+def default_threads() -> int:
+    """Compute threads that leave a core to the event loop: the physical cores less one.
+
+    llama.cpp's threads wait for one another by spinning, and lose more than a core's worth when
+    something else takes one of theirs.
+    """
+    return max(1, physical_cores() - 1)
+
+
+def system_info() -> str:
+    """CPU features and build options of the installed llama.cpp, on one line."""
+    text: bytes = llama_cpp.llama_print_system_info()
+    return text.decode().strip(" |")
+
+
+def list_devices() -> list[Device]:
+    """The devices that ggml knows, CPU included, in its order (`ggml_backend_dev_*`)."""
+    ggml = _ggml()
+    llama_cpp.llama_backend_init()
+    return [_device(ggml, ggml.ggml_backend_dev_get(i)) for i in range(ggml.ggml_backend_dev_count())]
+
+
+def _device(ggml: Any, device: int) -> Device:
+    free, total = ctypes.c_size_t(), ctypes.c_size_t()
+    ggml.ggml_backend_dev_memory(device, ctypes.byref(free), ctypes.byref(total))
+    return Device(
+        name=ggml.ggml_backend_dev_name(device).decode(),
+        description=ggml.ggml_backend_dev_description(device).decode(),
+        memory_free=free.value,
+        memory_total=total.value,
+    )
+
+
+def _ggml() -> Any:
+    """ggml's functions as libllama's own dependency, so that no second copy is loaded."""
+    library = ctypes.CDLL(llama_cpp.llama_cpp._lib._name)
+    library.ggml_backend_dev_count.restype = ctypes.c_size_t
+    library.ggml_backend_dev_get.argtypes = [ctypes.c_size_t]
+    library.ggml_backend_dev_get.restype = ctypes.c_void_p
+    for function in (library.ggml_backend_dev_name, library.ggml_backend_dev_description):
+        function.argtypes = [ctypes.c_void_p]
+        function.restype = ctypes.c_char_p
+    size = ctypes.POINTER(ctypes.c_size_t)
+    library.ggml_backend_dev_memory.argtypes = [ctypes.c_void_p, size, size]
+    library.ggml_backend_dev_memory.restype = None
+    return library

@@ -1,0 +1,95 @@
+"""Text to tokens and back."""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from .._core.vocab import Vocab
+from ..errors import InvalidRequest
+
+Tokens = npt.NDArray[np.int32]
+
+
+class Tokenizer:
+    """A model's tokenizer. Its methods block in proportion to the text and may run on any thread.
+
+    :param binding: the module `llama_cpp`.
+    :param address: a `llama_vocab*`.
+    :param vocab: its piece table.
+    """
+
+    def __init__(self, binding: Any, address: int, vocab: Vocab) -> None:
+        self._binding = binding
+        self._address = address
+        self._vocab = vocab
+        self.n_vocab: int = vocab.n_tokens
+        self.bos: str = self._control_text(binding.llama_vocab_bos(address))
+        self.eos: str = self._control_text(binding.llama_vocab_eos(address))
+
+    def encode(self, text: str, *, add_special: bool = True, parse_special: bool = True) -> Tokens:
+        """Tokenize (`llama_tokenize`).
+
+        :param add_special: add the tokens that the model wants around a text, such as BOS.
+        :param parse_special: read control tokens in the text as such.
+        :returns: token ids, int32 [n_tokens].
+        :raises InvalidRequest: the text cannot be encoded as UTF-8, or the tokenizer refuses it.
+        """
+        try:
+            data = text.encode("utf-8")
+        except UnicodeEncodeError:
+            raise InvalidRequest("the text has lone surrogates", param="prompt") from None
+        tokens = np.empty(len(data) + 8, dtype=np.int32)
+        n_tokens = self._tokenize(data, tokens, add_special, parse_special)
+        if n_tokens < 0:
+            tokens = np.empty(-n_tokens, dtype=np.int32)
+            n_tokens = self._tokenize(data, tokens, add_special, parse_special)
+        if n_tokens < 0:
+            raise InvalidRequest("the text cannot be tokenized", param="prompt")
+        return tokens[:n_tokens].copy()
+
+    def decode(self, tokens: Sequence[int] | Tokens) -> str:
+        """Detokenize; bytes that are not UTF-8 become U+FFFD.
+
+        :raises InvalidRequest: a token is not in the vocabulary.
+        """
+        return self._vocab.detokenize(self.check(tokens)).decode("utf-8", "replace")
+
+    def check(self, tokens: Sequence[int] | Tokens) -> Tokens:
+        """Token ids as int32 [n_tokens].
+
+        :raises InvalidRequest: they are not integers, or not in the vocabulary.
+        """
+        try:
+            array = np.asarray(tokens, dtype=np.int64)
+        except (TypeError, ValueError, OverflowError):
+            raise InvalidRequest("the token ids are not integers", param="prompt") from None
+        if array.ndim != 1:
+            raise InvalidRequest("the token ids are not a flat list", param="prompt")
+        strange = array[(array < 0) | (array >= self.n_vocab)]
+        if strange.size:
+            raise InvalidRequest(
+                f"token {strange[0]} is not in the vocabulary of {self.n_vocab}", param="prompt"
+            )
+        return array.astype(np.int32)
+
+    def least_tokens(self, text: str) -> int:
+        """Tokens that a text has at the least, told from its length alone."""
+        return len(text) // max(self._vocab.longest_text, 1)
+
+    def _tokenize(self, data: bytes, out: Tokens, add_special: bool, parse_special: bool) -> int:
+        pointer = out.ctypes.data_as(ctypes.POINTER(ctypes.c_int32))
+        n: int = self._binding.llama_tokenize(
+            self._address, data, len(data), pointer, len(out), add_special, parse_special
+        )
+        return n
+
+    def _control_text(self, token: int) -> str:
+        if token < 0:
+            return ""
+        text: bytes = self._binding.llama_vocab_get_text(self._address, token)
+        return text.decode("utf-8", "replace")

@@ -1,0 +1,100 @@
+"""Everything that llamabox raises on purpose.
+
+::
+
+    LlamaboxError
+    ├── ModelLoadError            the model file or its context cannot be loaded
+    ├── IncompatibleLibrary       the installed llama-cpp-python does not fit this build
+    ├── InvalidRequest            the caller's input is wrong; also a ValueError
+    │   ├── PromptTooLong         the prompt does not fit the context
+    │   └── TemplateError         the chat template refused the messages
+    ├── EngineError               the engine cannot serve
+    │   ├── EngineClosed          it is closed, or closing
+    │   └── EngineOverloaded      its queue is full
+    └── GenerationError           one request failed inside llama.cpp
+
+Leaf module: nothing of llamabox is imported here.
+"""
+
+from __future__ import annotations
+
+__all__ = [
+    "EngineClosed",
+    "EngineError",
+    "EngineOverloaded",
+    "GenerationError",
+    "IncompatibleLibrary",
+    "InvalidRequest",
+    "LlamaboxError",
+    "ModelLoadError",
+    "PromptTooLong",
+    "TemplateError",
+]
+
+
+class LlamaboxError(Exception):
+    """Root of the tree."""
+
+
+class ModelLoadError(LlamaboxError):
+    """The model or its context cannot be loaded; the message names the file and the reason."""
+
+
+class IncompatibleLibrary(LlamaboxError, ImportError):
+    """The installed llama-cpp-python has another version or another ABI than llamabox needs."""
+
+
+class InvalidRequest(LlamaboxError, ValueError):
+    """A request is wrong in a way that its sender can mend.
+
+    :param message: what is wrong.
+    :param param: the field at fault, if one is.
+    """
+
+    def __init__(self, message: str, *, param: str | None = None) -> None:
+        super().__init__(message)
+        self.param = param
+
+
+class PromptTooLong(InvalidRequest):
+    """The prompt has at least as many tokens as the context has cells.
+
+    :param n_prompt: tokens in the prompt.
+    :param n_ctx: cells in the context.
+    """
+
+    def __init__(self, *, n_prompt: int, n_ctx: int) -> None:
+        super().__init__(
+            f"the prompt has {n_prompt} tokens, the context holds {n_ctx}; "
+            "at least one cell must be left for the output",
+            param="prompt",
+        )
+        self.n_prompt = n_prompt
+        self.n_ctx = n_ctx
+
+
+class TemplateError(InvalidRequest):
+    """The chat template does not compile, or refuses these messages."""
+
+
+class EngineError(LlamaboxError):
+    """The engine cannot take or finish the request, whatever the request says."""
+
+
+class EngineClosed(EngineError):
+    """The engine is closed or closing."""
+
+
+class EngineOverloaded(EngineError):
+    """The queue is full.
+
+    :param retry_after: seconds after which another try makes sense.
+    """
+
+    def __init__(self, message: str, *, retry_after: float = 1.0) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
+class GenerationError(LlamaboxError):
+    """llama.cpp failed on a batch that held this request; other requests go on."""

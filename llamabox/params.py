@@ -1,0 +1,135 @@
+"""Parameters of the model, the engine and a request, in llama.cpp's names.
+
+Leaf module: frozen values that validate themselves and know nothing of HTTP. The server turns
+OpenAI's names (``max_tokens``, ``stop``) into these.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from .errors import InvalidRequest
+
+__all__ = ["EngineParams", "GenerationParams", "ModelParams"]
+
+_T = TypeVar("_T")
+
+UNLIMITED = -1
+RANDOM_SEED = -1
+MAX_SEQUENCES = 256
+"""Sequences that one llama.cpp context can hold (``LLAMA_MAX_SEQ``)."""
+MAX_SEED = 2**32 - 2
+"""Largest seed: ``LLAMA_DEFAULT_SEED``, one above it, means random."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class ModelParams:
+    """How a GGUF file is loaded (``llama_model_params``).
+
+    :param n_gpu_layers: layers kept on the GPU; -1 for all, ignored by CPU builds.
+    :param use_mmap: map the file instead of reading it.
+    :param use_mlock: keep the pages in RAM.
+    """
+
+    n_gpu_layers: int = -1
+    use_mmap: bool = True
+    use_mlock: bool = False
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class EngineParams:
+    """Size and threads of an engine (``llama_context_params``).
+
+    :param n_ctx: cells of the KV pool that all sessions share; 0 takes the model's own length.
+    :param n_parallel: requests that run at once. Each may grow to the whole pool.
+    :param n_batch: rows of a forward at most, while nothing is decoding.
+    :param n_ubatch: rows that llama.cpp computes at a time, and the prefill rows of a forward
+        that also decodes.
+    :param n_threads: compute threads; None takes the physical cores less one, at least one.
+    :param n_threads_batch: compute threads of forwards over several rows; None: ``n_threads``.
+    :param warmup: run one forward when the engine starts, so that no request pays for it.
+    """
+
+    n_ctx: int = 4096
+    n_parallel: int = 4
+    n_batch: int = 2048
+    n_ubatch: int = 512
+    n_threads: int | None = None
+    n_threads_batch: int | None = None
+    warmup: bool = True
+
+    def __post_init__(self) -> None:
+        _check(self, "n_ctx", lambda n: n >= 0, "0 or more")
+        _check(self, "n_parallel", lambda n: 1 <= n <= MAX_SEQUENCES, f"1 to {MAX_SEQUENCES}")
+        _check(self, "n_batch", lambda n: n >= 1, "1 or more")
+        _check(self, "n_ubatch", lambda n: n >= 1, "1 or more")
+        for name in ("n_threads", "n_threads_batch"):
+            _check(self, name, lambda n: n is None or n >= 1, "1 or more")
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class GenerationParams:
+    """What one request asks of the sampler, and when it ends.
+
+    The filters run in llama.cpp's order: penalties, top_k, top_p, min_p, temperature.
+
+    :param n_predict: output tokens at most; 0 computes the prompt only, -1 has no limit but
+        the context.
+    :param stop: strings that end the output; they are not part of it.
+    :param ignore_eos: go on after an end-of-generation token (it is never sampled).
+    :param temperature: 0 or less is greedy.
+    :param top_k: candidates kept; 0 keeps all.
+    :param top_p: probability mass kept; 1 keeps all.
+    :param min_p: least probability kept, relative to the best candidate's; 0 keeps all.
+    :param repeat_last_n: tokens that the penalties look back at; 0 none, -1 the whole context.
+    :param repeat_penalty: divides the logit of a repeated token; 1 is off.
+    :param presence_penalty: subtracted from the logit of a repeated token.
+    :param frequency_penalty: subtracted for each time it was repeated.
+    :param seed: of the sampler's RNG; -1 draws one.
+    """
+
+    n_predict: int = UNLIMITED
+    stop: tuple[str, ...] = ()
+    ignore_eos: bool = False
+    temperature: float = 0.8
+    top_k: int = 40
+    top_p: float = 0.9
+    min_p: float = 0.1
+    repeat_last_n: int = 64
+    repeat_penalty: float = 1.0
+    presence_penalty: float = 0.0
+    frequency_penalty: float = 0.0
+    seed: int = RANDOM_SEED
+
+    def __post_init__(self) -> None:
+        _check(self, "n_predict", lambda n: n >= UNLIMITED, "-1 or more")
+        _check(self, "temperature", math.isfinite, "a finite number")
+        _check(self, "top_k", lambda k: -(2**31) <= k < 2**31, "a 32-bit integer")
+        _check(self, "top_p", lambda p: 0 <= p <= 1, "0 to 1")
+        _check(self, "min_p", lambda p: 0 <= p <= 1, "0 to 1")
+        _check(self, "repeat_last_n", lambda n: -1 <= n < 2**31, "-1 or more")
+        _check(self, "repeat_penalty", lambda p: math.isfinite(p) and p > 0, "above 0")
+        for name in ("presence_penalty", "frequency_penalty"):
+            _check(self, name, math.isfinite, "a finite number")
+        _check(self, "seed", lambda s: RANDOM_SEED <= s <= MAX_SEED, f"-1 to {MAX_SEED}")
+        if any(not stop for stop in self.stop):
+            raise InvalidRequest("stop: a stop string is empty", param="stop")
+
+    def replace(self, **changes: Any) -> GenerationParams:
+        """These parameters with some fields changed.
+
+        :raises InvalidRequest: a field is unknown or out of range.
+        """
+        try:
+            return dataclasses.replace(self, **changes)
+        except TypeError as error:
+            raise InvalidRequest(str(error)) from None
+
+
+def _check(params: object, name: str, holds: Callable[[_T], bool], wanted: str) -> None:
+    value = getattr(params, name)
+    if not holds(value):
+        raise InvalidRequest(f"{name}: {value!r} is not {wanted}", param=name)
