@@ -8,19 +8,20 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any
 
 from .errors import InvalidRequest
 
 __all__ = ["EngineParams", "GenerationParams", "ModelParams"]
 
-_T = TypeVar("_T")
-
 UNLIMITED = -1
 RANDOM_SEED = -1
 MAX_SEQUENCES = 256
 """Sequences that one llama.cpp context can hold (``LLAMA_MAX_SEQ``)."""
+MAX_THREADS = 512
+MAX_INT = 2**31 - 1
+MAX_FLOAT = 1e30
+MIN_REPEAT_PENALTY = 1e-6
 MAX_SEED = 2**32 - 2
 """Largest seed: ``LLAMA_DEFAULT_SEED``, one above it, means random."""
 
@@ -62,12 +63,13 @@ class EngineParams:
     warmup: bool = True
 
     def __post_init__(self) -> None:
-        _check(self, "n_ctx", lambda n: n >= 0, "0 or more")
-        _check(self, "n_parallel", lambda n: 1 <= n <= MAX_SEQUENCES, f"1 to {MAX_SEQUENCES}")
-        _check(self, "n_batch", lambda n: n >= 1, "1 or more")
-        _check(self, "n_ubatch", lambda n: n >= 1, "1 or more")
+        _check_int(self, "n_ctx", 0)
+        _check_int(self, "n_parallel", 1, MAX_SEQUENCES)
+        _check_int(self, "n_batch", 1)
+        _check_int(self, "n_ubatch", 1)
         for name in ("n_threads", "n_threads_batch"):
-            _check(self, name, lambda n: n is None or n >= 1, "1 or more")
+            if getattr(self, name) is not None:
+                _check_int(self, name, 1, MAX_THREADS)
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,18 +107,17 @@ class GenerationParams:
     seed: int = RANDOM_SEED
 
     def __post_init__(self) -> None:
-        _check(self, "n_predict", lambda n: n >= UNLIMITED, "-1 or more")
-        _check(self, "temperature", math.isfinite, "a finite number")
-        _check(self, "top_k", lambda k: -(2**31) <= k < 2**31, "a 32-bit integer")
-        _check(self, "top_p", lambda p: 0 <= p <= 1, "0 to 1")
-        _check(self, "min_p", lambda p: 0 <= p <= 1, "0 to 1")
-        _check(self, "repeat_last_n", lambda n: -1 <= n < 2**31, "-1 or more")
-        _check(self, "repeat_penalty", lambda p: math.isfinite(p) and p > 0, "above 0")
-        for name in ("presence_penalty", "frequency_penalty"):
-            _check(self, name, math.isfinite, "a finite number")
-        _check(self, "seed", lambda s: RANDOM_SEED <= s <= MAX_SEED, f"-1 to {MAX_SEED}")
-        if any(not stop for stop in self.stop):
-            raise InvalidRequest("stop: a stop string is empty", param="stop")
+        _check_int(self, "n_predict", UNLIMITED)
+        _check_float(self, "temperature")
+        _check_int(self, "top_k", -MAX_INT)
+        _check_float(self, "top_p", 0, 1)
+        _check_float(self, "min_p", 0, 1)
+        _check_int(self, "repeat_last_n", -1)
+        _check_float(self, "repeat_penalty", MIN_REPEAT_PENALTY)
+        _check_float(self, "presence_penalty")
+        _check_float(self, "frequency_penalty")
+        _check_int(self, "seed", RANDOM_SEED, MAX_SEED)
+        _check_strings(self, "stop")
 
     def replace(self, **changes: Any) -> GenerationParams:
         """These parameters with some fields changed.
@@ -129,7 +130,28 @@ class GenerationParams:
             raise InvalidRequest(str(error)) from None
 
 
-def _check(params: object, name: str, holds: Callable[[_T], bool], wanted: str) -> None:
+def _check_int(params: object, name: str, low: int, high: int = MAX_INT) -> None:
     value = getattr(params, name)
-    if not holds(value):
-        raise InvalidRequest(f"{name}: {value!r} is not {wanted}", param=name)
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise InvalidRequest(f"{name}: {value!r} is not an integer", param=name)
+    if not low <= value <= high:
+        raise InvalidRequest(f"{name}: {value} is not within {low} to {high}", param=name)
+
+
+def _check_float(
+    params: object, name: str, low: float = -MAX_FLOAT, high: float = MAX_FLOAT
+) -> None:
+    value = getattr(params, name)
+    if not isinstance(value, (int, float)) or isinstance(value, bool) or math.isnan(value):
+        raise InvalidRequest(f"{name}: {value!r} is not a number", param=name)
+    if not low <= value <= high:
+        raise InvalidRequest(f"{name}: {value} is not within {low} to {high}", param=name)
+
+
+def _check_strings(params: object, name: str) -> None:
+    value = getattr(params, name)
+    if not isinstance(value, tuple):
+        raise InvalidRequest(f"{name}: {value!r} is not a tuple of strings", param=name)
+    for text in value:
+        if not isinstance(text, str) or not text:
+            raise InvalidRequest(f"{name}: {text!r} is not a string, or is empty", param=name)

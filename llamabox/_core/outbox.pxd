@@ -38,3 +38,4 @@ cdef class Outbox:
     cdef OutboxC c
     cdef EventsC draining
     cdef readonly int fd
+    cdef readonly int n_open

@@ -58,7 +58,9 @@ cdef bint outbox_notify(OutboxC* outbox) noexcept nogil:
 cdef class Outbox:
     """What one event loop, or one thread, has not yet taken from the step thread.
 
-    `fd` becomes readable when there is something to drain. The object owns it.
+    `fd` becomes readable when there is something to drain; the object owns it. `n_open` counts
+    the submitted requests whose last event has not been drained. Such an event holds the request,
+    and the request this object, so an outbox must be drained until none is open.
     """
 
     def __cinit__(self):
@@ -106,6 +108,7 @@ cdef class Outbox:
                 event.n_tokens,
                 event.finish,
             ))
+            self.n_open -= event.finish != 0
         release_requests(&taken)
         taken.n_events = taken.n_text = 0
         self.draining = taken

@@ -5,7 +5,7 @@ ones (`n_past`); each step gives every live slot some tokens so that the second 
 first. There is no phase: prefill, chunked prefill, reuse of a prefix and resumption after a
 preemption are all this rule.
 """
-from cpython.ref cimport Py_DECREF, Py_INCREF, PyObject
+from cpython.ref cimport Py_DECREF, Py_INCREF
 from libc.stdio cimport fprintf, stderr
 from libc.stdlib cimport abort, calloc, free
 
@@ -35,13 +35,12 @@ from .types cimport (
     FINISH_EOG,
     FINISH_ERROR,
     FINISH_LENGTH,
-    FINISH_NONE,
     FINISH_STOP,
 )
 from .waiting cimport waiting_put, waiting_take, waiting_take_cancelled
 
+# Output tokens that admission keeps free for each live request, if it may still need them.
 cdef int32_t HEADROOM = 64
-"""Output tokens that admission keeps free for each live request, if it may still need them."""
 
 
 cdef class Scheduler:
@@ -84,11 +83,13 @@ cdef class Scheduler:
         Its outbox gets its events, the last of which has a finish reason.
         """
         request.c.t_submit = now_ns()
+        request.outbox.n_open += 1
         Py_INCREF(request)
-        if not inbox_put(&self.inbox, &request.c):
-            Py_DECREF(request)
-            return False
-        return True
+        if inbox_put(&self.inbox, &request.c):
+            return True
+        Py_DECREF(request)
+        request.outbox.n_open -= 1
+        return False
 
     def close(self):
         """Make `run` return after the current step; for any thread, any number of times."""

@@ -6,8 +6,8 @@ from .llama cimport llama_token
 
 cdef struct VocabC:
     int32_t n_tokens
-    int32_t longest_piece # bytes
-    int32_t longest_text  # bytes, control tokens included
+    int32_t longest_piece  # bytes
+    int32_t longest_text   # bytes, control tokens included
     char* pieces          # the bytes of all pieces, one after another
     int32_t* offsets      # [n_tokens + 1] into pieces
     int8_t* is_eog        # [n_tokens]

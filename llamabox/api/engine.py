@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import concurrent.futures
 import dataclasses
 import os
 import secrets
@@ -24,7 +23,7 @@ from .chat import CHATML, ChatTemplate, Message
 from .context import OwnedContext
 from .model import Model
 from .results import Completion, EngineStats, Histogram
-from .stream import AsyncStream, Generation, LoopDelivery, Stream
+from .stream import AsyncStream, LoopDelivery, Orphans, Stream
 from .text import Tokens
 
 HISTOGRAMS = ("queue_time", "first_token", "inter_token")
@@ -87,12 +86,12 @@ class Engine:
         )
         self._deliveries: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, LoopDelivery]
         self._deliveries = weakref.WeakKeyDictionary()
+        self._orphans = Orphans()
         self._lock = threading.Lock()
-        self._executor = concurrent.futures.ThreadPoolExecutor(4, "llamabox-prepare")
         thread = threading.Thread(target=self._scheduler.run, name="llamabox-step", daemon=True)
         thread.start()
         self._shut_down = weakref.finalize(
-            self, _shut_down, self._scheduler, thread, self._executor, context, owned_model
+            self, _shut_down, self._scheduler, thread, self._orphans, context, owned_model
         )
 
     def generate(
@@ -122,8 +121,9 @@ class Engine:
     ) -> Stream:
         """Start a prompt; returns an iterator of `Chunk`. Raises as `generate`."""
         params = (params or GenerationParams()).replace(**options)
-        stream = Stream(Outbox(), params.stop)
-        self._start(stream, stream.outbox, self._prompt(prompt), params)
+        request = self._request(self._prompt(prompt), params, Outbox())
+        stream = Stream(request, params.stop, self._orphans)
+        self._submit(request)
         return stream
 
     async def agenerate(
@@ -157,7 +157,7 @@ class Engine:
         if isinstance(prompt, Prompt):
             return prompt
         loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._executor, self._prompt, prompt)
+        return await loop.run_in_executor(None, self._prompt, prompt)
 
     async def prepare_chat(
         self,
@@ -176,7 +176,7 @@ class Engine:
         """
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(
-            self._executor,
+            None,
             lambda: self._chat_prompt(
                 messages,
                 tools=tools,
@@ -195,13 +195,11 @@ class Engine:
         with self._lock:
             delivery = self._deliveries.get(loop)
             if delivery is None:
-                delivery = self._deliveries[loop] = LoopDelivery(loop)
-        stream = delivery.open(params.stop)
-        try:
-            self._start(stream, delivery.outbox, prompt, params)
-        except BaseException:
-            delivery.abandon()
-            raise
+                delivery = self._deliveries[loop] = LoopDelivery(loop, self._orphans)
+        request = self._request(prompt, params, delivery.outbox)
+        stream = AsyncStream(request, params.stop, loop)
+        self._submit(request)
+        delivery.listen()
         return stream
 
     def stats(self) -> EngineStats:
@@ -224,9 +222,8 @@ class Engine:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def _start(
-        self, stream: Generation, outbox: Outbox, prompt: Prompt, params: GenerationParams
-    ) -> None:
+    def _request(self, prompt: Prompt, params: GenerationParams, outbox: Outbox) -> Request:
+        self._check_length(prompt.n_tokens)
         n_limit = self.n_ctx
         if params.n_predict != UNLIMITED:
             n_limit = min(n_limit, prompt.n_tokens + params.n_predict)
@@ -234,17 +231,18 @@ class Engine:
             params = params.replace(seed=secrets.randbelow(MAX_SEED + 1))
         vocab = self.model.vocab
         banned = vocab.end_of_generation if params.ignore_eos else ()
-        self._check_length(prompt.n_tokens)
-        stream.request = Request(
+        return Request(
             prompt.tokens,
             n_limit=n_limit,
             stops=[stop.encode() for stop in params.stop],
             sampler=Sampler(llama_cpp, self.model.n_vocab, self.n_ctx, params, banned),
             vocab=vocab,
             outbox=outbox,
-            consumer=stream,
         )
-        if not self._scheduler.submit(stream.request):
+
+    def _submit(self, request: Request) -> None:
+        self._orphans.sweep()
+        if not self._scheduler.submit(request):
             raise EngineClosed("the engine is closed")
 
     def _prompt(self, prompt: PromptLike) -> Prompt:
@@ -280,13 +278,13 @@ class Engine:
 def _shut_down(
     scheduler: Scheduler,
     thread: threading.Thread,
-    executor: concurrent.futures.Executor,
+    orphans: Orphans,
     context: OwnedContext,
     owned_model: Model | None,
 ) -> None:
     scheduler.close()
     thread.join()
-    executor.shutdown(wait=False, cancel_futures=True)
+    orphans.sweep()
     context.close()
     if owned_model is not None:
         owned_model.close()

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import select
+import weakref
 from collections.abc import AsyncIterator, Iterator
-from typing import Any
 
 from .._core.outbox import Outbox
 from .._core.request import Request
@@ -29,11 +29,13 @@ FINISH_REASONS = (
 class Generation:
     """What both kinds of stream are: the request, and the output that nobody has taken yet.
 
+    A stream that is dropped before its end cancels its request.
+
     :ivar result: the whole `Completion`, once the generation has ended.
     """
 
-    def __init__(self, stop: tuple[str, ...]) -> None:
-        self.request: Request = None
+    def __init__(self, request: Request, stop: tuple[str, ...]) -> None:
+        self.request = request
         self.result: Completion | None = None
         self._stop = stop
         self._texts: list[str] = []
@@ -41,6 +43,10 @@ class Generation:
         self._n_ready = 0
         self._finish = 0
         self._exhausted = False
+        request.consumer = weakref.ref(self)
+
+    def __del__(self) -> None:
+        self.request.cancel()
 
     def cancel(self) -> None:
         """Stop at the next step; the last chunk says so. For any thread, any number of times."""
@@ -88,14 +94,35 @@ class Generation:
         )
 
 
+class Orphans:
+    """Outboxes whose consumers are gone while a request may still write to them."""
+
+    def __init__(self) -> None:
+        self._outboxes: list[Outbox] = []
+
+    def adopt(self, outbox: Outbox) -> None:
+        self._outboxes.append(outbox)
+
+    def sweep(self) -> None:
+        """Drain them all, and let go of those that no request writes to any more."""
+        for outbox in self._outboxes:
+            outbox.drain()
+        self._outboxes = [outbox for outbox in self._outboxes if outbox.n_open]
+
+
 class Stream(Generation, Iterator[Chunk]):
     """A generation that a thread iterates over; `close`, or leaving a `with`, cancels it."""
 
-    def __init__(self, outbox: Outbox, stop: tuple[str, ...]) -> None:
-        super().__init__(stop)
-        self.outbox = outbox
+    def __init__(self, request: Request, stop: tuple[str, ...], orphans: Orphans) -> None:
+        super().__init__(request, stop)
+        self._orphans = orphans
         self._poll = select.poll()
-        self._poll.register(outbox.fd, select.POLLIN)
+        self._poll.register(request.outbox.fd, select.POLLIN)
+
+    def __del__(self) -> None:
+        super().__del__()
+        if not self._exhausted:
+            self._orphans.adopt(self.request.outbox)
 
     def __next__(self) -> Chunk:
         """:raises GenerationError: llama.cpp failed."""
@@ -103,7 +130,7 @@ class Stream(Generation, Iterator[Chunk]):
             raise StopIteration
         while not self.has_chunk:
             self._poll.poll()
-            for _, text, n_tokens, finish in self.outbox.drain():
+            for _, text, n_tokens, finish in self.request.outbox.drain():
                 self.feed(text, n_tokens, finish)
         return self.take_chunk()
 
@@ -131,8 +158,10 @@ class Stream(Generation, Iterator[Chunk]):
 class AsyncStream(Generation, AsyncIterator[Chunk]):
     """A generation that a task iterates over; `aclose`, or leaving an `async with`, cancels it."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, stop: tuple[str, ...]) -> None:
-        super().__init__(stop)
+    def __init__(
+        self, request: Request, stop: tuple[str, ...], loop: asyncio.AbstractEventLoop
+    ) -> None:
+        super().__init__(request, stop)
         self._loop = loop
         self._waiter: asyncio.Future[None] | None = None
 
@@ -174,29 +203,31 @@ class AsyncStream(Generation, AsyncIterator[Chunk]):
 class LoopDelivery:
     """The events of all streams of one event loop: one outbox, one reader, one call per step."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, orphans: Orphans) -> None:
         self.outbox = Outbox()
-        self._loop = loop
-        self._n_streams = 0
+        self._loop = weakref.ref(loop)
+        self._orphans = orphans
+        self._listening = False
 
-    def open(self, stop: tuple[str, ...]) -> AsyncStream:
-        if self._n_streams == 0:
-            self._loop.add_reader(self.outbox.fd, self._deliver)
-        self._n_streams += 1
-        return AsyncStream(self._loop, stop)
+    def __del__(self) -> None:
+        self._orphans.adopt(self.outbox)
 
-    def abandon(self) -> None:
-        """A stream that `open` gave out will have no events."""
-        self._n_streams -= 1
-        if self._n_streams == 0:
-            self._loop.remove_reader(self.outbox.fd)
+    def listen(self) -> None:
+        """Deliver events from now on, until no request is open."""
+        loop = self._loop()
+        if loop is not None and not self._listening:
+            loop.add_reader(self.outbox.fd, self._deliver)
+            self._listening = True
 
     def _deliver(self) -> None:
         for request, text, n_tokens, finish in self.outbox.drain():
-            request.consumer.feed(text, n_tokens, finish)
-            if finish:
-                request.consumer = None
-                self.abandon()
+            stream = request.consumer()
+            if stream is not None:
+                stream.feed(text, n_tokens, finish)
+        loop = self._loop()
+        if loop is not None and self.outbox.n_open == 0:
+            loop.remove_reader(self.outbox.fd)
+            self._listening = False
 
 
 def _timings(submitted: int, admitted: int, first: int, last: int) -> Timings:
@@ -210,5 +241,3 @@ def _timings(submitted: int, admitted: int, first: int, last: int) -> Timings:
         decode=seconds(first, last),
         total=seconds(submitted, last),
     )
-
-

@@ -53,7 +53,9 @@ def list_devices() -> list[Device]:
     """The devices that ggml knows, CPU included, in its order (`ggml_backend_dev_*`)."""
     ggml = _ggml()
     llama_cpp.llama_backend_init()
-    return [_device(ggml, ggml.ggml_backend_dev_get(i)) for i in range(ggml.ggml_backend_dev_count())]
+    return [
+        _device(ggml, ggml.ggml_backend_dev_get(i)) for i in range(ggml.ggml_backend_dev_count())
+    ]
 
 
 def _device(ggml: Any, device: int) -> Device:

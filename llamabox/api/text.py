@@ -50,7 +50,8 @@ class Tokenizer:
             n_tokens = self._tokenize(data, tokens, add_special, parse_special)
         if n_tokens < 0:
             raise InvalidRequest("the text cannot be tokenized", param="prompt")
-        return tokens[:n_tokens].copy()
+        shrunk: Tokens = tokens[:n_tokens].copy()
+        return shrunk
 
     def decode(self, tokens: Sequence[int] | Tokens) -> str:
         """Detokenize; bytes that are not UTF-8 become U+FFFD.

@@ -1,0 +1,40 @@
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from .outbox import Outbox
+from .sampler import Sampler
+from .vocab import Vocab
+
+class Request:
+    vocab: Vocab
+    sampler: Sampler
+    outbox: Outbox
+    consumer: Any
+    def __init__(
+        self,
+        prompt: npt.NDArray[np.int32],
+        *,
+        n_limit: int,
+        stops: Sequence[bytes] = (),
+        sampler: Sampler,
+        vocab: Vocab,
+        outbox: Outbox,
+        consumer: Any = None,
+    ) -> None: ...
+    def cancel(self) -> None: ...
+    def output_tokens(self) -> list[int]: ...
+    @property
+    def n_prompt(self) -> int: ...
+    @property
+    def n_cached(self) -> int: ...
+    @property
+    def n_output(self) -> int: ...
+    @property
+    def finish(self) -> int: ...
+    @property
+    def i_stop(self) -> int: ...
+    @property
+    def times(self) -> tuple[int, int, int, int]: ...

@@ -1,0 +1,18 @@
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from .lib import Library
+
+class Sampler:
+    def __init__(
+        self, binding: Any, n_vocab: int, n_ctx: int, params: Any, banned: Sequence[int] = ()
+    ) -> None: ...
+    def start(self, library: Library, history: npt.NDArray[np.int32]) -> None: ...
+    def sample(
+        self, library: Library, logits: npt.NDArray[np.float32], history: npt.NDArray[np.int32]
+    ) -> int: ...
+
+def build_chain(binding: Any, params: Any) -> Any: ...

@@ -1,0 +1,16 @@
+from typing import Any
+
+from .batch import Batch
+from .context import Context
+from .request import Request
+from .vocab import Vocab
+
+class Scheduler:
+    context: Context
+    vocab: Vocab
+    batch: Batch
+    def __init__(self, context: Context, vocab: Vocab, n_slots: int, n_cells: int) -> None: ...
+    def run(self) -> None: ...
+    def submit(self, request: Request) -> bool: ...
+    def close(self) -> None: ...
+    def stats(self) -> dict[str, Any]: ...
