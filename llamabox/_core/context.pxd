@@ -16,3 +16,4 @@ cdef class Context:
     cdef int32_t forward(self, llama_batch batch) noexcept nogil
     cdef float* logits(self, int32_t i_row) noexcept nogil
     cdef int32_t trim(self, llama_seq_id seq, llama_pos n_keep) noexcept nogil
+    cdef int32_t share(self, llama_seq_id source, llama_seq_id seq, llama_pos n) noexcept nogil

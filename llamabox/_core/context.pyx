@@ -56,6 +56,19 @@ cdef class Context:
         llama.memory_seq_rm(self.memory, seq, -1, -1)
         return 0
 
+    cdef int32_t share(self, llama_seq_id source, llama_seq_id seq, llama_pos n) noexcept nogil:
+        """Give an empty sequence the first `n` positions of another, in the same cells.
+
+        Returns how many it has got: none if the memory cannot share a part of a sequence.
+        """
+        cdef LlamaC* llama = &self.library.c
+        llama.memory_seq_cp(self.memory, source, seq, 0, n)
+        if llama.memory_seq_pos_max(self.memory, seq) == n - 1 and (
+                llama.memory_seq_pos_min(self.memory, seq) == 0):
+            return n
+        llama.memory_seq_rm(self.memory, seq, -1, -1)
+        return 0
+
     def positions(self, llama_seq_id seq):
         """The half-open range [p0, p1) of positions that a sequence holds; (0, 0) if none."""
         cdef llama_pos last = self.library.c.memory_seq_pos_max(self.memory, seq)

@@ -19,6 +19,7 @@ FUNCTIONS = (
     "n_ubatch",
     "n_seq_max",
     "memory_seq_rm",
+    "memory_seq_cp",
     "memory_seq_pos_min",
     "memory_seq_pos_max",
     "sampler_apply",

@@ -42,6 +42,8 @@ cdef struct LlamaC:
     uint32_t (*n_ubatch)(const void* ctx) noexcept nogil
     uint32_t (*n_seq_max)(const void* ctx) noexcept nogil
     c_bool (*memory_seq_rm)(void* mem, llama_seq_id seq, llama_pos p0, llama_pos p1) noexcept nogil
+    void (*memory_seq_cp)(
+        void* mem, llama_seq_id src, llama_seq_id dst, llama_pos p0, llama_pos p1) noexcept nogil
     llama_pos (*memory_seq_pos_min)(void* mem, llama_seq_id seq) noexcept nogil
     llama_pos (*memory_seq_pos_max)(void* mem, llama_seq_id seq) noexcept nogil
     void (*sampler_apply)(void* smpl, llama_token_data_array* cur_p) noexcept nogil

@@ -25,8 +25,10 @@ from .outbox cimport (
     events_free,
     outbox_notify,
 )
+from .prefix cimport SequenceC, common_prefix
 from .request cimport Request, n_output, n_pending
 from .sampler cimport sampler_sample, sampler_start
+from .slots cimport n_expected
 from .stats cimport histogram_observe, stats_dict
 from .sync cimport load_int, now_ns, pthread_mutex_lock, pthread_mutex_unlock
 from .text cimport text_push, text_release
@@ -39,8 +41,8 @@ from .types cimport (
 )
 from .waiting cimport waiting_put, waiting_take, waiting_take_cancelled
 
-# Output tokens that admission keeps free for each live request, if it may still need them.
-cdef int32_t HEADROOM = 64
+# Tokens of a common prefix that make it worth waiting for the request that is computing it.
+cdef int32_t MIN_BRANCH = 32
 
 
 cdef class Scheduler:
@@ -57,7 +59,9 @@ cdef class Scheduler:
         inbox_init(&self.inbox)
         self.context = context
         self.vocab = vocab
-        self.slots = Slots(n_slots, n_cells)
+        self.slots = Slots(n_slots)
+        self.tree = PrefixTree(context.n_seq_max)
+        self.n_cells = n_cells
         self.batch = Batch(context.n_batch)
         self.scratch = <llama_token_data*> calloc(
             max(vocab.c.n_tokens, context.n_ctx), sizeof(llama_token_data))
@@ -120,6 +124,7 @@ cdef class Scheduler:
     cdef void step(self) noexcept nogil:
         cdef int64_t t_start = now_ns()
         self.drop_cancelled()
+        self.join_leaders()
         self.admit()
         self.plan()
         if self.batch.c.n_tokens > 0 and self.forward():
@@ -141,30 +146,125 @@ cdef class Scheduler:
 
     cdef void admit(self) noexcept nogil:
         """Give slots to the first requests of the queue, as far as the pool has room."""
-        cdef int32_t i_slot, n_prefix
-        while self.waiting.first != NULL and self.has_room(self.waiting.first):
-            i_slot = self.slots.acquire(self.waiting.first, &n_prefix)
-            if i_slot < 0:
-                return
-            self.start(waiting_take(&self.waiting), i_slot, n_prefix)
+        cdef int32_t i_slot = self.slots.idle()
+        while i_slot >= 0 and self.waiting.first != NULL and self.has_room(self.waiting.first):
+            self.slots.occupy(i_slot, waiting_take(&self.waiting))
+            self.begin(i_slot)
+            i_slot = self.slots.idle()
 
     cdef bint has_room(self, RequestC* request) noexcept nogil:
-        """Whether the pool holds the request beside what the live ones are about to need."""
-        cdef int64_t n_cells = expected_cells(request)
-        cdef int32_t i
-        for i in range(self.slots.n_slots):
-            if self.slots.slots[i].request != NULL:
-                n_cells += expected_cells(self.slots.slots[i].request)
-        return n_cells <= self.slots.n_cells
+        """Whether the pool holds the request beside what the live ones hold and are about to.
 
-    cdef void start(self, RequestC* request, int32_t i_slot, int32_t n_prefix) noexcept nogil:
-        cdef int32_t n_kept = self.context.trim(i_slot, n_prefix)
-        self.slots.occupy(i_slot, request, n_kept)
+        Once it does not, it cannot until some slot changes hands.
+        """
+        cdef bint fits
+        if self.slots.n_live == 0:
+            return True
+        if request.sequence == self.refused and self.slots.n_changes == self.refused_at:
+            return False
+        request.n_branch = self.longest_live_prefix(request)
+        fits = (self.tree.n_live_cells + self.slots.n_expected() + n_expected(request)
+                <= self.n_cells)
+        if not fits:
+            self.refused = request.sequence
+            self.refused_at = self.slots.n_changes
+        return fits
+
+    cdef int32_t longest_live_prefix(self, RequestC* request) noexcept nogil:
+        """Known tokens of a request that some live request shares."""
+        cdef int32_t i, n, longest = 0
+        cdef RequestC* other
+        for i in range(self.slots.n_slots):
+            other = self.slots.slots[i].request
+            if other != NULL:
+                n = common_prefix(other.tokens, request.tokens,
+                                  min(other.n_tokens, request.n_tokens - 1))
+                longest = max(longest, n)
+        return longest
+
+    cdef void begin(self, int32_t i_slot) noexcept nogil:
+        """Let a request start from the longest prefix that any sequence holds, or wait for a live
+        request that is about to hold a longer one."""
+        cdef RequestC* request = self.slots.slots[i_slot].request
+        cdef int32_t n_match, i_whole, i_source
+        i_source = self.tree.find(request.tokens, request.n_tokens - 1, &n_match, &i_whole)
+        self.follow(i_slot, n_match)
+        if self.slots.slots[i_slot].i_leader >= 0:
+            return
+        self.slots.slots[i_slot].i_sequence = self.attach(request, i_source, n_match, i_whole)
+        request.n_past = self.tree.sequences[self.slots.slots[i_slot].i_sequence].n_tokens
+        self.mark_started(request)
+
+    cdef int32_t attach(self, RequestC* request, int32_t i_source, int32_t n_match,
+                        int32_t i_whole) noexcept nogil:
+        """A live sequence with as much of the match as the memory can give; returns it."""
+        cdef int32_t i
+        if i_whole >= 0 and self.tree.sequences[i_whole].n_tokens == n_match:
+            return self.take_over(i_whole, n_match)
+        i = self.tree.vacant()
+        if i < 0:
+            i = self.tree.oldest_parked()
+            if i == i_source or i == i_whole:
+                return self.take_over(i, n_match)
+            self.evict(i)
+        self.tree.start(i)
+        if n_match > 0 and self.context.share(i_source, i, n_match) == n_match:
+            if self.tree.share(i_source, i, n_match) < 0:
+                out_of_memory()
+        elif i_whole >= 0:
+            self.tree.drop(i)
+            return self.take_over(i_whole, self.tree.sequences[i_whole].n_tokens)
+        return i
+
+    cdef int32_t take_over(self, int32_t i_sequence, int32_t n_kept) noexcept nogil:
+        """Make a parked sequence live, cut to the `n_kept` tokens that the request shares."""
+        if n_kept < self.tree.sequences[i_sequence].n_tokens:
+            n_kept = self.context.trim(i_sequence, n_kept)
+            if self.tree.truncate(i_sequence, n_kept) < 0:
+                out_of_memory()
+        self.tree.start(i_sequence)
+        return i_sequence
+
+    cdef void follow(self, int32_t i_slot, int32_t n_match) noexcept nogil:
+        """Find the live request that will share most with this one, if that is worth waiting."""
+        cdef SlotC* slot = &self.slots.slots[i_slot]
+        cdef SlotC* other
+        cdef RequestC* request = slot.request
+        cdef int32_t i, n
+        slot.i_leader = -1
+        request.n_branch = n_match
+        for i in range(self.slots.n_slots):
+            other = &self.slots.slots[i]
+            if i == i_slot or other.request == NULL or other.i_sequence < 0:
+                continue
+            n = common_prefix(other.request.tokens, request.tokens,
+                              min(other.request.n_tokens, request.n_tokens - 1))
+            if n >= n_match + MIN_BRANCH and n > request.n_branch:
+                request.n_branch = n
+                slot.i_leader = i
+                slot.leader = other.request.sequence
+
+    cdef void join_leaders(self) noexcept nogil:
+        """Let those begin whose leaders have computed the common prefix, or are gone."""
+        cdef int32_t i
+        cdef SlotC* slot
+        cdef RequestC* leader
+        for i in range(self.slots.n_slots):
+            slot = &self.slots.slots[i]
+            if slot.request == NULL or slot.i_sequence >= 0:
+                continue
+            leader = self.slots.slots[slot.i_leader].request
+            if (leader == NULL or leader.sequence != slot.leader
+                    or leader.n_past >= slot.request.n_branch):
+                self.begin(i)
+
+    cdef void mark_started(self, RequestC* request) noexcept nogil:
+        """What happens once in a request's life, not again after a preemption."""
         if request.t_admit:
             return
         request.t_admit = now_ns()
-        request.n_cached = n_kept
-        self.counters.n_cached_tokens += n_kept
+        request.n_cached = request.n_past
+        self.counters.n_cached_tokens += request.n_past
         histogram_observe(&self.counters.queue_time, request.t_admit - request.t_submit)
         sampler_start(request.sampler, &self.context.library.c, request.tokens, request.n_tokens)
 
@@ -173,7 +273,7 @@ cdef class Scheduler:
         self.batch.clear()
         self.n_prefill_rows = 0
         while self.slots.n_live > 0:
-            if self.n_decoding() <= self.slots.n_available():
+            if self.n_decoding() <= self.n_available():
                 self.fill_decode()
                 self.fill_prefill()
                 if self.batch.c.n_tokens > 0:
@@ -201,10 +301,10 @@ cdef class Scheduler:
             budget = min(budget, self.context.n_ubatch)
         for k in range(n_slots):
             i = (self.i_turn + k) % n_slots
-            if self.slots.slots[i].request == NULL or self.slots.slots[i].n_planned > 0:
+            if not computes(&self.slots.slots[i]) or self.slots.slots[i].n_planned > 0:
                 continue
             n = min(n_pending(self.slots.slots[i].request), budget)
-            n = min(n, self.slots.n_available() - self.batch.c.n_tokens)
+            n = <int32_t> min(<int64_t> n, self.n_available() - self.batch.c.n_tokens)
             if n > 0:
                 self.fill(i, n)
                 budget -= n
@@ -218,27 +318,54 @@ cdef class Scheduler:
         self.make_room(self.batch.c.n_tokens + n)
         slot.n_planned = n
         request.i_row = self.batch.add(
-            i_slot, request.n_past, request.tokens + request.n_past, n, samples)
+            slot.i_sequence, request.n_past, request.tokens + request.n_past, n, samples)
         if not samples:
             request.i_row = -1
         if request.n_past < request.n_prompt:
             self.n_prefill_rows += n
 
+    cdef int64_t n_available(self) noexcept nogil:
+        """Cells that hold nothing, or nothing but parked prefixes."""
+        return self.n_cells - self.tree.n_live_cells
+
     cdef void make_room(self, int32_t n_cells) noexcept nogil:
-        """Free parked cells, the oldest first, until `n_cells` are free or none is parked."""
+        """Free the ends of parked sequences, the oldest first, until `n_cells` are free."""
         cdef int32_t i
-        while self.slots.n_free() < n_cells:
-            i = self.slots.oldest_parked()
+        while self.n_cells - self.tree.n_cells < n_cells:
+            i = self.tree.oldest_parked()
             if i < 0:
                 return
-            self.context.trim(i, 0)
-            self.slots.forget(i)
+            self.shrink(i, n_cells - (self.n_cells - self.tree.n_cells))
+
+    cdef void shrink(self, int32_t i_sequence, int64_t n_wanted) noexcept nogil:
+        """Free up to `n_wanted` cells of a parked sequence, and the sequence if none is left."""
+        cdef int32_t n_kept = 0
+        cdef int32_t n_tokens = self.tree.sequences[i_sequence].n_tokens
+        if n_wanted < self.tree.n_exclusive(i_sequence):
+            n_kept = self.context.trim(i_sequence, n_tokens - <int32_t> n_wanted)
+            if self.tree.truncate(i_sequence, n_kept) < 0:
+                out_of_memory()
+        if n_kept == 0 or self.tree.is_redundant(i_sequence):
+            self.evict(i_sequence)
+
+    cdef void evict(self, int32_t i_sequence) noexcept nogil:
+        self.context.trim(i_sequence, 0)
+        self.tree.drop(i_sequence)
+
+    cdef void leave(self, int32_t i_slot) noexcept nogil:
+        """Make a slot idle and park its sequence, unless others hold all of it anyway."""
+        cdef int32_t i_sequence = self.slots.slots[i_slot].i_sequence
+        if i_sequence >= 0:
+            self.tree.park(i_sequence)
+            if self.tree.is_redundant(i_sequence):
+                self.evict(i_sequence)
+        self.slots.vacate(i_slot)
 
     cdef void preempt(self, int32_t i_slot) noexcept nogil:
-        """Free a live slot's cells and queue its request again; its tokens stay known."""
+        """Park a live request's cells, which others may take, and queue it again."""
         cdef RequestC* request = self.slots.slots[i_slot].request
-        self.context.trim(i_slot, 0)
-        self.slots.vacate(i_slot, 0)
+        self.leave(i_slot)
+        request.n_branch = 0
         waiting_put(&self.waiting, request)
         self.counters.n_preempted += 1
 
@@ -253,16 +380,16 @@ cdef class Scheduler:
         """No room: free what can be spared and try again. Else the batch's requests fail."""
         cdef int32_t i
         cdef SlotC* slot
-        if code == 1 and self.slots.n_parked > 0:
-            self.make_room(self.slots.n_available())
+        if code == 1 and self.tree.n_cells > self.tree.n_live_cells:
+            self.make_room(self.n_cells - <int32_t> self.tree.n_live_cells)
         elif code == 1 and self.slots.n_live > 1:
             self.preempt(self.slots.newest_live())
         else:
             for i in range(self.slots.n_slots):
                 slot = &self.slots.slots[i]
                 if slot.request != NULL and slot.n_planned > 0:
-                    self.context.trim(i, 0)
-                    self.slots.grow(i, -slot.n_cells)
+                    self.evict(slot.i_sequence)
+                    slot.i_sequence = -1
                     self.finish(slot.request, FINISH_ERROR)
         for i in range(self.slots.n_slots):
             self.slots.slots[i].n_planned = 0
@@ -278,7 +405,10 @@ cdef class Scheduler:
             if slot.n_planned == 0:
                 continue
             request = slot.request
-            self.slots.grow(i, slot.n_planned)
+            if self.tree.extend(slot.i_sequence, request.tokens + request.n_past,
+                                slot.n_planned) < 0:
+                out_of_memory()
+            request.n_past += slot.n_planned
             slot.n_planned = 0
             if request.i_row >= 0:
                 self.extend(request, now_ns())
@@ -342,7 +472,7 @@ cdef class Scheduler:
     cdef void finish(self, RequestC* request, int32_t reason) noexcept nogil:
         """End a request: park its cells, release all of its text, say why."""
         if request.i_slot >= 0:
-            self.slots.vacate(request.i_slot, request.n_past)
+            self.leave(request.i_slot)
         request.finish = reason
         self.counters.n_finished[reason] += 1
         self.report(request, request.text.n_held)
@@ -358,7 +488,7 @@ cdef class Scheduler:
         cdef int32_t i, j
         self.counters.n_running = self.slots.n_live
         self.counters.n_waiting = self.waiting.n
-        self.counters.n_cells_used = self.slots.n_used
+        self.counters.n_cells_used = <int> self.tree.n_cells
         for i in range(events.n_events):
             if events.events[i].request == NULL:
                 continue
@@ -390,21 +520,25 @@ cdef class Scheduler:
 
     cdef void check(self) noexcept nogil:
         """Invariants of the debug build: the memory holds exactly what the books say."""
-        cdef int32_t i, n_used = 0
+        cdef int32_t i, n_held
+        cdef SequenceC* sequence
         cdef SlotC* slot
-        cdef int32_t n_held
+        for i in range(self.tree.n_sequences):
+            sequence = &self.tree.sequences[i]
+            n_held = self.context.library.c.memory_seq_pos_max(self.context.memory, i) + 1
+            if n_held != sequence.n_tokens:
+                fprintf(stderr, "llamabox: sequence %d holds %d cells, the books say %d\n",
+                        i, n_held, sequence.n_tokens)
+                abort()
         for i in range(self.slots.n_slots):
             slot = &self.slots.slots[i]
-            n_held = self.context.library.c.memory_seq_pos_max(self.context.memory, i) + 1
-            n_used += slot.n_cells
-            if n_held != slot.n_cells or (
-                    slot.request != NULL and slot.request.n_past != slot.n_cells):
-                fprintf(stderr, "llamabox: slot %d holds %d cells, the books say %d\n",
-                        i, n_held, slot.n_cells)
+            if slot.request != NULL and slot.i_sequence >= 0 and (
+                    slot.request.n_past != self.tree.sequences[slot.i_sequence].n_tokens):
+                fprintf(stderr, "llamabox: slot %d has computed %d tokens, its sequence has %d\n",
+                        i, slot.request.n_past, self.tree.sequences[slot.i_sequence].n_tokens)
                 abort()
-        if n_used != self.slots.n_used or n_used > self.slots.n_cells:
-            fprintf(stderr, "llamabox: %d cells used of %d, the books say %d\n",
-                    n_used, self.slots.n_cells, self.slots.n_used)
+        if self.tree.n_cells > self.n_cells:
+            fprintf(stderr, "llamabox: more cells are used than there are\n")
             abort()
 
 
@@ -413,10 +547,9 @@ cdef void out_of_memory() noexcept nogil:
     abort()
 
 
+cdef bint computes(const SlotC* slot) noexcept nogil:
+    return slot.request != NULL and slot.i_sequence >= 0
+
+
 cdef bint is_decoding(const SlotC* slot) noexcept nogil:
-    return slot.request != NULL and n_pending(slot.request) == 1
-
-
-cdef int64_t expected_cells(const RequestC* request) noexcept nogil:
-    """Cells for what is known, and for the output that is about to come."""
-    return request.n_tokens + min(request.n_limit - request.n_tokens, HEADROOM)
+    return computes(slot) and n_pending(slot.request) == 1

@@ -1,0 +1,169 @@
+"""The radix tree against a naive model that knows every cell."""
+
+from __future__ import annotations
+
+import random
+
+import numpy as np
+import pytest
+
+from llamabox._core.prefix import PrefixBooks
+
+N_SEQUENCES = 12
+LONGEST = 40
+
+
+class NaiveBooks:
+    """Each sequence is a list of (token, cell); sharing copies the cells' numbers."""
+
+    def __init__(self) -> None:
+        self.held: dict[int, list[tuple[int, int]]] = {i: [] for i in range(N_SEQUENCES)}
+        self.holder = dict.fromkeys(range(N_SEQUENCES), "none")
+        self.parkings: list[int] = []
+        self.n_cells_made = 0
+
+    def extend(self, i: int, tokens: list[int]) -> None:
+        for token in tokens:
+            self.held[i].append((token, self.n_cells_made))
+            self.n_cells_made += 1
+
+    def cells(self, *holders: str) -> set[int]:
+        chosen = (i for i, holder in self.holder.items() if holder in holders)
+        return {cell for i in chosen for _, cell in self.held[i]}
+
+    def match(self, i: int, tokens: list[int]) -> int:
+        n = 0
+        for (held, _), wanted in zip(self.held[i], tokens, strict=False):
+            if held != wanted:
+                break
+            n += 1
+        return n
+
+    def longest_match(self, tokens: list[int]) -> int:
+        return max(self.match(i, tokens) for i in self.held)
+
+    def exclusive(self, i: int) -> int:
+        others = {cell for j in self.held if j != i for _, cell in self.held[j]}
+        return sum(cell not in others for _, cell in self.held[i])
+
+    def with_holder(self, holder: str) -> list[int]:
+        return [i for i, found in self.holder.items() if found == holder]
+
+
+def array(tokens: list[int]) -> np.ndarray:
+    return np.array(tokens, dtype=np.int32)
+
+
+def random_tokens(rng: random.Random) -> list[int]:
+    return [rng.randrange(3) for _ in range(rng.randint(1, LONGEST))]
+
+
+def admit(rng: random.Random, books: PrefixBooks, naive: NaiveBooks) -> None:
+    """Begin a request: take a vacant sequence, and share the longest prefix that there is."""
+    i = books.vacant()
+    if i < 0:
+        return
+    tokens = random_tokens(rng)
+    source, n_match, whole = books.find(array(tokens))
+    assert n_match == naive.longest_match(tokens)
+    if whole >= 0:
+        assert naive.holder[whole] == "parked"
+        assert naive.match(whole, tokens) == len(naive.held[whole]) <= n_match
+    books.start(i)
+    naive.holder[i] = "live"
+    if n_match:
+        assert naive.match(source, tokens) == n_match
+        assert books.share(source, i, n_match) == 0
+        naive.held[i] = naive.held[source][:n_match]
+    if tokens[n_match:]:
+        books.extend(i, array(tokens[n_match:]))
+        naive.extend(i, tokens[n_match:])
+
+
+def grow(rng: random.Random, books: PrefixBooks, naive: NaiveBooks) -> None:
+    if naive.with_holder("live"):
+        i = rng.choice(naive.with_holder("live"))
+        tokens = random_tokens(rng)[: rng.choice((1, 1, 5))]
+        books.extend(i, array(tokens))
+        naive.extend(i, tokens)
+
+
+def finish(rng: random.Random, books: PrefixBooks, naive: NaiveBooks) -> None:
+    if naive.with_holder("live"):
+        i = rng.choice(naive.with_holder("live"))
+        books.park(i)
+        naive.holder[i] = "parked"
+        naive.parkings.append(i)
+
+
+def resume(rng: random.Random, books: PrefixBooks, naive: NaiveBooks) -> None:
+    """Take a parked sequence over, cut to a part of it."""
+    if naive.parkings:
+        i = rng.choice(naive.parkings)
+        n = rng.randint(0, len(naive.held[i]))
+        books.truncate(i, n)
+        books.start(i)
+        naive.held[i] = naive.held[i][:n]
+        naive.parkings.remove(i)
+        naive.holder[i] = "live"
+
+
+def cancel(rng: random.Random, books: PrefixBooks, naive: NaiveBooks) -> None:
+    if naive.with_holder("live"):
+        i = rng.choice(naive.with_holder("live"))
+        books.drop(i)
+        naive.held[i] = []
+        naive.holder[i] = "none"
+
+
+def evict(rng: random.Random, books: PrefixBooks, naive: NaiveBooks) -> None:
+    """Cut the end of the oldest parked sequence, or all of it."""
+    i = books.oldest_parked()
+    assert i == (naive.parkings[0] if naive.parkings else -1)
+    if i < 0:
+        return
+    n = rng.choice((0, rng.randint(0, len(naive.held[i]))))
+    books.truncate(i, n)
+    naive.held[i] = naive.held[i][:n]
+    if n == 0:
+        books.drop(i)
+        naive.holder[i] = "none"
+        naive.parkings.remove(i)
+
+
+def agree(books: PrefixBooks, naive: NaiveBooks) -> None:
+    assert books.n_cells == len(naive.cells("live", "parked"))
+    assert books.n_live_cells == len(naive.cells("live"))
+    for i in range(N_SEQUENCES):
+        assert books.n_tokens(i) == len(naive.held[i])
+        assert books.n_exclusive(i) == naive.exclusive(i)
+        assert books.is_redundant(i) == (naive.exclusive(i) == 0)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_the_books_agree_with_a_naive_model_cell_for_cell(seed: int) -> None:
+    rng = random.Random(seed)
+    books, naive = PrefixBooks(N_SEQUENCES), NaiveBooks()
+    operations = (admit, admit, grow, grow, finish, resume, cancel, evict)
+    for _ in range(2_000):
+        rng.choice(operations)(rng, books, naive)
+        agree(books, naive)
+    for i in range(N_SEQUENCES):
+        books.drop(i)
+    assert books.n_cells == books.n_live_cells == 0
+
+
+def test_a_match_may_end_inside_an_edge() -> None:
+    books = PrefixBooks(2)
+    books.start(0)
+    books.extend(0, array([1, 2, 3, 4]))
+    assert books.find(array([1, 2, 9]))[:2] == (0, 2)
+
+
+def test_of_two_that_computed_the_same_apart_the_longer_match_is_found() -> None:
+    books = PrefixBooks(3)
+    for i, tokens in enumerate(([1, 2], [1, 2, 3, 4])):
+        books.start(i)
+        books.extend(i, array(tokens))
+    assert books.n_cells == 6
+    assert books.find(array([1, 2, 3, 4, 5]))[:2] == (1, 4)
