@@ -5,7 +5,8 @@ from .context cimport Context
 from .inbox cimport InboxC
 from .llama cimport llama_token, llama_token_data
 from .outbox cimport EventsC
-from .prefix cimport PrefixTree
+from .plan cimport Plan
+from .pool cimport Pool
 from .request cimport RequestC
 from .slots cimport SlotC, Slots
 from .stats cimport StatsC
@@ -17,8 +18,8 @@ cdef class Scheduler:
     cdef readonly Context context
     cdef readonly Vocab vocab
     cdef readonly Slots slots
-    cdef readonly PrefixTree tree
-    cdef readonly int32_t n_cells     # of the pool
+    cdef readonly Pool pool
+    cdef readonly Plan plan
     cdef readonly Batch batch
     cdef InboxC inbox
     cdef WaitingC waiting
@@ -26,8 +27,6 @@ cdef class Scheduler:
     cdef StatsC counters
     cdef llama_token_data* scratch    # [max(n_vocab, n_ctx)]
     cdef int64_t n_arrived
-    cdef int32_t i_turn               # the slot whose prompt is served first
-    cdef int32_t n_prefill_rows       # of the current batch
     cdef int64_t refused              # the `sequence` of the request that had no room
     cdef int64_t refused_at           # and `slots.n_changes` then
 
@@ -39,27 +38,18 @@ cdef class Scheduler:
     cdef bint has_room(self, RequestC* request) noexcept nogil
     cdef int32_t longest_live_prefix(self, RequestC* request) noexcept nogil
     cdef void begin(self, int32_t i_slot) noexcept nogil
-    cdef int32_t attach(self, RequestC* request, int32_t i_source, int32_t n_match,
-                        int32_t i_whole) noexcept nogil
-    cdef int32_t take_over(self, int32_t i_sequence, int32_t n_kept) noexcept nogil
     cdef void follow(self, int32_t i_slot, int32_t n_match) noexcept nogil
     cdef void join_leaders(self) noexcept nogil
     cdef void mark_started(self, RequestC* request) noexcept nogil
-    cdef void plan(self) noexcept nogil
-    cdef int32_t n_decoding(self) noexcept nogil
-    cdef void fill_decode(self) noexcept nogil
-    cdef void fill_prefill(self) noexcept nogil
-    cdef void fill(self, int32_t i_slot, int32_t n) noexcept nogil
-    cdef int64_t n_available(self) noexcept nogil
-    cdef void make_room(self, int32_t n_cells) noexcept nogil
-    cdef void shrink(self, int32_t i_sequence, int64_t n_wanted) noexcept nogil
-    cdef void evict(self, int32_t i_sequence) noexcept nogil
+    cdef void choose_rows(self) noexcept nogil
+    cdef void fill_batch(self) noexcept nogil
+    cdef void fill(self, int32_t i_slot) noexcept nogil
     cdef void leave(self, int32_t i_slot) noexcept nogil
     cdef void preempt(self, int32_t i_slot) noexcept nogil
     cdef bint forward(self) noexcept nogil
     cdef void recover(self, int32_t code) noexcept nogil
     cdef void settle(self, int64_t t_start) noexcept nogil
-    cdef void account(self, int64_t now, int64_t elapsed) noexcept nogil
+    cdef void account(self, int64_t elapsed) noexcept nogil
     cdef void extend(self, RequestC* request, int64_t now) noexcept nogil
     cdef void count_token(self, RequestC* request, int64_t now) noexcept nogil
     cdef void report(self, RequestC* request, int32_t n_bytes) noexcept nogil

@@ -6,8 +6,7 @@ first. There is no phase: prefill, chunked prefill, reuse of a prefix and resump
 preemption are all this rule.
 """
 from cpython.ref cimport Py_DECREF, Py_INCREF
-from libc.stdio cimport fprintf, stderr
-from libc.stdlib cimport abort, calloc, free
+from libc.stdlib cimport calloc, free
 
 from .debug cimport LLAMABOX_DEBUG
 from .inbox cimport (
@@ -25,7 +24,9 @@ from .outbox cimport (
     events_free,
     outbox_notify,
 )
-from .prefix cimport SequenceC, common_prefix
+from .plan cimport is_decoding
+from .pool cimport MatchC, fail
+from .prefix cimport common_prefix
 from .request cimport Request, n_output, n_pending
 from .sampler cimport sampler_sample, sampler_start
 from .slots cimport n_expected
@@ -60,8 +61,8 @@ cdef class Scheduler:
         self.context = context
         self.vocab = vocab
         self.slots = Slots(n_slots)
-        self.tree = PrefixTree(context.n_seq_max)
-        self.n_cells = n_cells
+        self.pool = Pool(context, n_cells)
+        self.plan = Plan(self.slots, context.n_batch, context.n_ubatch)
         self.batch = Batch(context.n_batch)
         self.scratch = <llama_token_data*> calloc(
             max(vocab.c.n_tokens, context.n_ctx), sizeof(llama_token_data))
@@ -126,7 +127,7 @@ cdef class Scheduler:
         self.drop_cancelled()
         self.join_leaders()
         self.admit()
-        self.plan()
+        self.choose_rows()
         if self.batch.c.n_tokens > 0 and self.forward():
             self.settle(t_start)
         self.publish()
@@ -163,8 +164,7 @@ cdef class Scheduler:
         if request.sequence == self.refused and self.slots.n_changes == self.refused_at:
             return False
         request.n_branch = self.longest_live_prefix(request)
-        fits = (self.tree.n_live_cells + self.slots.n_expected() + n_expected(request)
-                <= self.n_cells)
+        fits = self.slots.n_expected() + n_expected(request) <= self.pool.n_available()
         if not fits:
             self.refused = request.sequence
             self.refused_at = self.slots.n_changes
@@ -185,45 +185,15 @@ cdef class Scheduler:
     cdef void begin(self, int32_t i_slot) noexcept nogil:
         """Let a request start from the longest prefix that any sequence holds, or wait for a live
         request that is about to hold a longer one."""
-        cdef RequestC* request = self.slots.slots[i_slot].request
-        cdef int32_t n_match, i_whole, i_source
-        i_source = self.tree.find(request.tokens, request.n_tokens - 1, &n_match, &i_whole)
-        self.follow(i_slot, n_match)
-        if self.slots.slots[i_slot].i_leader >= 0:
+        cdef SlotC* slot = &self.slots.slots[i_slot]
+        cdef RequestC* request = slot.request
+        cdef MatchC match = self.pool.find(request.tokens, request.n_tokens - 1)
+        self.follow(i_slot, match.n_tokens)
+        if slot.i_leader >= 0:
             return
-        self.slots.slots[i_slot].i_sequence = self.attach(request, i_source, n_match, i_whole)
-        request.n_past = self.tree.sequences[self.slots.slots[i_slot].i_sequence].n_tokens
+        slot.i_sequence = self.pool.attach(match)
+        request.n_past = self.pool.length(slot.i_sequence)
         self.mark_started(request)
-
-    cdef int32_t attach(self, RequestC* request, int32_t i_source, int32_t n_match,
-                        int32_t i_whole) noexcept nogil:
-        """A live sequence with as much of the match as the memory can give; returns it."""
-        cdef int32_t i
-        if i_whole >= 0 and self.tree.sequences[i_whole].n_tokens == n_match:
-            return self.take_over(i_whole, n_match)
-        i = self.tree.vacant()
-        if i < 0:
-            i = self.tree.oldest_parked()
-            if i == i_source or i == i_whole:
-                return self.take_over(i, n_match)
-            self.evict(i)
-        self.tree.start(i)
-        if n_match > 0 and self.context.share(i_source, i, n_match) == n_match:
-            if self.tree.share(i_source, i, n_match) < 0:
-                out_of_memory()
-        elif i_whole >= 0:
-            self.tree.drop(i)
-            return self.take_over(i_whole, self.tree.sequences[i_whole].n_tokens)
-        return i
-
-    cdef int32_t take_over(self, int32_t i_sequence, int32_t n_kept) noexcept nogil:
-        """Make a parked sequence live, cut to the `n_kept` tokens that the request shares."""
-        if n_kept < self.tree.sequences[i_sequence].n_tokens:
-            n_kept = self.context.trim(i_sequence, n_kept)
-            if self.tree.truncate(i_sequence, n_kept) < 0:
-                out_of_memory()
-        self.tree.start(i_sequence)
-        return i_sequence
 
     cdef void follow(self, int32_t i_slot, int32_t n_match) noexcept nogil:
         """Find the live request that will share most with this one, if that is worth waiting."""
@@ -268,97 +238,42 @@ cdef class Scheduler:
         histogram_observe(&self.counters.queue_time, request.t_admit - request.t_submit)
         sampler_start(request.sampler, &self.context.library.c, request.tokens, request.n_tokens)
 
-    cdef void plan(self) noexcept nogil:
-        """Choose and fill the rows of this step; a dry pool costs the newest request its slot."""
+    cdef void choose_rows(self) noexcept nogil:
+        """Plan and fill the step; where cells are too few, the newest request gives up its own."""
         self.batch.clear()
-        self.n_prefill_rows = 0
         while self.slots.n_live > 0:
-            if self.n_decoding() <= self.n_available():
-                self.fill_decode()
-                self.fill_prefill()
-                if self.batch.c.n_tokens > 0:
-                    return
+            if self.plan.choose(self.pool.n_available()):
+                self.fill_batch()
+                return
             self.preempt(self.slots.newest_live())
 
-    cdef int32_t n_decoding(self) noexcept nogil:
-        cdef int32_t i, n = 0
-        for i in range(self.slots.n_slots):
-            if is_decoding(&self.slots.slots[i]):
-                n += 1
-        return n
-
-    cdef void fill_decode(self) noexcept nogil:
+    cdef void fill_batch(self) noexcept nogil:
+        """Put the planned rows into the batch, decode rows first."""
         cdef int32_t i
+        self.pool.make_room(self.plan.n_decode + self.plan.n_prefill)
         for i in range(self.slots.n_slots):
-            if is_decoding(&self.slots.slots[i]):
-                self.fill(i, 1)
+            if self.slots.slots[i].n_planned > 0 and is_decoding(&self.slots.slots[i]):
+                self.fill(i)
+        for i in range(self.slots.n_slots):
+            if self.slots.slots[i].n_planned > 0 and not is_decoding(&self.slots.slots[i]):
+                self.fill(i)
 
-    cdef void fill_prefill(self) noexcept nogil:
-        """Share what is left of the batch among the prompts, another one first at each step."""
-        cdef int32_t k, i, n, n_slots = self.slots.n_slots
-        cdef int32_t budget = self.batch.capacity - self.batch.c.n_tokens
-        if self.batch.c.n_tokens > 0:
-            budget = min(budget, self.context.n_ubatch)
-        for k in range(n_slots):
-            i = (self.i_turn + k) % n_slots
-            if not computes(&self.slots.slots[i]) or self.slots.slots[i].n_planned > 0:
-                continue
-            n = min(n_pending(self.slots.slots[i].request), budget)
-            n = <int32_t> min(<int64_t> n, self.n_available() - self.batch.c.n_tokens)
-            if n > 0:
-                self.fill(i, n)
-                budget -= n
-        self.i_turn = (self.i_turn + 1) % n_slots
-
-    cdef void fill(self, int32_t i_slot, int32_t n) noexcept nogil:
-        """Add the next `n` known tokens of a live slot to the batch."""
+    cdef void fill(self, int32_t i_slot) noexcept nogil:
+        """Add the slot's planned tokens to the batch; the last known one is an output row."""
         cdef SlotC* slot = &self.slots.slots[i_slot]
         cdef RequestC* request = slot.request
-        cdef bint samples = n == n_pending(request) and request.n_limit > request.n_prompt
-        self.make_room(self.batch.c.n_tokens + n)
-        slot.n_planned = n
+        cdef bint samples = (slot.n_planned == n_pending(request)
+                             and request.n_limit > request.n_prompt)
         request.i_row = self.batch.add(
-            slot.i_sequence, request.n_past, request.tokens + request.n_past, n, samples)
+            slot.i_sequence, request.n_past, request.tokens + request.n_past, slot.n_planned,
+            samples)
         if not samples:
             request.i_row = -1
-        if request.n_past < request.n_prompt:
-            self.n_prefill_rows += n
-
-    cdef int64_t n_available(self) noexcept nogil:
-        """Cells that hold nothing, or nothing but parked prefixes."""
-        return self.n_cells - self.tree.n_live_cells
-
-    cdef void make_room(self, int32_t n_cells) noexcept nogil:
-        """Free the ends of parked sequences, the oldest first, until `n_cells` are free."""
-        cdef int32_t i
-        while self.n_cells - self.tree.n_cells < n_cells:
-            i = self.tree.oldest_parked()
-            if i < 0:
-                return
-            self.shrink(i, n_cells - (self.n_cells - self.tree.n_cells))
-
-    cdef void shrink(self, int32_t i_sequence, int64_t n_wanted) noexcept nogil:
-        """Free up to `n_wanted` cells of a parked sequence, and the sequence if none is left."""
-        cdef int32_t n_kept = 0
-        cdef int32_t n_tokens = self.tree.sequences[i_sequence].n_tokens
-        if n_wanted < self.tree.n_exclusive(i_sequence):
-            n_kept = self.context.trim(i_sequence, n_tokens - <int32_t> n_wanted)
-            if self.tree.truncate(i_sequence, n_kept) < 0:
-                out_of_memory()
-        if n_kept == 0 or self.tree.is_redundant(i_sequence):
-            self.evict(i_sequence)
-
-    cdef void evict(self, int32_t i_sequence) noexcept nogil:
-        self.context.trim(i_sequence, 0)
-        self.tree.drop(i_sequence)
 
     cdef void leave(self, int32_t i_slot) noexcept nogil:
-        """Make a slot idle and park its sequence, unless others hold all of it anyway."""
-        cdef int32_t i_sequence = self.slots.slots[i_slot].i_sequence
-        if i_sequence >= 0:
-            self.tree.park(i_sequence)
-            if self.tree.is_redundant(i_sequence):
-                self.evict(i_sequence)
+        """Make a slot idle; what its sequence holds stays for others."""
+        if self.slots.slots[i_slot].i_sequence >= 0:
+            self.pool.leave(self.slots.slots[i_slot].i_sequence)
         self.slots.vacate(i_slot)
 
     cdef void preempt(self, int32_t i_slot) noexcept nogil:
@@ -380,49 +295,42 @@ cdef class Scheduler:
         """No room: free what can be spared and try again. Else the batch's requests fail."""
         cdef int32_t i
         cdef SlotC* slot
-        if code == 1 and self.tree.n_cells > self.tree.n_live_cells:
-            self.make_room(self.n_cells - <int32_t> self.tree.n_live_cells)
-        elif code == 1 and self.slots.n_live > 1:
+        if code == 1 and self.pool.evict_parked():
+            return
+        if code == 1 and self.slots.n_live > 1:
             self.preempt(self.slots.newest_live())
-        else:
-            for i in range(self.slots.n_slots):
-                slot = &self.slots.slots[i]
-                if slot.request != NULL and slot.n_planned > 0:
-                    self.evict(slot.i_sequence)
-                    slot.i_sequence = -1
-                    self.finish(slot.request, FINISH_ERROR)
+            return
         for i in range(self.slots.n_slots):
-            self.slots.slots[i].n_planned = 0
+            slot = &self.slots.slots[i]
+            if slot.request != NULL and slot.n_planned > 0:
+                self.pool.evict(slot.i_sequence)
+                slot.i_sequence = -1
+                self.finish(slot.request, FINISH_ERROR)
 
     cdef void settle(self, int64_t t_start) noexcept nogil:
         """Book the computed rows, sample where a request has caught up, end what is at its end."""
         cdef int32_t i
-        cdef int64_t now
         cdef SlotC* slot
         cdef RequestC* request
         for i in range(self.slots.n_slots):
             slot = &self.slots.slots[i]
-            if slot.n_planned == 0:
+            if slot.request == NULL or slot.n_planned == 0:
                 continue
             request = slot.request
-            if self.tree.extend(slot.i_sequence, request.tokens + request.n_past,
-                                slot.n_planned) < 0:
-                out_of_memory()
+            self.pool.extend(slot.i_sequence, request.tokens + request.n_past, slot.n_planned)
             request.n_past += slot.n_planned
-            slot.n_planned = 0
             if request.i_row >= 0:
                 self.extend(request, now_ns())
             elif n_pending(request) == 0:
                 self.finish(request, FINISH_LENGTH)
-        now = now_ns()
-        self.account(now, now - t_start)
+        self.account(now_ns() - t_start)
 
-    cdef void account(self, int64_t now, int64_t elapsed) noexcept nogil:
-        """Charge the step's time to prefill and decode by their share of the rows."""
-        cdef int32_t n_rows = self.batch.c.n_tokens
-        cdef int64_t prefill_ns = elapsed * self.n_prefill_rows // n_rows
+    cdef void account(self, int64_t elapsed) noexcept nogil:
+        """Charge the step's time, in nanoseconds, by the share of prefill and decode rows."""
+        cdef int64_t prefill_ns = elapsed * self.plan.n_prefill // self.batch.c.n_tokens
+        self.plan.observe(elapsed)
         self.counters.n_steps += 1
-        self.counters.n_prompt_tokens += self.n_prefill_rows
+        self.counters.n_prompt_tokens += self.plan.n_prefill
         self.counters.prefill_ns += prefill_ns
         self.counters.decode_ns += elapsed - prefill_ns
 
@@ -465,7 +373,7 @@ cdef class Scheduler:
         """Release `n_bytes` of text with an event of this step."""
         if events_append(&self.events, request.owner, request.text.held, n_bytes,
                          request.n_unreported, request.finish) < 0:
-            out_of_memory()
+            fail("out of memory")
         text_release(&request.text, n_bytes)
         request.n_unreported = 0
 
@@ -488,7 +396,7 @@ cdef class Scheduler:
         cdef int32_t i, j
         self.counters.n_running = self.slots.n_live
         self.counters.n_waiting = self.waiting.n
-        self.counters.n_cells_used = <int> self.tree.n_cells
+        self.counters.n_cells_used = <int> self.pool.tree.n_cells
         for i in range(events.n_events):
             if events.events[i].request == NULL:
                 continue
@@ -500,7 +408,7 @@ cdef class Scheduler:
                     continue
                 if events_append(&outbox.filling, event.request, events.text + event.offset,
                                  event.n_bytes, event.n_tokens, event.finish) < 0:
-                    out_of_memory()
+                    fail("out of memory")
                 event.request = NULL
             self.counters.n_wakeups += outbox_notify(outbox)
             pthread_mutex_unlock(&outbox.mutex)
@@ -519,37 +427,12 @@ cdef class Scheduler:
         self.publish()
 
     cdef void check(self) noexcept nogil:
-        """Invariants of the debug build: the memory holds exactly what the books say."""
-        cdef int32_t i, n_held
-        cdef SequenceC* sequence
+        """Invariants of the debug build."""
+        cdef int32_t i
         cdef SlotC* slot
-        for i in range(self.tree.n_sequences):
-            sequence = &self.tree.sequences[i]
-            n_held = self.context.library.c.memory_seq_pos_max(self.context.memory, i) + 1
-            if n_held != sequence.n_tokens:
-                fprintf(stderr, "llamabox: sequence %d holds %d cells, the books say %d\n",
-                        i, n_held, sequence.n_tokens)
-                abort()
+        self.pool.check()
         for i in range(self.slots.n_slots):
             slot = &self.slots.slots[i]
             if slot.request != NULL and slot.i_sequence >= 0 and (
-                    slot.request.n_past != self.tree.sequences[slot.i_sequence].n_tokens):
-                fprintf(stderr, "llamabox: slot %d has computed %d tokens, its sequence has %d\n",
-                        i, slot.request.n_past, self.tree.sequences[slot.i_sequence].n_tokens)
-                abort()
-        if self.tree.n_cells > self.n_cells:
-            fprintf(stderr, "llamabox: more cells are used than there are\n")
-            abort()
-
-
-cdef void out_of_memory() noexcept nogil:
-    fprintf(stderr, "llamabox: out of memory\n")
-    abort()
-
-
-cdef bint computes(const SlotC* slot) noexcept nogil:
-    return slot.request != NULL and slot.i_sequence >= 0
-
-
-cdef bint is_decoding(const SlotC* slot) noexcept nogil:
-    return computes(slot) and n_pending(slot.request) == 1
+                    slot.request.n_past != self.pool.length(slot.i_sequence)):
+                fail("a request has computed another number of tokens than its sequence holds")

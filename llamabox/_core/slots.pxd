@@ -9,6 +9,7 @@ cdef struct SlotC:
     int32_t i_leader      # the slot of that other one
     int64_t leader        # and its request's `sequence`
     int32_t n_planned     # rows that the current batch adds
+    int32_t n_passed      # steps since it last got rows
 
 
 cdef class Slots:

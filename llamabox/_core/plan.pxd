@@ -1,0 +1,23 @@
+from libc.stdint cimport int32_t, int64_t
+
+from .slots cimport SlotC, Slots
+
+
+cdef class Plan:
+    cdef readonly Slots slots
+    cdef readonly int32_t n_batch
+    cdef readonly int32_t n_ubatch
+    cdef readonly int64_t target_ns
+    cdef readonly int32_t n_decode       # rows of the step that was planned last
+    cdef readonly int32_t n_prefill
+    cdef readonly double decode_ns       # of a step that only decodes, smoothed
+    cdef readonly double prefill_row_ns  # of a prompt's row, smoothed
+
+    cdef bint choose(self, int64_t n_available) noexcept nogil
+    cdef int32_t prefill_budget(self) noexcept nogil
+    cdef void share_out(self, int32_t budget) noexcept nogil
+    cdef int32_t next_prompt(self) noexcept nogil
+    cdef void observe(self, int64_t elapsed) noexcept nogil
+
+
+cdef bint is_decoding(const SlotC* slot) noexcept nogil

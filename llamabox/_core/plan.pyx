@@ -1,0 +1,114 @@
+"""What a step computes: how many of its missing tokens each live slot gets.
+
+Decode rows go first, one for each slot that lacks a single token. Prompts share a budget. While
+something decodes, the budget is what the measured costs allow within the target for the time
+between two tokens; else it is the whole batch.
+"""
+from .request cimport n_pending
+
+cdef enum:
+    MIN_BUDGET = 16       # prompt rows of a step, whatever they cost
+    MIN_OBSERVED = 8      # prompt rows that tell something of a row's cost
+
+# Without a target, a step that prefills may take this many times what one without does.
+cdef double STRETCH = 4.0
+cdef double SMOOTHING = 0.2
+
+
+cdef class Plan:
+    """The planner of one scheduler's steps.
+
+    :param slots: planned rows are written into them.
+    :param n_batch: rows of a step at most.
+    :param n_ubatch: prompt rows at most of a step that decodes.
+    :param target_ns: the time between two tokens to keep to; 0 for `STRETCH` times the
+        measured time of a step that only decodes.
+    """
+
+    def __cinit__(self, Slots slots not None, int32_t n_batch, int32_t n_ubatch,
+                  int64_t target_ns=0):
+        self.slots = slots
+        self.n_batch = n_batch
+        self.n_ubatch = n_ubatch
+        self.target_ns = target_ns
+
+    cdef bint choose(self, int64_t n_available) noexcept nogil:
+        """Set every slot's `n_planned`; False, with none set, if too few cells are available."""
+        cdef int32_t i, n_room
+        self.n_decode = self.n_prefill = 0
+        for i in range(self.slots.n_slots):
+            self.slots.slots[i].n_planned = 0
+            self.n_decode += is_decoding(&self.slots.slots[i])
+        if self.n_decode > n_available:
+            return False
+        for i in range(self.slots.n_slots):
+            if is_decoding(&self.slots.slots[i]):
+                self.slots.slots[i].n_planned = 1
+        n_room = <int32_t> min(n_available, <int64_t> self.n_batch) - self.n_decode
+        self.share_out(min(n_room, self.prefill_budget()))
+        return self.n_decode + self.n_prefill > 0
+
+    cdef int32_t prefill_budget(self) noexcept nogil:
+        cdef double spare_ns
+        if self.n_decode == 0:
+            return self.n_batch
+        if self.decode_ns == 0 or self.prefill_row_ns == 0:
+            return self.n_ubatch
+        spare_ns = (self.target_ns or STRETCH * self.decode_ns) - self.decode_ns
+        return max(<int32_t> MIN_BUDGET,
+                   <int32_t> min(<double> self.n_ubatch, spare_ns / self.prefill_row_ns))
+
+    cdef void share_out(self, int32_t budget) noexcept nogil:
+        """Give the budget to prompts, one after another."""
+        cdef int32_t i
+        cdef SlotC* slot
+        while budget > 0:
+            i = self.next_prompt()
+            if i < 0:
+                break
+            slot = &self.slots.slots[i]
+            slot.n_planned = min(n_pending(slot.request), budget)
+            slot.n_passed = 0
+            budget -= slot.n_planned
+            self.n_prefill += slot.n_planned
+        for i in range(self.slots.n_slots):
+            slot = &self.slots.slots[i]
+            if slot.request != NULL and slot.i_sequence >= 0 and slot.n_planned == 0:
+                slot.n_passed += 1
+
+    cdef int32_t next_prompt(self) noexcept nogil:
+        """The slot with the shortest rest of a prompt, or -1.
+
+        Each step in which a prompt got nothing takes `n_ubatch` tokens off its rest, so a long one
+        is passed over no more often than it has ubatches.
+        """
+        cdef int32_t i, best = -1
+        cdef int64_t rest, least = 0
+        cdef SlotC* slot
+        for i in range(self.slots.n_slots):
+            slot = &self.slots.slots[i]
+            if slot.request == NULL or slot.i_sequence < 0 or slot.n_planned > 0:
+                continue
+            rest = n_pending(slot.request) - <int64_t> slot.n_passed * self.n_ubatch
+            if best < 0 or rest < least:
+                best = i
+                least = rest
+        return best
+
+    cdef void observe(self, int64_t elapsed) noexcept nogil:
+        """Learn from the duration, in nanoseconds, of the step that was planned last."""
+        if self.n_prefill == 0:
+            self.decode_ns = smoothed(self.decode_ns, elapsed)
+        elif self.n_prefill >= MIN_OBSERVED:
+            if self.n_decode > 0:
+                elapsed -= <int64_t> self.decode_ns
+            self.prefill_row_ns = smoothed(
+                self.prefill_row_ns, max(elapsed, 0) / <double> self.n_prefill)
+
+
+cdef double smoothed(double mean, double value) noexcept nogil:
+    return value if mean == 0 else mean + SMOOTHING * (value - mean)
+
+
+cdef bint is_decoding(const SlotC* slot) noexcept nogil:
+    return slot.request != NULL and slot.i_sequence >= 0 and n_pending(slot.request) == 1
