@@ -19,6 +19,8 @@ RANDOM_SEED = -1
 MAX_SEQUENCES = 256
 """Sequences that one llama.cpp context can hold (``LLAMA_MAX_SEQ``)."""
 MAX_THREADS = 512
+MAX_SECONDS = 1e6
+MAX_PRIORITY = 1000
 MAX_INT = 2**31 - 1
 MAX_FLOAT = 1e30
 MIN_REPEAT_PENALTY = 1e-6
@@ -51,6 +53,9 @@ class EngineParams:
         that also decodes.
     :param n_threads: compute threads; None takes the physical cores less one, at least one.
     :param n_threads_batch: compute threads of forwards over several rows; None: ``n_threads``.
+    :param n_queue: requests that may wait for a slot; more are refused; 0 has no limit.
+    :param target_itl: seconds between two tokens of a request that prompts of others may stretch
+        a step to; 0 for four times what a step takes that only decodes.
     :param warmup: run one forward when the engine starts, so that no request pays for it.
     """
 
@@ -60,6 +65,8 @@ class EngineParams:
     n_ubatch: int = 512
     n_threads: int | None = None
     n_threads_batch: int | None = None
+    n_queue: int = 0
+    target_itl: float = 0.0
     warmup: bool = True
 
     def __post_init__(self) -> None:
@@ -67,6 +74,8 @@ class EngineParams:
         _check_int(self, "n_parallel", 1, MAX_SEQUENCES)
         _check_int(self, "n_batch", 1)
         _check_int(self, "n_ubatch", 1)
+        _check_int(self, "n_queue", 0)
+        _check_float(self, "target_itl", 0, MAX_SECONDS)
         for name in ("n_threads", "n_threads_batch"):
             if getattr(self, name) is not None:
                 _check_int(self, name, 1, MAX_THREADS)
@@ -82,6 +91,8 @@ class GenerationParams:
         the context.
     :param stop: strings that end the output; they are not part of it.
     :param ignore_eos: go on after an end-of-generation token (it is never sampled).
+    :param priority: higher is served first; each level counts as ten seconds of waiting.
+    :param deadline: seconds after its submission at which it ends; 0 for never.
     :param temperature: 0 or less is greedy.
     :param top_k: candidates kept; 0 keeps all.
     :param top_p: probability mass kept; 1 keeps all.
@@ -96,6 +107,8 @@ class GenerationParams:
     n_predict: int = UNLIMITED
     stop: tuple[str, ...] = ()
     ignore_eos: bool = False
+    priority: int = 0
+    deadline: float = 0.0
     temperature: float = 0.8
     top_k: int = 40
     top_p: float = 0.9
@@ -108,6 +121,8 @@ class GenerationParams:
 
     def __post_init__(self) -> None:
         _check_int(self, "n_predict", UNLIMITED)
+        _check_int(self, "priority", -MAX_PRIORITY, MAX_PRIORITY)
+        _check_float(self, "deadline", 0, MAX_SECONDS)
         _check_float(self, "temperature")
         _check_int(self, "top_k", -MAX_INT)
         _check_float(self, "top_p", 0, 1)

@@ -7,6 +7,7 @@ cdef struct InboxC:
     pthread_cond_t changed
     RequestC* first
     RequestC* last
+    int n
     bint closed
 
 
@@ -14,5 +15,6 @@ cdef void inbox_init(InboxC* inbox) noexcept nogil
 cdef void inbox_free(InboxC* inbox) noexcept nogil
 cdef bint inbox_put(InboxC* inbox, RequestC* request) noexcept nogil
 cdef RequestC* inbox_take(InboxC* inbox, bint wait) noexcept nogil
+cdef int inbox_count(InboxC* inbox) noexcept nogil
 cdef void inbox_close(InboxC* inbox) noexcept nogil
 cdef bint inbox_is_closed(InboxC* inbox) noexcept nogil

@@ -15,6 +15,7 @@ cdef void inbox_init(InboxC* inbox) noexcept nogil:
     pthread_mutex_init(&inbox.mutex, NULL)
     pthread_cond_init(&inbox.changed, NULL)
     inbox.first = inbox.last = NULL
+    inbox.n = 0
     inbox.closed = False
 
 
@@ -34,6 +35,7 @@ cdef bint inbox_put(InboxC* inbox, RequestC* request) noexcept nogil:
         else:
             inbox.last.next = request
         inbox.last = request
+        inbox.n += 1
         pthread_cond_signal(&inbox.changed)
     pthread_mutex_unlock(&inbox.mutex)
     return is_open
@@ -48,8 +50,16 @@ cdef RequestC* inbox_take(InboxC* inbox, bint wait) noexcept nogil:
         pthread_cond_wait(&inbox.changed, &inbox.mutex)
     first = inbox.first
     inbox.first = inbox.last = NULL
+    inbox.n = 0
     pthread_mutex_unlock(&inbox.mutex)
     return first
+
+
+cdef int inbox_count(InboxC* inbox) noexcept nogil:
+    pthread_mutex_lock(&inbox.mutex)
+    cdef int n = inbox.n
+    pthread_mutex_unlock(&inbox.mutex)
+    return n
 
 
 cdef void inbox_close(InboxC* inbox) noexcept nogil:

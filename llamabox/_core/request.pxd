@@ -4,7 +4,9 @@ from libc.stdint cimport int32_t, int64_t
 from .llama cimport llama_token
 from .outbox cimport Outbox, OutboxC
 from .sampler cimport Sampler, SamplerC
+from .sync cimport load_int
 from .text cimport TextC
+from .types cimport FINISH_CANCELLED, FINISH_DEADLINE, FINISH_NONE
 from .vocab cimport Vocab
 
 
@@ -21,7 +23,9 @@ cdef struct RequestC:
     int32_t i_row         # its output row in the current batch, or -1
     int32_t finish        # FinishC
     int cancelled         # set by any thread, read at step boundaries
-    int64_t sequence      # order of arrival
+    int64_t arrival       # 1 for the first request, and so on
+    int64_t rank          # the lower, the sooner it is served
+    int64_t t_deadline    # nanoseconds of the monotonic clock; 0 has none
     TextC text
     SamplerC* sampler
     OutboxC* outbox
@@ -39,6 +43,8 @@ cdef class Request:
     cdef readonly Sampler sampler
     cdef readonly Outbox outbox
     cdef public object consumer
+    cdef int64_t priority_ns
+    cdef int64_t deadline_ns
     cdef int take_prompt(self, const int32_t[::1] prompt) except -1
     cdef int take_stops(self, stops) except -1
 
@@ -50,3 +56,17 @@ cdef inline int32_t n_output(const RequestC* request) noexcept nogil:
 cdef inline int32_t n_pending(const RequestC* request) noexcept nogil:
     """Known tokens that are not computed yet: the catch-up rule's only number."""
     return request.n_tokens - request.n_past
+
+
+cdef inline bint is_before(const RequestC* a, const RequestC* b) noexcept nogil:
+    """Whether `a` is to be served before `b`."""
+    return a.rank < b.rank or (a.rank == b.rank and a.arrival < b.arrival)
+
+
+cdef inline int32_t ended_early(RequestC* request, int64_t now) noexcept nogil:
+    """Why a request ends whatever it has computed (`FinishC`), or FINISH_NONE."""
+    if load_int(&request.cancelled):
+        return FINISH_CANCELLED
+    if request.t_deadline != 0 and request.t_deadline <= now:
+        return FINISH_DEADLINE
+    return FINISH_NONE

@@ -19,6 +19,8 @@ class Request:
         *,
         n_limit: int,
         stops: Sequence[bytes] = (),
+        priority_ns: int = 0,
+        deadline_ns: int = 0,
         sampler: Sampler,
         vocab: Vocab,
         outbox: Outbox,

@@ -13,6 +13,8 @@ cdef class Request:
     :param n_limit: prompt and output tokens at most; above n_prompt, or n_prompt to compute the
         prompt only.
     :param stops: stop strings, encoded.
+    :param priority_ns: nanoseconds by which it counts as older than it is.
+    :param deadline_ns: nanoseconds after its submission at which it ends; 0 for never.
     :param sampler: its own; kept alive.
     :param vocab: kept alive.
     :param outbox: where its events go; kept alive.
@@ -20,12 +22,15 @@ cdef class Request:
     """
 
     def __cinit__(self, const int32_t[::1] prompt, *, int32_t n_limit, stops=(),
+                  int64_t priority_ns=0, int64_t deadline_ns=0,
                   Sampler sampler not None, Vocab vocab not None, Outbox outbox not None,
                   consumer=None):
         self.vocab = vocab
         self.sampler = sampler
         self.outbox = outbox
         self.consumer = consumer
+        self.priority_ns = priority_ns
+        self.deadline_ns = deadline_ns
         self.c.owner = <PyObject*> self
         self.c.sampler = &sampler.c
         self.c.outbox = &outbox.c

@@ -27,13 +27,13 @@ cdef class Scheduler:
     cdef StatsC counters
     cdef llama_token_data* scratch    # [max(n_vocab, n_ctx)]
     cdef int64_t n_arrived
-    cdef int64_t refused              # the `sequence` of the request that had no room
+    cdef int64_t refused              # the `arrival` of the request that had no room
     cdef int64_t refused_at           # and `slots.n_changes` then
 
     cdef void loop(self) noexcept nogil
     cdef bint receive(self) noexcept nogil
     cdef void step(self) noexcept nogil
-    cdef void drop_cancelled(self) noexcept nogil
+    cdef void end_early(self, int64_t now) noexcept nogil
     cdef void admit(self) noexcept nogil
     cdef bint has_room(self, RequestC* request) noexcept nogil
     cdef int32_t longest_live_prefix(self, RequestC* request) noexcept nogil

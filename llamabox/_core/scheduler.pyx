@@ -11,6 +11,7 @@ from libc.stdlib cimport calloc, free
 from .debug cimport LLAMABOX_DEBUG
 from .inbox cimport (
     inbox_close,
+    inbox_count,
     inbox_free,
     inbox_init,
     inbox_is_closed,
@@ -27,20 +28,21 @@ from .outbox cimport (
 from .plan cimport is_decoding
 from .pool cimport MatchC, fail
 from .prefix cimport common_prefix
-from .request cimport Request, n_output, n_pending
+from .request cimport Request, ended_early, n_output, n_pending
 from .sampler cimport sampler_sample, sampler_start
 from .slots cimport n_expected
 from .stats cimport histogram_observe, stats_dict
-from .sync cimport load_int, now_ns, pthread_mutex_lock, pthread_mutex_unlock
+from .sync cimport now_ns, pthread_mutex_lock, pthread_mutex_unlock
 from .text cimport text_push, text_release
 from .types cimport (
     FINISH_CANCELLED,
     FINISH_EOG,
     FINISH_ERROR,
     FINISH_LENGTH,
+    FINISH_NONE,
     FINISH_STOP,
 )
-from .waiting cimport waiting_put, waiting_take, waiting_take_cancelled
+from .waiting cimport waiting_put, waiting_take, waiting_take_ended
 
 # Tokens of a common prefix that make it worth waiting for the request that is computing it.
 cdef int32_t MIN_BRANCH = 32
@@ -53,16 +55,17 @@ cdef class Scheduler:
     :param vocab: of the context's model.
     :param n_slots: requests that run at once, `n_seq_max` of the context at most.
     :param n_cells: cells that they share, `n_ctx` of the context at most.
+    :param target_ns: see `Plan`.
     """
 
     def __cinit__(self, Context context not None, Vocab vocab not None, int32_t n_slots,
-                  int32_t n_cells):
+                  int32_t n_cells, int64_t target_ns=0):
         inbox_init(&self.inbox)
         self.context = context
         self.vocab = vocab
         self.slots = Slots(n_slots)
         self.pool = Pool(context, n_cells)
-        self.plan = Plan(self.slots, context.n_batch, context.n_ubatch)
+        self.plan = Plan(self.slots, context.n_batch, context.n_ubatch, target_ns)
         self.batch = Batch(context.n_batch)
         self.scratch = <llama_token_data*> calloc(
             max(vocab.c.n_tokens, context.n_ctx), sizeof(llama_token_data))
@@ -88,6 +91,9 @@ cdef class Scheduler:
         Its outbox gets its events, the last of which has a finish reason.
         """
         request.c.t_submit = now_ns()
+        request.c.rank = request.c.t_submit - request.priority_ns
+        if request.deadline_ns > 0:
+            request.c.t_deadline = request.c.t_submit + request.deadline_ns
         request.outbox.n_open += 1
         Py_INCREF(request)
         if inbox_put(&self.inbox, &request.c):
@@ -95,6 +101,11 @@ cdef class Scheduler:
         Py_DECREF(request)
         request.outbox.n_open -= 1
         return False
+
+    @property
+    def n_queued(self):
+        """Requests that have no slot: in the inbox, or in the queue."""
+        return inbox_count(&self.inbox) + self.waiting.n
 
     def close(self):
         """Make `run` return after the current step; for any thread, any number of times."""
@@ -117,14 +128,14 @@ cdef class Scheduler:
         while request != NULL:
             following = request.next
             self.n_arrived += 1
-            request.sequence = self.n_arrived
+            request.arrival = self.n_arrived
             waiting_put(&self.waiting, request)
             request = following
         return not inbox_is_closed(&self.inbox)
 
     cdef void step(self) noexcept nogil:
         cdef int64_t t_start = now_ns()
-        self.drop_cancelled()
+        self.end_early(t_start)
         self.join_leaders()
         self.admit()
         self.choose_rows()
@@ -134,16 +145,18 @@ cdef class Scheduler:
         if LLAMABOX_DEBUG:
             self.check()
 
-    cdef void drop_cancelled(self) noexcept nogil:
-        cdef int32_t i
-        cdef RequestC* request = waiting_take_cancelled(&self.waiting)
+    cdef void end_early(self, int64_t now) noexcept nogil:
+        """End what is cancelled or late, queued or live."""
+        cdef int32_t i, reason
+        cdef RequestC* request = waiting_take_ended(&self.waiting, now)
         while request != NULL:
-            self.finish(request, FINISH_CANCELLED)
-            request = waiting_take_cancelled(&self.waiting)
+            self.finish(request, ended_early(request, now))
+            request = waiting_take_ended(&self.waiting, now)
         for i in range(self.slots.n_slots):
             request = self.slots.slots[i].request
-            if request != NULL and load_int(&request.cancelled):
-                self.finish(request, FINISH_CANCELLED)
+            reason = ended_early(request, now) if request != NULL else <int> FINISH_NONE
+            if reason:
+                self.finish(request, reason)
 
     cdef void admit(self) noexcept nogil:
         """Give slots to the first requests of the queue, as far as the pool has room."""
@@ -161,12 +174,12 @@ cdef class Scheduler:
         cdef bint fits
         if self.slots.n_live == 0:
             return True
-        if request.sequence == self.refused and self.slots.n_changes == self.refused_at:
+        if request.arrival == self.refused and self.slots.n_changes == self.refused_at:
             return False
         request.n_branch = self.longest_live_prefix(request)
         fits = self.slots.n_expected() + n_expected(request) <= self.pool.n_available()
         if not fits:
-            self.refused = request.sequence
+            self.refused = request.arrival
             self.refused_at = self.slots.n_changes
         return fits
 
@@ -212,7 +225,7 @@ cdef class Scheduler:
             if n >= n_match + MIN_BRANCH and n > request.n_branch:
                 request.n_branch = n
                 slot.i_leader = i
-                slot.leader = other.request.sequence
+                slot.leader = other.request.arrival
 
     cdef void join_leaders(self) noexcept nogil:
         """Let those begin whose leaders have computed the common prefix, or are gone."""
@@ -224,7 +237,7 @@ cdef class Scheduler:
             if slot.request == NULL or slot.i_sequence >= 0:
                 continue
             leader = self.slots.slots[slot.i_leader].request
-            if (leader == NULL or leader.sequence != slot.leader
+            if (leader == NULL or leader.arrival != slot.leader
                     or leader.n_past >= slot.request.n_branch):
                 self.begin(i)
 
@@ -239,13 +252,13 @@ cdef class Scheduler:
         sampler_start(request.sampler, &self.context.library.c, request.tokens, request.n_tokens)
 
     cdef void choose_rows(self) noexcept nogil:
-        """Plan and fill the step; where cells are too few, the newest request gives up its own."""
+        """Plan and fill the step; where cells are too few, the one ranked last gives up its own."""
         self.batch.clear()
         while self.slots.n_live > 0:
             if self.plan.choose(self.pool.n_available()):
                 self.fill_batch()
                 return
-            self.preempt(self.slots.newest_live())
+            self.preempt(self.slots.last_ranked())
 
     cdef void fill_batch(self) noexcept nogil:
         """Put the planned rows into the batch, decode rows first."""
@@ -298,7 +311,7 @@ cdef class Scheduler:
         if code == 1 and self.pool.evict_parked():
             return
         if code == 1 and self.slots.n_live > 1:
-            self.preempt(self.slots.newest_live())
+            self.preempt(self.slots.last_ranked())
             return
         for i in range(self.slots.n_slots):
             slot = &self.slots.slots[i]

@@ -7,7 +7,7 @@ cdef struct SlotC:
     RequestC* request     # NULL: idle
     int32_t i_sequence    # -1 while the request waits for another to compute its prefix
     int32_t i_leader      # the slot of that other one
-    int64_t leader        # and its request's `sequence`
+    int64_t leader        # and its request's `arrival`
     int32_t n_planned     # rows that the current batch adds
     int32_t n_passed      # steps since it last got rows
 
@@ -20,7 +20,7 @@ cdef class Slots:
     cdef int32_t idle(self) noexcept nogil
     cdef void occupy(self, int32_t i, RequestC* request) noexcept nogil
     cdef void vacate(self, int32_t i) noexcept nogil
-    cdef int32_t newest_live(self) noexcept nogil
+    cdef int32_t last_ranked(self) noexcept nogil
     cdef int64_t n_expected(self) noexcept nogil
 
 

@@ -1,6 +1,8 @@
 """Slots: the requests that run, and on which sequence each of them does."""
 from libc.stdlib cimport calloc, free
 
+from .request cimport is_before
+
 # Output tokens that admission keeps free for each live request, if it may still need them.
 cdef int32_t HEADROOM = 64
 
@@ -40,16 +42,15 @@ cdef class Slots:
         self.n_live -= 1
         self.n_changes += 1
 
-    cdef int32_t newest_live(self) noexcept nogil:
-        """The slot of the live request that arrived last, or -1."""
-        cdef int32_t i, newest = -1
+    cdef int32_t last_ranked(self) noexcept nogil:
+        """The slot of the live request that is served last of all, or -1."""
+        cdef int32_t i, last = -1
         cdef RequestC* request
         for i in range(self.n_slots):
             request = self.slots[i].request
-            if request != NULL and (
-                    newest < 0 or request.sequence > self.slots[newest].request.sequence):
-                newest = i
-        return newest
+            if request != NULL and (last < 0 or is_before(self.slots[last].request, request)):
+                last = i
+        return last
 
     cdef int64_t n_expected(self) noexcept nogil:
         """Cells that the live requests are about to need beside those that they hold."""

@@ -3,7 +3,14 @@
 Every field is a machine word with one writer, so readers take no lock; two fields may be of
 neighbouring steps.
 """
-from .types cimport FINISH_CANCELLED, FINISH_EOG, FINISH_ERROR, FINISH_LENGTH, FINISH_STOP
+from .types cimport (
+    FINISH_CANCELLED,
+    FINISH_DEADLINE,
+    FINISH_EOG,
+    FINISH_ERROR,
+    FINISH_LENGTH,
+    FINISH_STOP,
+)
 
 BOUNDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0,
           25.0, 50.0, 100.0, 250.0)
@@ -38,6 +45,7 @@ cdef dict stats_dict(StatsC* stats):
             "stop": stats.n_finished[<int> FINISH_STOP],
             "length": stats.n_finished[<int> FINISH_LENGTH],
             "cancelled": stats.n_finished[<int> FINISH_CANCELLED],
+            "deadline": stats.n_finished[<int> FINISH_DEADLINE],
             "error": stats.n_finished[<int> FINISH_ERROR],
         },
         "n_running": stats.n_running,

@@ -6,5 +6,6 @@ cdef enum FinishC:
     FINISH_STOP = 2       # a stop string was completed
     FINISH_LENGTH = 3     # n_predict, or the end of the context
     FINISH_CANCELLED = 4
-    FINISH_ERROR = 5      # llama.cpp failed on a batch that held the request
-    N_FINISH = 6
+    FINISH_DEADLINE = 5   # its time was up
+    FINISH_ERROR = 6      # llama.cpp failed on a batch that held the request
+    N_FINISH = 7

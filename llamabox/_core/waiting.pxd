@@ -1,3 +1,5 @@
+from libc.stdint cimport int64_t
+
 from .request cimport RequestC
 
 
@@ -9,4 +11,4 @@ cdef struct WaitingC:
 
 cdef void waiting_put(WaitingC* waiting, RequestC* request) noexcept nogil
 cdef RequestC* waiting_take(WaitingC* waiting) noexcept nogil
-cdef RequestC* waiting_take_cancelled(WaitingC* waiting) noexcept nogil
+cdef RequestC* waiting_take_ended(WaitingC* waiting, int64_t now) noexcept nogil

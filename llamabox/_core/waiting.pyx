@@ -1,16 +1,14 @@
-"""The queue of requests that have no slot, in order of arrival; preempted ones take their old
-place again."""
-from .sync cimport load_int
+"""The queue of requests that have no slot, by rank; preempted ones take their old place again."""
+from .request cimport ended_early, is_before
 
 
 cdef void waiting_put(WaitingC* waiting, RequestC* request) noexcept nogil:
-    """Insert by `sequence`: at once for a new request, which is the last."""
+    """Insert by rank: at once for one that comes last, as new requests do unless they are urgent."""
     cdef RequestC* before = NULL
-    if waiting.last != NULL and waiting.last.sequence < request.sequence:
+    if waiting.last != NULL and is_before(waiting.last, request):
         before = waiting.last
     else:
-        while next_of(waiting, before) != NULL and (
-                next_of(waiting, before).sequence < request.sequence):
+        while next_of(waiting, before) != NULL and is_before(next_of(waiting, before), request):
             before = next_of(waiting, before)
     request.next = next_of(waiting, before)
     if before == NULL:
@@ -27,12 +25,12 @@ cdef RequestC* waiting_take(WaitingC* waiting) noexcept nogil:
     return take_after(waiting, NULL)
 
 
-cdef RequestC* waiting_take_cancelled(WaitingC* waiting) noexcept nogil:
-    """Remove and return the first cancelled request, or NULL."""
+cdef RequestC* waiting_take_ended(WaitingC* waiting, int64_t now) noexcept nogil:
+    """Remove and return the first request that is cancelled or late, or NULL."""
     cdef RequestC* before = NULL
     cdef RequestC* request = waiting.first
     while request != NULL:
-        if load_int(&request.cancelled):
+        if ended_early(request, now):
             return take_after(waiting, before)
         before = request
         request = request.next

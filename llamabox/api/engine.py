@@ -17,7 +17,7 @@ from .._core.outbox import Outbox
 from .._core.request import Request
 from .._core.sampler import Sampler
 from .._core.scheduler import Scheduler
-from ..errors import EngineClosed, InvalidRequest, PromptTooLong
+from ..errors import EngineClosed, EngineOverloaded, InvalidRequest, PromptTooLong
 from ..params import MAX_SEED, RANDOM_SEED, UNLIMITED, EngineParams, GenerationParams
 from .chat import CHATML, ChatTemplate, Message
 from .context import OwnedContext
@@ -26,6 +26,9 @@ from .results import Completion, EngineStats, Histogram
 from .stream import AsyncStream, LoopDelivery, Orphans, Stream
 from .text import Tokens
 
+NS = 1_000_000_000
+PRIORITY_NS = 10 * NS
+"""What a level of priority is worth in waiting."""
 HISTOGRAMS = ("queue_time", "first_token", "inter_token")
 
 
@@ -82,7 +85,11 @@ class Engine:
             context.warm_up()
         self.n_ctx = min(self.params.n_ctx or context.core.n_ctx, context.core.n_ctx)
         self._scheduler = Scheduler(
-            context.core, self.model.vocab, self.params.n_parallel, self.n_ctx
+            context.core,
+            self.model.vocab,
+            self.params.n_parallel,
+            self.n_ctx,
+            round(self.params.target_itl * NS),
         )
         self._deliveries: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, LoopDelivery]
         self._deliveries = weakref.WeakKeyDictionary()
@@ -190,6 +197,7 @@ class Engine:
 
         :raises InvalidRequest: the prompt has no tokens, or is too long.
         :raises EngineClosed: the engine is closed.
+        :raises EngineOverloaded: the queue is full.
         """
         loop = asyncio.get_running_loop()
         with self._lock:
@@ -235,6 +243,8 @@ class Engine:
             prompt.tokens,
             n_limit=n_limit,
             stops=[stop.encode() for stop in params.stop],
+            priority_ns=params.priority * PRIORITY_NS,
+            deadline_ns=round(params.deadline * NS),
             sampler=Sampler(llama_cpp, self.model.n_vocab, self.n_ctx, params, banned),
             vocab=vocab,
             outbox=outbox,
@@ -242,6 +252,8 @@ class Engine:
 
     def _submit(self, request: Request) -> None:
         self._orphans.sweep()
+        if 0 < self.params.n_queue <= self._scheduler.n_queued:
+            raise EngineOverloaded(f"{self.params.n_queue} requests are waiting already")
         if not self._scheduler.submit(request):
             raise EngineClosed("the engine is closed")
 

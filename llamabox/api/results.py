@@ -15,6 +15,8 @@ class FinishReason(str, enum.Enum):
     """A stop string was completed."""
     LENGTH = "length"
     """`n_predict`, or the end of the context, was reached."""
+    DEADLINE = "deadline"
+    """Its `deadline` passed."""
     CANCELLED = "cancelled"
     """It was cancelled, or the engine was closed."""
 

@@ -22,6 +22,7 @@ FINISH_REASONS = (
     FinishReason.STOP,
     FinishReason.LENGTH,
     FinishReason.CANCELLED,
+    FinishReason.DEADLINE,
 )
 """By the core's number; the one above them is a failure inside llama.cpp."""
 
