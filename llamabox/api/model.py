@@ -23,7 +23,7 @@ from .text import Tokenizer
 Progress = Callable[[float], bool | None]
 """Called with the loaded share, 0 to 1; returning False gives the loading up."""
 
-LOG_LEVEL_ERROR = 3
+LOG_LEVEL_ERROR = 4
 _log_lock = threading.Lock()
 
 

@@ -1,0 +1,49 @@
+"""``llamabox`` and ``python -m llamabox.server``: command line in, exit status out."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+
+from .cli import Action, parse
+
+__all__ = ["main"]
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line ``argv``, by default the process's.
+
+    :returns: the exit status: 0 after a clean end, 1 if the server could not start.
+    :raises SystemExit: the command line is wrong (2), or asked for help or the version (0).
+    """
+    command = parse(sys.argv[1:] if argv is None else argv)
+    if command.action is Action.SYSTEM_INFO:
+        return _print_system_info()
+    if command.action is Action.LIST_DEVICES:
+        return _list_devices()
+    from .lifecycle import run
+    from .log import configure_logging
+
+    configure_logging(command.verbose)
+    return run(command.config)
+
+
+def _print_system_info() -> int:
+    from ..api import system_info
+
+    print(system_info())
+    return 0
+
+
+def _list_devices() -> int:
+    from ..api import list_devices
+
+    print("Available devices:")
+    for device in list_devices():
+        free, total = device.memory_free >> 20, device.memory_total >> 20
+        print(f"  {device.name}: {device.description} ({total} MiB, {free} MiB free)")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
