@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 from collections.abc import Sequence
 
-from .cli import Action, parse
+from ..errors import IncompatibleLibrary
+from .cli import Action, Command, parse
+from .log import configure_logging
 
 __all__ = ["main"]
 
@@ -17,25 +20,28 @@ def main(argv: Sequence[str] | None = None) -> int:
     :raises SystemExit: the command line is wrong (2), or asked for help or the version (0).
     """
     command = parse(sys.argv[1:] if argv is None else argv)
-    if command.action is Action.SYSTEM_INFO:
-        return _print_system_info()
-    if command.action is Action.LIST_DEVICES:
-        return _list_devices()
-    from .lifecycle import run
-    from .log import configure_logging
-
     configure_logging(command.verbose)
+    try:
+        return _ACTIONS[command.action](command)
+    except IncompatibleLibrary as error:
+        logging.getLogger(__name__).error("%s", error)
+        return 1
+
+
+def _serve(command: Command) -> int:
+    from .lifecycle import run
+
     return run(command.config)
 
 
-def _print_system_info() -> int:
+def _print_system_info(_: Command) -> int:
     from ..api import system_info
 
     print(system_info())
     return 0
 
 
-def _list_devices() -> int:
+def _list_devices(_: Command) -> int:
     from ..api import list_devices
 
     print("Available devices:")
@@ -43,6 +49,13 @@ def _list_devices() -> int:
         free, total = device.memory_free >> 20, device.memory_total >> 20
         print(f"  {device.name}: {device.description} ({total} MiB, {free} MiB free)")
     return 0
+
+
+_ACTIONS = {
+    Action.SERVE: _serve,
+    Action.SYSTEM_INFO: _print_system_info,
+    Action.LIST_DEVICES: _list_devices,
+}
 
 
 if __name__ == "__main__":

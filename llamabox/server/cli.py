@@ -12,9 +12,9 @@ from typing import Any
 from .._version import __version__
 from ..errors import InvalidRequest
 from ..params import EngineParams, GenerationParams, ModelParams
+from ..templates import NAMED_TEMPLATES
 from .cli_parser import FlagGroup, FlagParser
 from .config import AUTOMATIC, ServerConfig
-from .templates import NAMED_TEMPLATES
 
 __all__ = ["Action", "Command", "parse"]
 
