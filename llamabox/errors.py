@@ -61,11 +61,13 @@ class PromptTooLong(InvalidRequest):
 
     :param n_prompt: tokens in the prompt.
     :param n_ctx: cells in the context.
+    :param is_exact: False if the prompt was not tokenized and `n_prompt` is the least it can have.
     """
 
-    def __init__(self, *, n_prompt: int, n_ctx: int) -> None:
+    def __init__(self, *, n_prompt: int, n_ctx: int, is_exact: bool = True) -> None:
         super().__init__(
-            f"the prompt has {n_prompt} tokens, the context holds {n_ctx}; "
+            f"the prompt has {'' if is_exact else 'at least '}{n_prompt} tokens, "
+            f"the context holds {n_ctx}; "
             "at least one cell must be left for the output",
             param="prompt",
         )

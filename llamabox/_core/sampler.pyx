@@ -149,7 +149,7 @@ cdef llama_token sampler_sample(SamplerC* sampler, LlamaC* llama, float* logits,
             return -1
         candidates = llama_token_data_array(data=scratch, size=n, selected=-1, sorted=False)
         llama.sampler_apply(sampler.chain, &candidates)
-        if candidates.selected < 0:
+        if candidates.selected < 0 or candidates.data[candidates.selected].logit == -INFINITY:
             return -1
         token = candidates.data[candidates.selected].id
         llama.sampler_accept(sampler.chain, token)

@@ -15,14 +15,6 @@ from ..errors import InvalidRequest, TemplateError
 
 Message = Mapping[str, Any]
 
-CHATML = """\
-{%- for message in messages %}
-{{- '<|im_start|>' + message.role + '\\n' + message.content + '<|im_end|>\\n' }}
-{%- endfor %}
-{%- if add_generation_prompt %}{{ '<|im_start|>assistant\\n' }}{% endif %}
-"""
-"""The template of models that bring none."""
-
 
 class ChatTemplate:
     """A compiled chat template.
@@ -61,17 +53,17 @@ class ChatTemplate:
         :param messages: mappings with a `role` and the fields that the template reads.
         :param tools: function descriptions in OpenAI's form.
         :param add_generation_prompt: end with the head of an assistant's turn.
-        :param variables: more variables for the template.
+        :param variables: more variables for the template, without power over these.
         :raises InvalidRequest: there are no messages, or one is not a message.
         :raises TemplateError: the template refuses the messages.
         """
         check_messages(messages)
         context = {
             **self._specials,
+            **(variables or {}),
             "messages": [dict(message) for message in messages],
             "tools": [dict(tool) for tool in tools] if tools else None,
             "add_generation_prompt": add_generation_prompt,
-            **(variables or {}),
         }
         try:
             return self._template.render(context)

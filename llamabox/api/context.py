@@ -9,7 +9,8 @@ import llama_cpp
 from .._core.context import Context
 from ..errors import ModelLoadError
 from ..params import EngineParams
-from .model import Model, llama_errors
+from .library import LIBRARY, captured_errors
+from .model import Model
 from .system import default_threads
 
 
@@ -21,7 +22,7 @@ class OwnedContext:
     """
 
     def __init__(self, model: Model, params: EngineParams) -> None:
-        with llama_errors() as errors:
+        with captured_errors() as errors:
             self.address = llama_cpp.llama_init_from_model(model.address, _c_params(params))
         if not self.address:
             reason = "; ".join(errors) or "llama.cpp gives no reason"
@@ -29,21 +30,23 @@ class OwnedContext:
         if not llama_cpp.llama_get_memory(self.address):
             self.close()
             raise ModelLoadError(f"{model.path}: the model does not generate text")
-        self.core = Context(model.library, self.address, owner=model)
+        self.core = Context(LIBRARY, self.address, owner=model)
 
     def warm_up(self) -> None:
         """Run one forward and forget it, so that no request pays for first-time work."""
         token = ctypes.c_int32(0)
         batch = llama_cpp.llama_batch_get_one(ctypes.pointer(token), 1)
-        llama_cpp.llama_set_warmup(self.address, True)
-        llama_cpp.llama_decode(self.address, batch)
-        llama_cpp.llama_set_warmup(self.address, False)
-        llama_cpp.llama_memory_clear(llama_cpp.llama_get_memory(self.address), True)
-        llama_cpp.llama_synchronize(self.address)
+        with captured_errors():
+            llama_cpp.llama_set_warmup(self.address, True)
+            llama_cpp.llama_decode(self.address, batch)
+            llama_cpp.llama_set_warmup(self.address, False)
+            llama_cpp.llama_memory_clear(llama_cpp.llama_get_memory(self.address), True)
+            llama_cpp.llama_synchronize(self.address)
 
     def close(self) -> None:
         if self.address:
-            llama_cpp.llama_free(self.address)
+            with captured_errors():
+                llama_cpp.llama_free(self.address)
         self.address = 0
 
 

@@ -19,8 +19,10 @@ from .._core.sampler import Sampler
 from .._core.scheduler import Scheduler
 from ..errors import EngineClosed, EngineOverloaded, InvalidRequest, PromptTooLong
 from ..params import MAX_SEED, RANDOM_SEED, UNLIMITED, EngineParams, GenerationParams
-from .chat import CHATML, ChatTemplate, Message
+from ..templates import CHATML
+from .chat import ChatTemplate, Message
 from .context import OwnedContext
+from .gate import Gate
 from .model import Model
 from .results import Completion, EngineStats, Histogram
 from .stream import AsyncStream, LoopDelivery, Orphans, Stream
@@ -94,11 +96,19 @@ class Engine:
         self._deliveries: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, LoopDelivery]
         self._deliveries = weakref.WeakKeyDictionary()
         self._orphans = Orphans()
+        self._gate = Gate()
         self._lock = threading.Lock()
         thread = threading.Thread(target=self._scheduler.run, name="llamabox-step", daemon=True)
         thread.start()
         self._shut_down = weakref.finalize(
-            self, _shut_down, self._scheduler, thread, self._orphans, context, owned_model
+            self,
+            _shut_down,
+            gate=self._gate,
+            scheduler=self._scheduler,
+            thread=thread,
+            orphans=self._orphans,
+            context=context,
+            owned_model=owned_model,
         )
 
     def generate(
@@ -261,20 +271,22 @@ class Engine:
         if isinstance(prompt, Prompt):
             return prompt
         if isinstance(prompt, str):
-            return self._text_prompt(prompt)
+            with self._gate.passed():
+                return self._text_prompt(prompt)
         if len(prompt) > 0 and isinstance(prompt[0], Mapping):
             return self._chat_prompt(prompt)  # type: ignore[arg-type]
         self._check_length(len(prompt))
         return Prompt(self.model.tokenizer.check(prompt), "")  # type: ignore[arg-type]
 
     def _chat_prompt(self, messages: Sequence[Message], **options: Any) -> Prompt:
-        return self._text_prompt(self.template.render(messages, **options))
+        with self._gate.passed():
+            return self._text_prompt(self.template.render(messages, **options))
 
     def _text_prompt(self, text: str) -> Prompt:
         tokenizer = self.model.tokenizer
         n_least = tokenizer.least_tokens(text)
         if n_least >= self.n_ctx:
-            raise PromptTooLong(n_prompt=n_least, n_ctx=self.n_ctx)
+            raise PromptTooLong(n_prompt=n_least, n_ctx=self.n_ctx, is_exact=False)
         has_bos = bool(tokenizer.bos) and text.startswith(tokenizer.bos)
         tokens = tokenizer.encode(text, add_special=not has_bos)
         self._check_length(len(tokens))
@@ -288,12 +300,15 @@ class Engine:
 
 
 def _shut_down(
+    *,
+    gate: Gate,
     scheduler: Scheduler,
     thread: threading.Thread,
     orphans: Orphans,
     context: OwnedContext,
     owned_model: Model | None,
 ) -> None:
+    gate.close()
     scheduler.close()
     thread.join()
     orphans.sweep()

@@ -2,29 +2,24 @@
 
 from __future__ import annotations
 
-import contextlib
 import ctypes
 import importlib.resources
 import os
-import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import llama_cpp
 
-from .._core.lib import Library
 from .._core.vocab import Vocab
 from ..errors import ModelLoadError
 from ..params import ModelParams
 from .gguf import check_generates, read_head
+from .library import LIBRARY, captured_errors
 from .text import Tokenizer
 
 Progress = Callable[[float], bool | None]
 """Called with the loaded share, 0 to 1; returning False gives the loading up."""
-
-LOG_LEVEL_ERROR = 3
-_log_lock = threading.Lock()
 
 
 def packaged_model() -> Path:
@@ -43,13 +38,12 @@ class Model:
     """
 
     def __init__(self, address: int, *, path: Path, owner: Any, owned: bool) -> None:
-        self.library = Library(llama_cpp)
         self.address = address
         self.path = path
         self._owner = owner
         self._owned = owned
         vocab_address = llama_cpp.llama_model_get_vocab(address)
-        self.vocab = Vocab(self.library, vocab_address, owner=owner)
+        self.vocab = Vocab(LIBRARY, vocab_address, owner=owner)
         self.tokenizer = Tokenizer(llama_cpp, vocab_address, self.vocab)
         self.metadata = _metadata(address)
         self.name = self.metadata.get("general.name") or path.stem
@@ -80,7 +74,7 @@ class Model:
         check_generates(file, read_head(file))
         llama_cpp.llama_backend_init()
         c_params, kept = _c_params(params or ModelParams(), progress)
-        with llama_errors() as errors:
+        with captured_errors() as errors:
             address = llama_cpp.llama_model_load_from_file(os.fsencode(file), c_params)
         del kept
         if not address:
@@ -152,26 +146,3 @@ def _metadata(address: int) -> dict[str, str]:
         )
         for i in range(llama_cpp.llama_model_meta_count(address))
     }
-
-
-@contextlib.contextmanager
-def llama_errors() -> Iterator[list[str]]:
-    """The error lines that llama.cpp logs meanwhile, instead of printing them.
-
-    llama.cpp has one log callback for the process; it is put back afterwards.
-    """
-    lines: list[str] = []
-
-    @llama_cpp.llama_log_callback  # type: ignore[untyped-decorator]
-    def collect(level: int, text: bytes, _: object) -> None:
-        if level == LOG_LEVEL_ERROR:
-            lines.append(text.decode("utf-8", "replace").strip())
-
-    callback, data = llama_cpp.llama_log_callback(), ctypes.c_void_p()
-    with _log_lock:
-        llama_cpp.llama_log_get(ctypes.byref(callback), ctypes.byref(data))
-        llama_cpp.llama_log_set(collect, None)
-        try:
-            yield lines
-        finally:
-            llama_cpp.llama_log_set(callback, data)

@@ -1,0 +1,62 @@
+"""``llamabox`` and ``python -m llamabox.server``: command line in, exit status out."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import Sequence
+
+from ..errors import IncompatibleLibrary
+from .cli import Action, Command, parse
+from .log import configure_logging
+
+__all__ = ["main"]
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line ``argv``, by default the process's.
+
+    :returns: the exit status: 0 after a clean end, 1 if the server could not start.
+    :raises SystemExit: the command line is wrong (2), or asked for help or the version (0).
+    """
+    command = parse(sys.argv[1:] if argv is None else argv)
+    configure_logging(command.verbose)
+    try:
+        return _ACTIONS[command.action](command)
+    except IncompatibleLibrary as error:
+        logging.getLogger(__name__).error("%s", error)
+        return 1
+
+
+def _serve(command: Command) -> int:
+    from .lifecycle import run
+
+    return run(command.config)
+
+
+def _print_system_info(_: Command) -> int:
+    from ..api import system_info
+
+    print(system_info())
+    return 0
+
+
+def _list_devices(_: Command) -> int:
+    from ..api import list_devices
+
+    print("Available devices:")
+    for device in list_devices():
+        free, total = device.memory_free >> 20, device.memory_total >> 20
+        print(f"  {device.name}: {device.description} ({total} MiB, {free} MiB free)")
+    return 0
+
+
+_ACTIONS = {
+    Action.SERVE: _serve,
+    Action.SYSTEM_INFO: _print_system_info,
+    Action.LIST_DEVICES: _list_devices,
+}
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,240 @@
+"""The command line: llama-box's flag names in, one :class:`ServerConfig` out."""
+
+from __future__ import annotations
+
+import dataclasses
+import enum
+from collections.abc import Mapping, Sequence
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from .._version import __version__
+from ..errors import InvalidRequest
+from ..params import EngineParams, GenerationParams, ModelParams
+from ..templates import NAMED_TEMPLATES
+from .cli_parser import FlagGroup, FlagParser
+from .config import AUTOMATIC, ServerConfig
+
+__all__ = ["Action", "Command", "parse"]
+
+
+class Action(enum.Enum):
+    """What a command line asks for."""
+
+    SERVE = enum.auto()
+    SYSTEM_INFO = enum.auto()
+    LIST_DEVICES = enum.auto()
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Command:
+    """A command line, understood."""
+
+    action: Action
+    config: ServerConfig
+    verbose: bool
+
+
+def parse(argv: Sequence[str]) -> Command:
+    """What ``argv`` asks for.
+
+    :raises SystemExit: with status 2 and one line on standard error, or 0 after the help text.
+    """
+    parser = FlagParser("llamabox")
+    _add_general(FlagGroup(parser, "general"))
+    server = FlagGroup(parser, "server")
+    _add_server(server)
+    _add_model(server)
+    _add_completion(FlagGroup(parser, "server/completion"))
+    _add_sampling(FlagGroup(parser, "server/completion/sampling"))
+    given = parser.parse_words(argv)
+    try:
+        config = _config(given)
+    except InvalidRequest as error:
+        reason = str(error).removeprefix(f"{error.param}: ")
+        parser.error(f"argument {parser.flag_of(error.param or '')}: {reason}")
+    except (OSError, UnicodeDecodeError) as error:
+        parser.error(f"argument --chat-template-file: {error}")
+    return Command(action=given["action"], config=config, verbose=given["verbose"])
+
+
+def _config(given: dict[str, Any]) -> ServerConfig:
+    """The configuration of the flags in ``given``; the dataclasses know the defaults."""
+    for name in ("n_threads", "n_threads_batch"):
+        if given.get(name) == AUTOMATIC:
+            del given[name]
+    keys = [key.strip() for listed in given.get("api_key", ()) for key in listed.split(",")]
+    return ServerConfig(
+        **_fields(ServerConfig, given),
+        api_keys=tuple(key for key in keys if key),
+        chat_template=_template(given),
+        model_params=ModelParams(**_fields(ModelParams, given)),
+        engine_params=EngineParams(**_fields(EngineParams, given)),
+        defaults=GenerationParams(**_fields(GenerationParams, given)),
+    )
+
+
+def _fields(kind: type, given: Mapping[str, Any]) -> dict[str, Any]:
+    """The part of ``given`` that the dataclass ``kind`` has fields for."""
+    names = [field.name for field in dataclasses.fields(kind)]
+    return {name: given[name] for name in names if name in given}
+
+
+def _template(given: Mapping[str, Any]) -> str | None:
+    path: Path | None = given.get("template_file")
+    if path is not None:
+        return path.read_text(encoding="utf-8")
+    return NAMED_TEMPLATES.get(given.get("template_name", ""))
+
+
+def _about() -> str:
+    try:
+        binding = version("llama-cpp-python")
+    except PackageNotFoundError:
+        binding = "is not installed"
+    return f"llamabox {__version__} (llama-cpp-python {binding})"
+
+
+def _add_general(group: FlagGroup) -> None:
+    group.add("-h", "--help", "--usage", action="help", help="Print usage and exit")
+    group.add("--version", action="version", version=_about(), help="Print version and exit")
+    group.add(
+        "--system-info",
+        dest="action",
+        action="store_const",
+        const=Action.SYSTEM_INFO,
+        default=Action.SERVE,
+        help="Print system info and exit",
+    )
+    group.add(
+        "--list-devices",
+        dest="action",
+        action="store_const",
+        const=Action.LIST_DEVICES,
+        help="Print list of available devices and exit",
+    )
+    group.add("-v", "--verbose", "--log-verbose", action="store_true", help="Log all messages")
+
+
+def _add_server(group: FlagGroup) -> None:
+    group.value(
+        "--host",
+        metavar="HOST",
+        help="Address to listen on, or a UNIX socket if it ends with .sock (default: 127.0.0.1)",
+    )
+    group.value("--port", type=int, metavar="PORT", help="Port to listen on (default: 8080)")
+    group.value(
+        "-to",
+        "--timeout",
+        type=int,
+        metavar="N",
+        help="Seconds that a connection may stay silent while a request is read or answered\n"
+        "(default: 600, 0 = no limit)",
+    )
+    group.value(
+        "--threads-http",
+        dest="n_http_threads",
+        type=int,
+        metavar="N",
+        help="Threads that parse, render and tokenize requests (default: -1, one per core up to 8)",
+    )
+    group.value(
+        "--api-key",
+        action="append",
+        metavar="KEY",
+        help="Key that requests must bring; repeat it, or separate keys by commas (default: none)",
+    )
+    group.add("--metrics", action="store_true", help="Enable GET /metrics (default: disabled)")
+
+
+def _add_model(group: FlagGroup) -> None:
+    group.value(
+        "-m",
+        "--model",
+        type=Path,
+        metavar="FILE",
+        help="GGUF file (default: the small model inside the package)",
+    )
+    group.value("-a", "--alias", metavar="NAME", help="Name of the model in replies")
+    group.value(
+        "-ngl",
+        "--gpu-layers",
+        "--n-gpu-layers",
+        dest="n_gpu_layers",
+        type=int,
+        metavar="N",
+        help="Layers to store in VRAM (default: -1, all)",
+    )
+    group.add(
+        "--no-warmup",
+        dest="warmup",
+        action="store_false",
+        help="Do not warm up the model with an empty run",
+    )
+    group.add(
+        "--warmup",
+        dest="warmup",
+        action="store_true",
+        default=True,
+        help="Warm up the model with an empty run (default)",
+    )
+
+
+def _add_completion(group: FlagGroup) -> None:
+    sizes = (
+        ("-c", "--ctx-size", "n_ctx", "Cells that all sessions share (default: 4096, 0 = model's)"),
+        ("-np", "--parallel", "n_parallel", "Sessions that run at once (default: 4)"),
+        ("-b", "--batch-size", "n_batch", "Logical batch size (default: 2048)"),
+        ("-ub", "--ubatch-size", "n_ubatch", "Physical batch size (default: 512)"),
+        ("-t", "--threads", "n_threads", "Compute threads (default: -1, physical cores less one)"),
+        ("-tb", "--threads-batch", "n_threads_batch", "Threads of batches (default: as -t)"),
+    )
+    for short, long, dest, text in sizes:
+        group.value(short, long, dest=dest, type=int, metavar="N", help=text)
+    group.value(
+        "-n",
+        "--predict",
+        "--n-predict",
+        dest="n_predict",
+        type=int,
+        metavar="N",
+        help="Output tokens of a request that sets no limit (default: -1, no limit)",
+    )
+    group.value(
+        "--chat-template",
+        dest="template_name",
+        choices=sorted(NAMED_TEMPLATES),
+        metavar="NAME",
+        help=f"Built-in chat template: {', '.join(sorted(NAMED_TEMPLATES))}\n"
+        "(default: the model's own)",
+    )
+    group.value(
+        "--chat-template-file",
+        dest="template_file",
+        type=Path,
+        metavar="FILE",
+        help="Jinja chat template; wins over --chat-template (default: the model's own)",
+    )
+    group.add("--jinja", action="store_true", help="Accepted for compatibility: Jinja is always on")
+
+
+def _add_sampling(group: FlagGroup) -> None:
+    group.value("-s", "--seed", type=int, metavar="N", help="RNG seed (default: -1, a random one)")
+    settings = (
+        ("--temp", "temperature", float, "Temperature (default: 0.8, 0 = greedy)"),
+        ("--top-k", "top_k", int, "Top-K sampling (default: 40, 0 = disabled)"),
+        ("--top-p", "top_p", float, "Top-P sampling (default: 0.9, 1.0 = disabled)"),
+        ("--min-p", "min_p", float, "Min-P sampling (default: 0.1, 0.0 = disabled)"),
+        (
+            "--repeat-last-n",
+            "repeat_last_n",
+            int,
+            "Last n tokens to penalize (default: 64, 0 = disabled, -1 = context size)",
+        ),
+        ("--repeat-penalty", "repeat_penalty", float, "Penalty (default: 1.0, 1.0 = disabled)"),
+        ("--presence-penalty", "presence_penalty", float, "Penalty (default: 0.0 = disabled)"),
+        ("--frequency-penalty", "frequency_penalty", float, "Penalty (default: 0.0 = disabled)"),
+    )
+    for flag, dest, kind, text in settings:
+        group.value(flag, dest=dest, type=kind, metavar="N", help=text)

@@ -1,0 +1,71 @@
+"""What a server is started with: one frozen value, built by the command line or by a program."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from pathlib import Path
+
+from ..errors import InvalidRequest
+from ..params import EngineParams, GenerationParams, ModelParams
+
+__all__ = ["ServerConfig"]
+
+AUTOMATIC = -1
+MAX_BODY_BYTES = 64 * 2**20
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class ServerConfig:
+    """Settings of one server.
+
+    :param model: GGUF file; None serves the packaged model.
+    :param alias: name of the model in replies; None takes the model's own.
+    :param host: address to listen on, or a path that ends with ``.sock`` for a UNIX socket.
+    :param port: TCP port; 0 lets the system choose.
+    :param timeout: seconds that a connection may stay silent while a request is read or
+        answered; 0 has no limit.
+    :param n_http_threads: threads that parse, render and tokenize; -1 for one per core, 8 at most.
+    :param api_keys: accepted keys; without any, nobody is asked for one.
+    :param metrics: serve ``GET /metrics``.
+    :param chat_template: Jinja source that replaces the model's template.
+    :param max_body: bytes of the largest request body.
+    :param model_params: how the file is loaded.
+    :param engine_params: size of the engine.
+    :param defaults: what a request that names no sampling setting gets.
+    :raises InvalidRequest: a value is out of range.
+    """
+
+    model: Path | None = None
+    alias: str | None = None
+    host: str = "127.0.0.1"
+    port: int = 8080
+    timeout: int = 600
+    n_http_threads: int = AUTOMATIC
+    api_keys: tuple[str, ...] = ()
+    metrics: bool = False
+    chat_template: str | None = None
+    max_body: int = MAX_BODY_BYTES
+    model_params: ModelParams = dataclasses.field(default_factory=ModelParams)
+    engine_params: EngineParams = dataclasses.field(default_factory=EngineParams)
+    defaults: GenerationParams = dataclasses.field(default_factory=GenerationParams)
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.port <= 65535:
+            raise InvalidRequest(f"port: {self.port} is not within 0 to 65535", param="port")
+        if self.timeout < 0:
+            raise InvalidRequest(f"timeout: {self.timeout} is not 0 or more", param="timeout")
+        if self.n_http_threads < 1 and self.n_http_threads != AUTOMATIC:
+            message = f"n_http_threads: {self.n_http_threads} is neither -1 nor 1 or more"
+            raise InvalidRequest(message, param="n_http_threads")
+
+    @property
+    def unix_socket(self) -> Path | None:
+        """Where the UNIX socket lies, if the host names one."""
+        return Path(self.host) if self.host.endswith(".sock") else None
+
+    @property
+    def executor_threads(self) -> int:
+        """``n_http_threads`` with -1 resolved."""
+        automatic = min(8, max(2, os.cpu_count() or 1))
+        return automatic if self.n_http_threads == AUTOMATIC else self.n_http_threads

@@ -1,0 +1,109 @@
+"""Prometheus text of the engine's counters, under llama-box's names and some more.
+
+Nothing is counted here: a scrape reads one :class:`EngineStats` and the HTTP counts.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable, Iterator, Mapping
+
+from prometheus_client import CollectorRegistry
+from prometheus_client.core import (
+    CounterMetricFamily,
+    GaugeMetricFamily,
+    HistogramMetricFamily,
+    Metric,
+)
+from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
+from prometheus_client.registry import Collector
+
+from ..api import EngineStats, Histogram
+
+__all__ = ["CONTENT_TYPE", "render"]
+
+CONTENT_TYPE = CONTENT_TYPE_PLAIN_0_0_4
+PREFIX = "llamabox:"
+
+
+def render(stats: EngineStats, http_counts: Mapping[tuple[str, int], int]) -> bytes:
+    """The body of a scrape.
+
+    :param http_counts: answered HTTP requests by route and status.
+    """
+    registry = CollectorRegistry(auto_describe=False)
+    registry.register(_Snapshot([*_tokens(stats), *_requests(stats, http_counts), *_times(stats)]))
+    return generate_latest(registry)
+
+
+class _Snapshot(Collector):
+    def __init__(self, metrics: Iterable[Metric]) -> None:
+        self._metrics = list(metrics)
+
+    def collect(self) -> Iterable[Metric]:
+        return self._metrics
+
+
+def _counter(name: str, text: str, value: float) -> Metric:
+    return CounterMetricFamily(PREFIX + name, text, value=value)
+
+
+def _gauge(name: str, text: str, value: float) -> Metric:
+    return GaugeMetricFamily(PREFIX + name, text, value=value)
+
+
+def _tokens(stats: EngineStats) -> Iterator[Metric]:
+    prefill, decode = stats.prefill_seconds, stats.decode_seconds
+    yield _counter("tokens_prefill", "Prompt tokens computed.", stats.n_prompt_tokens)
+    yield _counter("tokens_prefill_seconds", "Time spent on prompts.", prefill)
+    yield _counter("tokens_cached", "Prompt tokens reused, not computed.", stats.n_cached_tokens)
+    yield _counter("tokens_decode", "Output tokens.", stats.n_output_tokens)
+    yield _counter("tokens_decode_seconds", "Time spent on output tokens.", decode)
+    yield _counter("tokens_drafted", "Tokens proposed by speculation.", 0)
+    yield _counter("tokens_drafted_accepted", "Proposed tokens that were kept.", 0)
+    yield _gauge(
+        "tokens_prefill_per_second",
+        "Prompt tokens per second of prompt time.",
+        stats.n_prompt_tokens / prefill if prefill > 0 else 0.0,
+    )
+    yield _gauge(
+        "tokens_decode_per_second",
+        "Output tokens per second of output time.",
+        stats.n_output_tokens / decode if decode > 0 else 0.0,
+    )
+    yield _gauge("kv_cache_tokens", "Cells of the KV pool in use.", stats.n_cells_used)
+    yield _gauge(
+        "kv_cache_usage_ratio", "Used share of the KV pool.", stats.n_cells_used / stats.n_ctx
+    )
+
+
+def _requests(stats: EngineStats, http_counts: Mapping[tuple[str, int], int]) -> Iterator[Metric]:
+    yield _gauge("requests_running", "Generations that run.", stats.n_running)
+    yield _gauge("requests_waiting", "Generations that wait for a slot.", stats.n_waiting)
+    yield _counter("requests_preempted", "Generations put back to wait.", stats.n_preempted)
+    ended = CounterMetricFamily(PREFIX + "requests", "Generations ended.", labels=["finish_reason"])
+    for reason, count in stats.n_requests.items():
+        ended.add_metric([reason], count)
+    yield ended
+    answered = CounterMetricFamily(
+        PREFIX + "http_requests", "HTTP requests answered.", labels=["route", "status"]
+    )
+    for (route, status), count in sorted(http_counts.items()):
+        answered.add_metric([route, str(status)], count)
+    yield answered
+
+
+def _times(stats: EngineStats) -> Iterator[Metric]:
+    yield _histogram("queue_time_seconds", "From arrival to admission.", stats.queue_time)
+    yield _histogram(
+        "time_to_first_token_seconds", "From arrival to the first token.", stats.first_token
+    )
+    yield _histogram(
+        "inter_token_latency_seconds", "From one output token to the next.", stats.inter_token
+    )
+
+
+def _histogram(name: str, text: str, histogram: Histogram) -> Metric:
+    bounds = [*(repr(bound) for bound in histogram.bounds), "+Inf"]
+    buckets = list(zip(bounds, itertools.accumulate(histogram.counts), strict=True))
+    return HistogramMetricFamily(PREFIX + name, text, buckets=buckets, sum_value=histogram.sum)

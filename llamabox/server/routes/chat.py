@@ -1,0 +1,41 @@
+"""``POST /v1/chat/completions``."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from sanic import Blueprint, HTTPResponse
+
+from ...errors import PromptTooLong
+from ..generation import generate
+from ..replies import ChatReply
+from ..schema import read_chat
+from ..service import ServerRequest
+
+__all__ = ["blueprint"]
+
+
+def blueprint() -> Blueprint:
+    routes = Blueprint("chat")
+    routes.add_route(chat, "/v1/chat/completions", methods=["POST"], name="v1_chat")
+    routes.add_route(chat, "/chat/completions", methods=["POST"], name="chat")
+    return routes
+
+
+async def chat(request: ServerRequest) -> HTTPResponse | None:
+    service = request.app.ctx
+    engine = service.engine
+    parse = partial(read_chat, defaults=service.config.defaults)
+    asked = await service.read(request.body, parse)
+    try:
+        prompt = await engine.prepare_chat(
+            asked.messages,
+            tools=asked.tools,
+            template_kwargs=asked.template_kwargs,
+            add_generation_prompt=asked.add_generation_prompt,
+        )
+    except PromptTooLong as error:
+        error.param = "messages"
+        raise
+    reply = ChatReply(service.model_name, include_usage=asked.include_usage)
+    return await generate(request, engine, prompt, asked, reply)

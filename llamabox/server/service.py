@@ -1,0 +1,200 @@
+"""The engine's life inside a server: loading, ready, closing. ``app.ctx`` is one of these."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
+
+import orjson
+from sanic import Request, Sanic
+from sanic.config import Config
+
+from ..errors import InvalidRequest, LlamaboxError, ModelLoadError
+from .config import ServerConfig
+from .errors import NotReady
+
+if TYPE_CHECKING:
+    from ..api import Engine
+
+__all__ = ["OpenEngine", "ServerApp", "ServerRequest", "Service", "open_engine"]
+
+logger = logging.getLogger(__name__)
+
+Progress: TypeAlias = Callable[[float], bool]
+OpenEngine: TypeAlias = "Callable[[ServerConfig, Progress], Engine]"
+ServerApp: TypeAlias = "Sanic[Config, Service]"
+ServerRequest: TypeAlias = "Request[ServerApp, SimpleNamespace]"
+_T = TypeVar("_T")
+
+LARGE_BODY = 256 * 2**10
+"""Bytes above which a body is parsed off the event loop."""
+
+
+def open_engine(config: ServerConfig, progress: Progress) -> Engine:
+    """Load the configured model and start an engine on it. Blocks.
+
+    :param progress: called with 0 to 1 while the file is read; False gives the loading up.
+    :raises LlamaboxError: the model or its context cannot be had.
+    """
+    from ..api import Engine, Model, packaged_model
+
+    if config.model is None:
+        logger.info("no model given with -m: serving the packaged %s", packaged_model().name)
+    else:
+        logger.info("loading %s", config.model)
+    model = Model.load(config.model, config.model_params, progress=progress)
+    try:
+        return Engine(model, config.engine_params, chat_template=config.chat_template)
+    except BaseException:
+        model.close()
+        raise
+
+
+class Service:
+    """One configured engine and the threads that prepare its requests.
+
+    :param config: what to serve.
+    :param open_engine: how the engine is had; blocks, runs on a worker thread.
+    :param show_progress: called from that thread with 0 to 1.
+    """
+
+    def __init__(
+        self,
+        config: ServerConfig,
+        open_engine: OpenEngine = open_engine,
+        show_progress: Callable[[float], None] = lambda fraction: None,
+    ) -> None:
+        self.config = config
+        self.http_counts: dict[tuple[str, int], int] = {}
+        self.loaded_at = 0
+        self._open_engine = open_engine
+        self._show_progress = show_progress
+        self._executor = ThreadPoolExecutor(config.executor_threads, "llamabox-http")
+        self._engine: Engine | None = None
+        self._error: Exception | None = None
+        self._loading: asyncio.Task[None] | None = None
+        self._is_closing = False
+        self._is_closed = False
+
+    @property
+    def engine(self) -> Engine:
+        """The engine.
+
+        :raises NotReady: it is being loaded, could not be loaded, or is being closed.
+        """
+        if self._error is not None:
+            raise NotReady(str(self._error))
+        if self._is_closing:
+            raise NotReady("The server is shutting down")
+        if self._engine is None:
+            raise NotReady("Loading model")
+        return self._engine
+
+    def check_ready(self) -> None:
+        """:raises NotReady: as :attr:`engine` does."""
+        _ = self.engine
+
+    @property
+    def model_name(self) -> str:
+        return self.config.alias or self.engine.model.name
+
+    def start(self) -> None:
+        """Begin to load; the calling loop stays free.
+
+        The engine prepares prompts on the loop's default executor, which becomes this service's.
+        """
+        loop = asyncio.get_running_loop()
+        loop.set_default_executor(self._executor)
+        self._loading = loop.create_task(self._load())
+
+    async def loaded(self) -> None:
+        """Wait for the engine.
+
+        :raises LlamaboxError: it cannot be had.
+        """
+        if self._loading is not None:
+            await asyncio.wait({self._loading})
+        if self._error is not None:
+            raise self._error
+
+    async def close(self, timeout: float) -> bool:
+        """Cancel what runs and close the engine; the rest is left for :meth:`free`.
+
+        :param timeout: seconds to wait for the engine.
+        :returns: False if the engine was still busy by then.
+        """
+        self._is_closing = True
+        closing = asyncio.ensure_future(self._close())
+        done, _ = await asyncio.wait({closing}, timeout=timeout)
+        self._is_closed = bool(done)
+        return self._is_closed
+
+    def free(self) -> None:
+        """After the last reply: end the threads, and free the model if its engine is closed."""
+        self._executor.shutdown(wait=self._is_closed, cancel_futures=True)
+        if self._is_closed and self._engine is not None:
+            self._engine.model.close()
+            self._engine = None
+
+    async def read(self, body: bytes, parse: Callable[[Mapping[str, Any]], _T]) -> _T:
+        """A request's dataclass from its body; a large body is parsed on another thread.
+
+        :raises InvalidRequest: the body is not a JSON object, or ``parse`` refuses it.
+        """
+        if len(body) <= LARGE_BODY:
+            return parse(json_object(body))
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._executor, lambda: parse(json_object(body)))
+
+    def count(self, route: str, status: int) -> None:
+        """Add one answered HTTP request to the metrics."""
+        key = (route, status)
+        self.http_counts[key] = self.http_counts.get(key, 0) + 1
+
+    async def _close(self) -> None:
+        if self._loading is not None:
+            await self._loading
+        if self._engine is not None:
+            loop = asyncio.get_running_loop()
+            await loop.run_in_executor(self._executor, self._engine.close)
+
+    async def _load(self) -> None:
+        started = time.perf_counter()
+        loop = asyncio.get_running_loop()
+        try:
+            self._engine = await loop.run_in_executor(
+                self._executor, self._open_engine, self.config, self._progress
+            )
+        except LlamaboxError as error:
+            self._error = error
+        except Exception as error:
+            logger.exception("loading failed")
+            self._error = ModelLoadError(f"loading failed: {error}")
+        else:
+            self.loaded_at = int(time.time())
+            logger.info("model loaded in %.1f s", time.perf_counter() - started)
+
+    def _progress(self, fraction: float) -> bool:
+        self._show_progress(fraction)
+        return not self._is_closing
+
+
+def json_object(body: bytes) -> Mapping[str, Any]:
+    """The JSON object that ``body`` holds.
+
+    :raises InvalidRequest: it is empty, not UTF-8, not JSON or not an object.
+    """
+    if not body:
+        raise InvalidRequest("the request body is empty; a JSON object is needed")
+    try:
+        value = orjson.loads(body)
+    except orjson.JSONDecodeError as error:
+        raise InvalidRequest(f"the request body is not JSON: {error}") from None
+    if not isinstance(value, dict):
+        raise InvalidRequest("the request body must be a JSON object")
+    return value

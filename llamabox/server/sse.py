@@ -1,0 +1,85 @@
+"""Server-sent events: frames rendered around a hole, and the response that carries them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from typing import Any
+
+import orjson
+from sanic import HTTPResponse
+
+from .trace import AnyRequest
+
+__all__ = ["DONE", "HOLE", "EventStream", "event", "split_event"]
+
+DONE = b"data: [DONE]\n\n"
+HOLE = "\x00"
+"""A value that :func:`split_event` cuts out of a payload."""
+
+PING = b":\n\n"
+PING_SECONDS = 15.0
+
+_HEADERS = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
+_HOLE_JSON = orjson.dumps(HOLE)
+
+
+def event(payload: bytes) -> bytes:
+    """One event with ``payload``, which is JSON, as its data."""
+    return b"data: " + payload + b"\n\n"
+
+
+def split_event(payload: Mapping[str, Any]) -> list[bytes]:
+    """The event of ``payload``, cut at every :data:`HOLE`: what a stream renders only once."""
+    return event(orjson.dumps(payload)).split(_HOLE_JSON)
+
+
+class EventStream:
+    """A ``text/event-stream`` reply that opens at its first frame and pings while it is idle.
+
+    After one to two times :data:`PING_SECONDS` without a frame a comment is sent. No timer is
+    touched per frame.
+    """
+
+    def __init__(self, request: AnyRequest) -> None:
+        self._request = request
+        self._response: HTTPResponse | None = None
+        self._n_sent = 0
+        self._n_seen = 0
+        self._ping: asyncio.Task[None] | None = None
+        self._loop = asyncio.get_running_loop()
+        self._timer = self._loop.call_later(PING_SECONDS, self._tick)
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the status line has left, so that an error must be an event."""
+        return self._response is not None
+
+    async def send(self, frames: bytes) -> None:
+        """Send ``frames`` in one write; waits while the client reads too slowly."""
+        self._n_sent += 1
+        response = self._response or await self._open()
+        await response.send(frames)
+
+    async def close(self, frames: bytes) -> None:
+        """Send the last frames and end the response."""
+        response = self._response or await self._open()
+        self.stop()
+        await response.send(frames, end_stream=True)
+
+    def stop(self) -> None:
+        """End the pings."""
+        self._timer.cancel()
+        if self._ping is not None:
+            self._ping.cancel()
+
+    async def _open(self) -> HTTPResponse:
+        reply = HTTPResponse(headers=_HEADERS, content_type="text/event-stream")
+        self._response = await self._request.respond(reply)
+        return self._response
+
+    def _tick(self) -> None:
+        if self._n_seen == self._n_sent and (self._ping is None or self._ping.done()):
+            self._ping = self._loop.create_task(self.send(PING))
+        self._n_seen = self._n_sent
+        self._timer = self._loop.call_later(PING_SECONDS, self._tick)

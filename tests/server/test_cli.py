@@ -1,0 +1,212 @@
+"""The command line: flags to configuration, and what it says when they are wrong."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from llamabox import EngineParams, GenerationParams, ModelParams, __version__
+from llamabox.server.cli import Action, Command, parse
+from llamabox.server.config import ServerConfig
+
+
+def refusal(capsys: pytest.CaptureFixture[str], *argv: str) -> str:
+    """The one line that a wrong command line gets, with status 2."""
+    with pytest.raises(SystemExit) as caught:
+        parse(argv)
+    assert caught.value.code == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    return line
+
+
+def test_without_flags_everything_has_its_default() -> None:
+    assert parse([]) == Command(action=Action.SERVE, config=ServerConfig(), verbose=False)
+
+
+def test_every_flag_reaches_the_configuration() -> None:
+    command = parse(
+        "-m m.gguf -a name -c 512 -np 3 -b 64 -ub 32 -t 2 -tb 5 -ngl 7 -s 11 -n 99 "
+        "--host 0.0.0.0 --port 81 --metrics --temp 0.5 --top-k 5 --top-p 0.6 --min-p 0.2 "
+        "--repeat-penalty 1.1 --repeat-last-n 32 --presence-penalty 0.3 --frequency-penalty 0.4 "
+        "--jinja --api-key a,b --api-key c -to 30 --threads-http 6 --no-warmup -v".split()
+    )
+    assert command.verbose
+    assert command.config == ServerConfig(
+        model=Path("m.gguf"),
+        alias="name",
+        host="0.0.0.0",
+        port=81,
+        timeout=30,
+        n_http_threads=6,
+        api_keys=("a", "b", "c"),
+        metrics=True,
+        model_params=ModelParams(n_gpu_layers=7),
+        engine_params=EngineParams(
+            n_ctx=512,
+            n_parallel=3,
+            n_batch=64,
+            n_ubatch=32,
+            n_threads=2,
+            n_threads_batch=5,
+            warmup=False,
+        ),
+        defaults=GenerationParams(
+            n_predict=99,
+            seed=11,
+            temperature=0.5,
+            top_k=5,
+            top_p=0.6,
+            min_p=0.2,
+            repeat_penalty=1.1,
+            repeat_last_n=32,
+            presence_penalty=0.3,
+            frequency_penalty=0.4,
+        ),
+    )
+
+
+def test_long_names_take_underscores_and_equal_signs() -> None:
+    config = parse(["--ctx_size=512", "--top_k", "3", "--alias=a_b"]).config
+    assert config.engine_params.n_ctx == 512
+    assert config.defaults.top_k == 3
+    assert config.alias == "a_b"
+
+
+def test_minus_one_leaves_the_threads_to_the_engine() -> None:
+    params = parse(["-t", "-1", "-tb", "-1"]).config.engine_params
+    assert (params.n_threads, params.n_threads_batch) == (None, None)
+
+
+def test_a_template_by_name_and_by_file(tmp_path: Path) -> None:
+    assert "<|im_start|>" in (parse(["--chat-template", "chatml"]).config.chat_template or "")
+    path = tmp_path / "chat.jinja"
+    path.write_text("{{ messages[0].content }}")
+    config = parse(["--jinja", "--chat-template-file", str(path)]).config
+    assert config.chat_template == "{{ messages[0].content }}"
+
+
+@pytest.mark.parametrize(
+    ("flag", "nearest"),
+    [
+        ("--ctxsize", "--ctx-size"),
+        ("--n_paralel=3", "--parallel"),
+        ("--temperature", "--temp"),
+        ("-nglx", "-ngl"),
+        ("-tsx", "-t"),
+        ("-cx", "-c"),
+        ("--xyzzy", "--"),
+    ],
+)
+def test_an_unknown_flag_names_the_nearest(
+    capsys: pytest.CaptureFixture[str], flag: str, nearest: str
+) -> None:
+    line = refusal(capsys, flag)
+    assert line.startswith(
+        f"llamabox: error: there is no flag {flag.partition('=')[0]}".replace("_", "-")
+    )
+    assert f"the nearest is {nearest}" in line
+
+
+@pytest.mark.parametrize(
+    ("argv", "said"),
+    [
+        ("--port 70000", "--port: 70000 is not within 0 to 65535"),
+        ("--port x", "--port: invalid int value: 'x'"),
+        ("--timeout -1", "--timeout: -1 is not 0 or more"),
+        ("--threads-http 0", "--threads-http: 0 is neither -1 nor 1 or more"),
+        ("-c -1", "--ctx-size: -1 is not within 0"),
+        ("-np 0", "--parallel: 0 is not within 1 to 256"),
+        ("-t 0", "--threads: 0 is not within 1"),
+        ("-n -2", "--n-predict: -2 is not within -1"),
+        ("-s -2", "--seed: -2 is not"),
+        ("--top-p 2", "--top-p: 2.0 is not within 0 to 1"),
+        ("--temp nan", "--temp: nan is not a number"),
+        ("--chat-template nosuch", "(choose from 'chatml')"),
+        ("--chat-template-file /no/such/file", "--chat-template-file: "),
+        ("-m", "expected one argument"),
+        ("model.gguf", "unrecognized arguments: model.gguf"),
+    ],
+)
+def test_a_wrong_value_names_its_flag(
+    capsys: pytest.CaptureFixture[str], argv: str, said: str
+) -> None:
+    assert said in refusal(capsys, *argv.split())
+
+
+@pytest.mark.parametrize("flag", ["-h", "--help", "--usage"])
+def test_the_help_has_every_group(capsys: pytest.CaptureFixture[str], flag: str) -> None:
+    with pytest.raises(SystemExit) as caught:
+        parse([flag])
+    assert caught.value.code == 0
+    text = capsys.readouterr().out
+    assert text.startswith("usage: llamabox [options]\n")
+    for group in ("general:", "server:", "server/completion:", "server/completion/sampling:"):
+        assert f"\n{group}\n" in text
+    assert "-c,    --ctx-size N" in text
+
+
+@pytest.mark.parametrize(
+    ("flag", "params", "name"),
+    [
+        ("--port", ServerConfig(), "port"),
+        ("--timeout", ServerConfig(), "timeout"),
+        ("--ctx-size", EngineParams(), "n_ctx"),
+        ("--parallel", EngineParams(), "n_parallel"),
+        ("--batch-size", EngineParams(), "n_batch"),
+        ("--ubatch-size", EngineParams(), "n_ubatch"),
+        ("--gpu-layers", ModelParams(), "n_gpu_layers"),
+        ("--n-predict", GenerationParams(), "n_predict"),
+        ("--seed", GenerationParams(), "seed"),
+        ("--temp", GenerationParams(), "temperature"),
+        ("--top-k", GenerationParams(), "top_k"),
+        ("--top-p", GenerationParams(), "top_p"),
+        ("--min-p", GenerationParams(), "min_p"),
+        ("--repeat-last-n", GenerationParams(), "repeat_last_n"),
+        ("--repeat-penalty", GenerationParams(), "repeat_penalty"),
+        ("--presence-penalty", GenerationParams(), "presence_penalty"),
+        ("--frequency-penalty", GenerationParams(), "frequency_penalty"),
+    ],
+)
+def test_the_help_tells_the_real_defaults(
+    capsys: pytest.CaptureFixture[str], flag: str, params: object, name: str
+) -> None:
+    with pytest.raises(SystemExit):
+        parse(["--help"])
+    text = " ".join(capsys.readouterr().out.split())
+    shown = re.search(rf"{flag}\b.*?\(default: (-?[\d.]+)", text)
+    assert shown is not None
+    assert float(shown.group(1)) == getattr(params, name)
+
+
+def test_the_version(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as caught:
+        parse(["--version"])
+    assert caught.value.code == 0
+    assert capsys.readouterr().out.startswith(f"llamabox {__version__} (llama-cpp-python 0.")
+
+
+@pytest.mark.parametrize("flag", ["--help", "--version"])
+def test_help_loads_neither_llama_cpp_nor_sanic(flag: str) -> None:
+    code = (
+        "import sys\n"
+        "from llamabox.server.__main__ import main\n"
+        "try: main([sys.argv[1]])\n"
+        "except SystemExit: pass\n"
+        "loaded = {'llama_cpp', 'sanic', 'numpy'} & set(sys.modules)\n"
+        "sys.exit(f'loaded: {loaded}' if loaded else 0)\n"
+    )
+    result = subprocess.run([sys.executable, "-c", code, flag], capture_output=True, text=True)
+    assert result.returncode == 0, result.stderr
+
+
+def test_system_info_and_devices() -> None:
+    for flag, said in (("--system-info", "CPU"), ("--list-devices", "Available devices:")):
+        result = subprocess.run(
+            [sys.executable, "-m", "llamabox", flag], capture_output=True, text=True
+        )
+        assert result.returncode == 0, result.stderr
+        assert said in result.stdout
