@@ -8,7 +8,7 @@ cells of their own, and so nodes of their own: siblings may begin with the same 
 The tree only keeps the books; the scheduler moves the cells. Nothing here grows with the length
 of a sequence but `find`, with the length of the match, and splitting and joining nodes.
 """
-from libc.stdlib cimport calloc, free, malloc, realloc
+from libc.stdlib cimport calloc, free, realloc
 from libc.string cimport memcpy, memmove
 
 

@@ -3,7 +3,7 @@ from .request cimport ended_early, is_before
 
 
 cdef void waiting_put(WaitingC* waiting, RequestC* request) noexcept nogil:
-    """Insert by rank: at once for one that comes last, as new requests do unless they are urgent."""
+    """Insert by rank: at once for a request that comes last, as new ones do."""
     cdef RequestC* before = NULL
     if waiting.last != NULL and is_before(waiting.last, request):
         before = waiting.last

@@ -96,6 +96,10 @@ def _about() -> str:
     return f"llamabox {__version__} (llama-cpp-python {binding})"
 
 
+def _milliseconds(text: str) -> float:
+    return float(text) / 1e3
+
+
 def _add_general(group: FlagGroup) -> None:
     group.add("-h", "--help", "--usage", action="help", help="Print usage and exit")
     group.add("--version", action="version", version=_about(), help="Print version and exit")
@@ -145,6 +149,14 @@ def _add_server(group: FlagGroup) -> None:
         metavar="KEY",
         help="Key that requests must bring; repeat it, or separate keys by commas (default: none)",
     )
+    group.value(
+        "--queue-max",
+        dest="n_queue",
+        type=int,
+        metavar="N",
+        help="Requests that may wait for a session; more are answered with 429\n"
+        "(default: 0, no limit)",
+    )
     group.add("--metrics", action="store_true", help="Enable GET /metrics (default: disabled)")
 
 
@@ -192,6 +204,14 @@ def _add_completion(group: FlagGroup) -> None:
     )
     for short, long, dest, text in sizes:
         group.value(short, long, dest=dest, type=int, metavar="N", help=text)
+    group.value(
+        "--target-itl",
+        dest="target_itl",
+        type=_milliseconds,
+        metavar="MS",
+        help="Milliseconds between two tokens that prompts of others may stretch a step to\n"
+        "(default: 0, four times a step without prompts)",
+    )
     group.value(
         "-n",
         "--predict",

@@ -6,7 +6,8 @@ import orjson
 from sanic import HTTPResponse
 
 from ..api import AsyncStream, Completion, Engine, FinishReason, Prompt
-from ..errors import EngineClosed, GenerationError
+from ..errors import EngineClosed, GenerationError, InvalidRequest
+from ..params import GenerationParams
 from .errors import CLIENT_CLOSED_REQUEST, ErrorReply
 from .replies import Reply
 from .schema import GenerationRequest
@@ -14,6 +15,8 @@ from .sse import EventStream, event
 from .trace import AnyRequest, Trace, trace_of
 
 __all__ = ["generate"]
+
+PRIORITY_HEADER = "X-Request-Priority"
 
 
 async def generate(
@@ -26,7 +29,7 @@ async def generate(
     """
     trace = trace_of(request)
     trace.n_prompt = prompt.n_tokens
-    output = engine.submit(prompt, asked.params)
+    output = engine.submit(prompt, _prioritized(request, asked.params))
     try:
         if asked.stream:
             await _stream(request, output, reply)
@@ -37,6 +40,18 @@ async def generate(
         return HTTPResponse(body, content_type="application/json")
     finally:
         output.cancel()
+
+
+def _prioritized(request: AnyRequest, params: GenerationParams) -> GenerationParams:
+    """The parameters with the priority that the ``X-Request-Priority`` header asks for."""
+    text = request.headers.get(PRIORITY_HEADER)
+    if text is None:
+        return params
+    try:
+        priority = int(text)
+    except ValueError:
+        raise InvalidRequest(f"{PRIORITY_HEADER}: not an integer", param=PRIORITY_HEADER) from None
+    return params.replace(priority=priority)
 
 
 async def _stream(request: AnyRequest, output: AsyncStream, reply: Reply) -> None:

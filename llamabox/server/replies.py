@@ -27,11 +27,13 @@ _OPENAI_REASONS = {
     FinishReason.EOG: "stop",
     FinishReason.STOP: "stop",
     FinishReason.LENGTH: "length",
+    FinishReason.DEADLINE: "length",
 }
 _NATIVE_REASONS = {
     FinishReason.EOG: "eos",
     FinishReason.STOP: "word",
     FinishReason.LENGTH: "limit",
+    FinishReason.DEADLINE: "limit",
 }
 
 
@@ -238,6 +240,7 @@ def usage(completion: Completion) -> dict[str, Any]:
             "accepted_prediction_tokens": 0,
             "rejected_prediction_tokens": 0,
         },
+        "queue_time_ms": completion.timings.queue * 1e3,
         "time_to_first_token_ms": completion.timings.first_token * 1e3,
         "time_per_output_token_ms": times["predicted_per_token_ms"],
         "prompt_tokens_per_second": times["prompt_per_second"],

@@ -16,8 +16,9 @@ __all__ = ["ChatRequest", "GenerationRequest", "TextRequest", "read_chat", "read
 LENGTH_FIELDS = ("max_completion_tokens", "max_tokens", "n_predict")
 """Names of the output limit; the first that is there counts."""
 
-INTEGER_FIELDS = ("top_k", "repeat_last_n", "seed")
+INTEGER_FIELDS = ("top_k", "repeat_last_n", "seed", "priority")
 NUMBER_FIELDS = (
+    "deadline",
     "temperature",
     "top_p",
     "min_p",
