@@ -170,3 +170,5 @@ def _check_strings(params: object, name: str) -> None:
     for text in value:
         if not isinstance(text, str) or not text:
             raise InvalidRequest(f"{name}: {text!r} is not a string, or is empty", param=name)
+        if not text.isascii() and any("\ud800" <= character <= "\udfff" for character in text):
+            raise InvalidRequest(f"{name}: {text!r} has lone surrogates", param=name)

@@ -21,10 +21,8 @@ cdef struct SamplerC:
 
 
 cdef class Sampler:
-    cdef SamplerC c
-    cdef object binding
-    cdef object chain         # owned, as ctypes pointers
-    cdef object penalties
+    cdef SamplerC c           # chain and penalties are owned
+    cdef void (*release)(void* sampler) noexcept nogil
     cdef int ban(self, tokens) except -1
 
 cdef void sampler_start(SamplerC* sampler, LlamaC* llama, const llama_token* history,

@@ -14,6 +14,8 @@ from libc.stdlib cimport free, malloc
 from .lib cimport Library
 from .llama cimport llama_token_data_array
 
+from .lib import function_address
+
 cdef extern from "sampler_select.h" nogil:
     ctypedef struct candidate_t:
         pass
@@ -38,7 +40,7 @@ cdef class Sampler:
     """
 
     def __cinit__(self, binding, int32_t n_vocab, int32_t n_ctx, params, banned=()):
-        self.binding = binding
+        self.release = <void (*)(void*) noexcept nogil> address_of(binding.llama_sampler_free)
         self.c.top_k = params.top_k
         self.ban(banned)
         last_n = n_ctx if params.repeat_last_n < 0 else params.repeat_last_n
@@ -46,15 +48,13 @@ cdef class Sampler:
                      params.presence_penalty) != (1.0, 0.0, 0.0)
         if penalised and last_n > 0:
             self.c.penalty_last_n = last_n
-            self.penalties = binding.llama_sampler_init_penalties(
+            self.c.penalties = address_of(binding.llama_sampler_init_penalties(
                 n_vocab, last_n, params.repeat_penalty, params.frequency_penalty,
-                params.presence_penalty)
-            self.c.penalties = address_of(self.penalties)
+                params.presence_penalty))
         if params.temperature <= 0:
             self.c.prune = PRUNE_GREEDY
             return
-        self.chain = build_chain(binding, params)
-        self.c.chain = address_of(self.chain)
+        self.c.chain = address_of(build_chain(binding, params))
         if 0 < params.top_k < n_vocab:
             self.c.prune = PRUNE_TOP_K
         elif params.min_p > 0 and params.top_p >= 1:
@@ -64,9 +64,11 @@ cdef class Sampler:
             self.c.prune = PRUNE_NONE
 
     def __dealloc__(self):
-        for sampler in (self.chain, self.penalties):
-            if sampler is not None:
-                self.binding.llama_sampler_free(sampler)
+        # Through C alone: the garbage collector may have cleared any Python object held here.
+        if self.c.chain != NULL:
+            self.release(self.c.chain)
+        if self.c.penalties != NULL:
+            self.release(self.c.penalties)
         free(self.c.banned)
 
     cdef int ban(self, tokens) except -1:

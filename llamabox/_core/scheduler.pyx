@@ -428,9 +428,11 @@ cdef class Scheduler:
         events.n_events = events.n_text = 0
 
     cdef void finish_all(self) noexcept nogil:
-        """Cancel every request that is left."""
+        """Cancel every request that is left, with those that came in before the inbox closed."""
         cdef int32_t i
-        cdef RequestC* request = waiting_take(&self.waiting)
+        cdef RequestC* request
+        self.receive()
+        request = waiting_take(&self.waiting)
         while request != NULL:
             self.finish(request, FINISH_CANCELLED)
             request = waiting_take(&self.waiting)

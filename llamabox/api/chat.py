@@ -69,7 +69,14 @@ class ChatTemplate:
             return self._template.render(context)
         except jinja2.TemplateError as error:
             raise TemplateError(f"the chat template refuses the messages: {error}") from error
-        except (TypeError, ValueError, LookupError, AttributeError, RecursionError) as error:
+        except (
+            TypeError,
+            ValueError,
+            LookupError,
+            AttributeError,
+            ArithmeticError,
+            RecursionError,
+        ) as error:
             raise TemplateError(f"the chat template fails on the messages: {error}") from error
 
 
@@ -78,7 +85,7 @@ def check_messages(messages: Sequence[Message]) -> None:
     if not messages:
         raise InvalidRequest("there are no messages", param="messages")
     for i, message in enumerate(messages):
-        if not isinstance(message.get("role"), str):
+        if not isinstance(message, Mapping) or not isinstance(message.get("role"), str):
             raise InvalidRequest(f"message {i} has no role", param="messages")
         if not isinstance(message.get("content"), (str, type(None))):
             raise InvalidRequest(f"the content of message {i} is no text", param="messages")

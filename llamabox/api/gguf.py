@@ -111,9 +111,11 @@ def _skip(file: BinaryIO, kind: int) -> None:
         item, length = _unpack(file, "<IQ")
         if item in SCALAR_SIZES:
             file.seek(SCALAR_SIZES[item] * length, os.SEEK_CUR)
-        else:
+        elif item == STRING:
             for _ in range(length):
-                _skip(file, item)
+                _skip(file, STRING)
+        else:
+            raise ValueError("arrays of something else than numbers or strings: it is damaged")
     elif kind in SCALAR_SIZES:
         file.seek(SCALAR_SIZES[kind], os.SEEK_CUR)
     else:

@@ -66,11 +66,13 @@ class Tokenizer:
         :raises InvalidRequest: they are not integers, or not in the vocabulary.
         """
         try:
-            array = np.asarray(tokens, dtype=np.int64)
-        except (TypeError, ValueError, OverflowError):
-            raise InvalidRequest("the token ids are not integers", param="prompt") from None
+            array = np.asarray(tokens)
+        except ValueError:
+            raise InvalidRequest("the token ids are not a flat list", param="prompt") from None
         if array.ndim != 1:
             raise InvalidRequest("the token ids are not a flat list", param="prompt")
+        if array.size and array.dtype.kind not in "iu":
+            raise InvalidRequest("the token ids are not integers", param="prompt")
         strange = array[(array < 0) | (array >= self.n_vocab)]
         if strange.size:
             raise InvalidRequest(
