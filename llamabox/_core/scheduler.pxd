@@ -27,6 +27,7 @@ cdef class Scheduler:
     cdef StatsC counters
     cdef llama_token_data* scratch    # [max(n_vocab, n_ctx)]
     cdef int64_t n_arrived
+    cdef int32_t n_prompt_rows        # of the current batch
     cdef int64_t refused              # the `arrival` of the request that had no room
     cdef int64_t refused_at           # and `slots.n_changes` then
 

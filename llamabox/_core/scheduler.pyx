@@ -263,6 +263,7 @@ cdef class Scheduler:
     cdef void fill_batch(self) noexcept nogil:
         """Put the planned rows into the batch, decode rows first."""
         cdef int32_t i
+        self.n_prompt_rows = 0
         self.pool.make_room(self.plan.n_decode + self.plan.n_prefill)
         for i in range(self.slots.n_slots):
             if self.slots.slots[i].n_planned > 0 and is_decoding(&self.slots.slots[i]):
@@ -282,6 +283,7 @@ cdef class Scheduler:
             samples)
         if not samples:
             request.i_row = -1
+        self.n_prompt_rows += max(0, min(slot.n_planned, request.n_prompt - request.n_past))
 
     cdef void leave(self, int32_t i_slot) noexcept nogil:
         """Make a slot idle; what its sequence holds stays for others."""
@@ -339,11 +341,11 @@ cdef class Scheduler:
         self.account(now_ns() - t_start)
 
     cdef void account(self, int64_t elapsed) noexcept nogil:
-        """Charge the step's time, in nanoseconds, by the share of prefill and decode rows."""
-        cdef int64_t prefill_ns = elapsed * self.plan.n_prefill // self.batch.c.n_tokens
+        """Charge the step's time, in nanoseconds, by the share of prompt and output rows."""
+        cdef int64_t prefill_ns = elapsed * self.n_prompt_rows // self.batch.c.n_tokens
         self.plan.observe(elapsed)
         self.counters.n_steps += 1
-        self.counters.n_prompt_tokens += self.plan.n_prefill
+        self.counters.n_prompt_tokens += self.n_prompt_rows
         self.counters.prefill_ns += prefill_ns
         self.counters.decode_ns += elapsed - prefill_ns
 
