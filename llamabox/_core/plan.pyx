@@ -68,7 +68,6 @@ cdef class Plan:
                 break
             slot = &self.slots.slots[i]
             slot.n_planned = min(n_pending(slot.request), budget)
-            slot.n_passed = 0
             budget -= slot.n_planned
             self.n_prefill += slot.n_planned
         for i in range(self.slots.n_slots):
@@ -79,8 +78,8 @@ cdef class Plan:
     cdef int32_t next_prompt(self) noexcept nogil:
         """The slot with the shortest rest of a prompt, or -1.
 
-        Each step in which a prompt got nothing takes `n_ubatch` tokens off its rest, so a long one
-        is passed over no more often than it has ubatches.
+        Each step in which a prompt gets nothing takes `n_ubatch` tokens off its rest for good, so
+        it is passed over about as often as it has ubatches.
         """
         cdef int32_t i, best = -1
         cdef int64_t rest, least = 0

@@ -107,6 +107,10 @@ cdef class Scheduler:
         """Requests that have no slot: in the inbox, or in the queue."""
         return inbox_count(&self.inbox) + self.waiting.n
 
+    def sequence_lengths(self):
+        """Tokens that each sequence holds by the books; of an idle scheduler."""
+        return [self.pool.length(i) for i in range(self.pool.tree.n_sequences)]
+
     def close(self):
         """Make `run` return after the current step; for any thread, any number of times."""
         inbox_close(&self.inbox)

@@ -9,7 +9,7 @@ cdef struct SlotC:
     int32_t i_leader      # the slot of that other one
     int64_t leader        # and its request's `arrival`
     int32_t n_planned     # rows that the current batch adds
-    int32_t n_passed      # steps since it last got rows
+    int32_t n_passed      # steps in which it got no rows
 
 
 cdef class Slots:
