@@ -1,0 +1,105 @@
+"""Every field takes its good values and refuses bad ones by its own name."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from typing import Any
+
+import pytest
+
+from llamabox import Engine, EngineParams, GenerationParams, InvalidRequest
+
+INT_MAX = 2**31 - 1
+GENERATION: dict[str, tuple[list[Any], list[Any]]] = {
+    "n_predict": ([-1, 0, 1, 10**6], [-2, -100, 1.5, "1", None]),
+    "stop": (
+        [(), ("a",), ("a", "ab", "é😀")],
+        [("",), ("a", ""), "ab", ["a"], (1,), (b"a",), ("\ud800",), None],
+    ),
+    "ignore_eos": ([True, False], []),
+    "temperature": ([0, 0.0, -1.0, 0.5, 2, 100.0], [math.nan, math.inf, -math.inf, "1", None]),
+    "top_k": ([-1, 0, 1, INT_MAX], [2**31, -(2**31) - 1, 1.5, "1", None]),
+    "top_p": ([0, 0.0, 0.5, 1, 1.0], [-0.01, 1.01, math.nan, "1", None]),
+    "min_p": ([0, 0.0, 0.5, 1.0], [-0.01, 1.01, math.nan, math.inf, "1", None]),
+    "repeat_last_n": ([-1, 0, 1, 10**6], [-2, 2**31, 0.5, "1", None]),
+    "repeat_penalty": ([0.5, 1, 1.1, 10.0], [0, -1.0, math.nan, math.inf, 1e300, "1", None]),
+    "presence_penalty": ([-2, 0.0, 2.0], [math.nan, math.inf, 1e300, "1", None]),
+    "frequency_penalty": ([-2, 0.0, 2.0], [math.nan, -math.inf, 1e300, "1", None]),
+    "seed": ([-1, 0, 42, 2**32 - 2], [-2, 2**32 - 1, 2**64, 0.5, "1", None]),
+}
+ENGINE: dict[str, tuple[list[Any], list[Any]]] = {
+    "n_ctx": ([0, 256, 4096], [-1, 1.5, "1", None]),
+    "n_parallel": ([1, 4, 256], [0, -1, 257, 1.5, "1", None]),
+    "n_batch": ([1, 2048], [0, -1, 1.5, "1", None]),
+    "n_ubatch": ([1, 512], [0, -1, 1.5, "1", None]),
+    "n_threads": ([None, 1, 8], [0, -1, 1.5, "1"]),
+    "n_threads_batch": ([None, 1, 8], [0, -1, 1.5, "1"]),
+    "warmup": ([True, False], []),
+}
+TABLES = [(GenerationParams, GENERATION), (EngineParams, ENGINE)]
+
+
+def cases(i: int) -> list[Any]:
+    """Of the good values (0) or the bad ones (1)."""
+    return [
+        pytest.param(kind, name, value, id=f"{name}-{value!r}")
+        for kind, table in TABLES
+        for name, values in table.items()
+        for value in values[i]
+    ]
+
+
+@pytest.mark.parametrize(
+    ("kind", "table"), TABLES, ids=lambda value: getattr(value, "__name__", "")
+)
+def test_every_field_has_its_values_here(kind: type, table: dict[str, Any]) -> None:
+    assert [field.name for field in dataclasses.fields(kind)] == list(table)
+
+
+@pytest.mark.parametrize(("kind", "name", "value"), cases(0))
+def test_a_good_value_is_kept(kind: type, name: str, value: Any) -> None:
+    assert getattr(kind(**{name: value}), name) == value
+
+
+@pytest.mark.parametrize(("kind", "name", "value"), cases(1))
+def test_a_bad_value_is_refused_by_the_fields_name(kind: type, name: str, value: Any) -> None:
+    with pytest.raises(InvalidRequest) as error:
+        kind(**{name: value})
+    assert error.value.param == name
+    assert name in str(error.value)
+    assert isinstance(error.value, ValueError)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [(name, value) for name, values in GENERATION.items() for value in values[0]],
+)
+def test_a_good_value_generates(engine: Engine, name: str, value: Any) -> None:
+    options = {"n_predict": 3, "seed": 1} | {name: value}
+    if name == "n_predict" and value not in (0, 1):
+        options["stop"] = ("e", "a", "t")
+    assert engine.generate("hello", **options).finish_reason
+
+
+def test_an_unknown_option_is_refused_before_anything_runs(engine: Engine) -> None:
+    n_before = engine.stats().n_requests
+    with pytest.raises(InvalidRequest, match="max_tokens"):
+        engine.generate("hello", max_tokens=5)
+    assert engine.stats().n_requests == n_before
+
+
+@pytest.mark.parametrize("kind", [GenerationParams, EngineParams])
+def test_parameters_are_frozen_values(kind: type) -> None:
+    assert kind() == kind()
+    assert hash(kind()) == hash(kind())
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        setattr(kind(), dataclasses.fields(kind)[0].name, 5)
+
+
+def test_replace_changes_a_copy_and_checks_it() -> None:
+    params = GenerationParams(temperature=0.5)
+    assert params.replace(top_k=3) == GenerationParams(temperature=0.5, top_k=3)
+    assert params.top_k == 40
+    with pytest.raises(InvalidRequest):
+        params.replace(top_p=2)

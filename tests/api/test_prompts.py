@@ -1,0 +1,154 @@
+"""Prompts that cannot run are refused before anything is queued."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from typing import Any
+
+import numpy as np
+import pytest
+
+from llamabox import Engine, GenerationError, InvalidRequest, PromptTooLong
+from tests.api.conftest import ENDLESS
+
+
+@pytest.mark.parametrize(
+    "tokens",
+    [
+        [-1],
+        [512],
+        [1, 2, 10**6],
+        [2**31],
+        [2**70],
+        [1.5],
+        [1, 2.0],
+        ["a", "b"],
+        [None],
+        [[1, 2], [3, 4]],
+        [[1], [2, 3]],
+        np.array([[1, 2]]),
+        np.array([0.5, 1.5]),
+    ],
+    ids=str,
+)
+def test_bad_token_ids_are_refused(engine: Engine, tokens: Any) -> None:
+    with pytest.raises(InvalidRequest) as error:
+        engine.generate(tokens, n_predict=1)
+    assert error.value.param == "prompt"
+
+
+@pytest.mark.parametrize("kind", [list, tuple, np.array, lambda x: np.array(x, np.uint8)])
+def test_token_ids_may_come_in_any_sequence(engine: Engine, kind: Any) -> None:
+    assert engine.generate(kind([5, 6, 7]), ENDLESS).n_prompt == 3
+
+
+@pytest.mark.parametrize("prompt", ["", [], ()])
+def test_an_empty_prompt_is_refused(engine: Engine, prompt: Any) -> None:
+    with pytest.raises(InvalidRequest, match="empty"):
+        engine.generate(prompt)
+
+
+@pytest.mark.parametrize("text", ["\ud800", "a\udfffb", "\udc80" * 100])
+def test_lone_surrogates_are_refused(engine: Engine, text: str) -> None:
+    with pytest.raises(InvalidRequest):
+        engine.generate(text)
+    with pytest.raises(InvalidRequest):
+        engine.chat([{"role": "user", "content": text}])
+
+
+@pytest.mark.parametrize("n", [1024, 1025, 5000])
+def test_a_prompt_that_does_not_fit_is_refused_with_both_counts(engine: Engine, n: int) -> None:
+    with pytest.raises(PromptTooLong) as error:
+        engine.generate([5] * n)
+    assert (error.value.n_prompt, error.value.n_ctx) == (n, 1024)
+    assert str(n) in str(error.value)
+    assert "1024" in str(error.value)
+    assert error.value.param == "prompt"
+
+
+def test_the_longest_prompt_that_fits_runs(engine: Engine) -> None:
+    completion = engine.generate([5] * 1023, ENDLESS)
+    assert (completion.n_prompt, completion.n_output) == (1023, 1)
+
+
+def test_a_text_that_is_one_token_too_long_is_refused_by_its_count(engine: Engine) -> None:
+    with pytest.raises(PromptTooLong) as error:
+        engine.generate("Z" * 1024)
+    assert error.value.n_prompt == 1024
+    assert engine.generate("Z" * 1023, ENDLESS).n_prompt == 1023
+
+
+def test_twenty_megabytes_of_text_are_refused_without_tokenizing(engine: Engine) -> None:
+    text = "once upon a time " * (20_000_000 // 17)
+    encoded = []
+    tokenizer = engine.model.tokenizer
+    encode = tokenizer.encode
+    tokenizer.encode = lambda *args, **options: encoded.append(args) or encode(*args, **options)
+    try:
+        for prompt in (text, [{"role": "user", "content": text}]):
+            with pytest.raises(PromptTooLong) as error:
+                engine.generate(prompt)
+            assert error.value.n_ctx == 1024
+            assert error.value.n_prompt > 1024
+    finally:
+        del tokenizer.encode
+    assert encoded == []
+
+
+def test_an_estimate_of_the_tokens_is_never_too_high(engine: Engine) -> None:
+    tokenizer, rng = engine.model.tokenizer, random.Random(71)
+    letters = "aeiou thn<|im_start|>é€😀\n"
+    for _ in range(300):
+        text = "".join(rng.choices(letters, k=rng.randint(0, 80)))
+        text += "<|im_start|>" * rng.randint(0, 3)
+        assert tokenizer.least_tokens(text) <= len(tokenizer.encode(text))
+
+
+def test_tokens_of_any_text_say_that_text(engine: Engine) -> None:
+    tokenizer, rng = engine.model.tokenizer, random.Random(72)
+    for _ in range(300):
+        kinds = [rng.randrange(32, 0xD800), 97, 0x1F600, 10, 9]
+        text = "".join(map(chr, rng.choices(kinds, k=rng.randint(0, 40))))
+        tokens = tokenizer.encode(text, add_special=False, parse_special=False)
+        assert tokenizer.decode(tokens) == text
+
+
+def test_control_tokens_in_a_text_are_read_or_not(engine: Engine) -> None:
+    tokenizer = engine.model.tokenizer
+    assert len(tokenizer.encode("<|im_end|>")) == 1
+    assert len(tokenizer.encode("<|im_end|>", parse_special=False)) > 1
+
+
+def test_refusals_leave_no_request_behind(engine: Engine) -> None:
+    before = engine.stats()
+
+    async def run() -> None:
+        for prompt in ("", "Z" * 5000, "\ud800"):
+            with pytest.raises(InvalidRequest):
+                await engine.agenerate(prompt)
+
+    asyncio.run(run())
+    after = engine.stats()
+    assert (after.n_steps, after.n_requests) == (before.n_steps, before.n_requests)
+
+
+@pytest.mark.parametrize("message", ["hello", None, 5, {}, {"role": 1, "content": "x"}])
+def test_what_is_no_message_is_refused(engine: Engine, message: Any) -> None:
+    with pytest.raises(InvalidRequest):
+        engine.chat([message])
+
+
+def test_no_messages_are_refused(engine: Engine) -> None:
+    with pytest.raises(InvalidRequest, match="no messages"):
+        engine.chat([])
+
+
+def test_a_failure_inside_llama_is_a_generation_error(engine: Engine) -> None:
+    stream = engine.stream("hello", ENDLESS)
+    list(stream)
+    stream._exhausted = False
+    stream.feed(b"", 0, 5)
+    with pytest.raises(GenerationError):
+        next(stream)
+    assert next(stream, None) is None

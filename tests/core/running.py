@@ -1,0 +1,272 @@
+"""A scheduler on a thread of its own, and the requests that a test gives it."""
+
+from __future__ import annotations
+
+import ctypes
+import dataclasses
+import threading
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import llama_cpp
+import numpy as np
+
+from llamabox._core.context import Context
+from llamabox._core.lib import Library
+from llamabox._core.outbox import Outbox
+from llamabox._core.request import Request
+from llamabox._core.sampler import Sampler
+from llamabox._core.scheduler import Scheduler
+from llamabox._core.vocab import Vocab
+from llamabox.params import GenerationParams
+from tests.core.faults import Decoder
+
+HANG = 60.0
+"""Seconds after which something that should have happened is taken for a hang."""
+EOG, STOP, LENGTH, CANCELLED, ERROR = range(1, 6)
+GREEDY = GenerationParams(temperature=0, seed=0)
+
+
+def eventually(holds: Callable[[], bool], what: str) -> None:
+    """Wait until ``holds()``; fails after the hang guard."""
+    deadline = time.monotonic() + HANG
+    while not holds():
+        assert time.monotonic() < deadline, f"never happened: {what}"
+        time.sleep(0.001)
+
+
+@llama_cpp.llama_log_callback
+def _ignore(level: int, text: bytes, data: object) -> None:
+    """Keep the library's chatter out of the test's output."""
+
+
+class LoadedModel:
+    """A model and its piece table."""
+
+    def __init__(self, path: Path) -> None:
+        llama_cpp.llama_log_set(_ignore, None)
+        llama_cpp.llama_backend_init()
+        params = llama_cpp.llama_model_default_params()
+        self.address = llama_cpp.llama_model_load_from_file(str(path).encode(), params)
+        assert self.address, path
+        self.vocab_address = llama_cpp.llama_model_get_vocab(self.address)
+        self.vocab = Vocab(Library(llama_cpp), self.vocab_address)
+        self.n_vocab: int = self.vocab.n_tokens
+
+    def text_tokens(self) -> list[int]:
+        """The tokens that say something and end nothing."""
+        ends = set(self.vocab.end_of_generation)
+        return [t for t in range(self.n_vocab) if t not in ends and self.vocab.piece(t)]
+
+    def random_prompt(self, rng: np.random.Generator, n: int) -> list[int]:
+        return [int(t) for t in rng.choice(self.text_tokens(), n)]
+
+    def new_context(
+        self,
+        n_ctx: int,
+        n_parallel: int,
+        n_batch: int,
+        n_ubatch: int,
+        *,
+        flash_attention: bool = False,
+        swa_full: bool = True,
+    ) -> int:
+        """A context of one thread.
+
+        With flash attention the logits of a prompt depend on the batches that it came in, by
+        some thousandths; without, and with f32 weights, by less than a millionth.
+        """
+        params = llama_cpp.llama_context_default_params()
+        params.n_ctx = n_ctx
+        params.n_batch = n_batch
+        params.n_ubatch = n_ubatch
+        params.n_seq_max = n_parallel
+        params.n_outputs_max = n_parallel
+        params.n_threads = params.n_threads_batch = 1
+        params.kv_unified = True
+        params.no_perf = True
+        params.flash_attn_type = int(flash_attention)
+        params.swa_full = swa_full
+        address: int = llama_cpp.llama_init_from_model(self.address, params)
+        assert address
+        return address
+
+    def close(self) -> None:
+        llama_cpp.llama_model_free(self.address)
+
+
+@dataclasses.dataclass(kw_only=True)
+class Result:
+    """What a request has given so far."""
+
+    request: Request
+    pieces: list[bytes] = dataclasses.field(default_factory=list)
+    n_tokens: int = 0
+    n_events: int = 0
+    finish: int = 0
+
+    @property
+    def text(self) -> bytes:
+        return b"".join(self.pieces)
+
+    @property
+    def tokens(self) -> list[int]:
+        return self.request.output_tokens()
+
+
+class Core:
+    """A scheduler that runs until the `with` block ends; all its requests share one outbox.
+
+    :param decoder: what computes; opened when the `with` block ends.
+    """
+
+    def __init__(
+        self,
+        model: LoadedModel,
+        *,
+        n_ctx: int = 1024,
+        n_parallel: int = 4,
+        n_batch: int = 256,
+        n_ubatch: int = 64,
+        n_cells: int | None = None,
+        decoder: Decoder | None = None,
+        flash_attention: bool = False,
+        swa_full: bool = True,
+    ) -> None:
+        self.model = model
+        self.n_parallel = n_parallel
+        self.n_cells = n_cells or n_ctx
+        self._address = model.new_context(
+            n_ctx,
+            n_parallel,
+            n_batch,
+            n_ubatch,
+            flash_attention=flash_attention,
+            swa_full=swa_full,
+        )
+        self._decoder = decoder or Decoder()
+        binding = decoder.binding if decoder else llama_cpp
+        self.context = Context(Library(binding), self._address)
+        self.scheduler = Scheduler(self.context, model.vocab, n_parallel, self.n_cells)
+        self.outbox = Outbox()
+        self.results: list[Result] = []
+        self._thread = threading.Thread(target=self.scheduler.run)
+
+    def __enter__(self) -> Core:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.scheduler.close()
+        self._decoder.open()
+        self.close()
+        llama_cpp.llama_free(self._address)
+
+    def close(self) -> None:
+        self.scheduler.close()
+        self._thread.join(HANG)
+        assert not self._thread.is_alive()
+
+    def request(
+        self,
+        prompt: Sequence[int],
+        n_predict: int = 16,
+        *,
+        stops: Sequence[bytes] = (),
+        params: GenerationParams = GREEDY,
+        outbox: Outbox | None = None,
+    ) -> Request:
+        banned = self.model.vocab.end_of_generation if params.ignore_eos else ()
+        n_limit = self.n_cells if n_predict < 0 else min(self.n_cells, len(prompt) + n_predict)
+        return Request(
+            np.asarray(prompt, dtype=np.int32),
+            n_limit=n_limit,
+            stops=list(stops),
+            sampler=Sampler(llama_cpp, self.model.n_vocab, self.n_cells, params, banned),
+            vocab=self.model.vocab,
+            outbox=outbox or self.outbox,
+        )
+
+    def submit(self, prompt: Sequence[int], n_predict: int = 16, **options: Any) -> Result:
+        request = self.request(prompt, n_predict, **options)
+        result = request.consumer = Result(request=request)
+        self.results.append(result)
+        assert self.scheduler.submit(request)
+        return result
+
+    def drain(self) -> None:
+        for request, text, n_tokens, finish in self.outbox.drain():
+            result = request.consumer
+            assert not result.finish, "an event after the last one"
+            result.pieces.append(text)
+            result.n_tokens += n_tokens
+            result.n_events += 1
+            result.finish = finish
+
+    def wait(self, *results: Result) -> None:
+        """Until these have ended; all that were submitted, if none is named."""
+        wanted = results or tuple(self.results)
+
+        def all_ended() -> bool:
+            self.drain()
+            return all(result.finish for result in wanted)
+
+        eventually(all_ended, "every request ends")
+
+    def run(self, prompt: Sequence[int], n_predict: int = 16, **options: Any) -> Result:
+        """Submit a request and wait for its end."""
+        result = self.submit(prompt, n_predict, **options)
+        self.wait(result)
+        return result
+
+    def stats(self) -> dict[str, Any]:
+        """Statistics of an idle scheduler."""
+        eventually(lambda: not self._is_busy(), "the scheduler is idle")
+        return self.scheduler.stats()
+
+    def n_cells_held(self) -> int:
+        """Cells that the memory holds, by its positions; the scheduler must be idle."""
+        return sum(p1 - p0 for p0, p1 in map(self.context.positions, range(self.n_parallel)))
+
+    def _is_busy(self) -> bool:
+        stats = self.scheduler.stats()
+        n_finished = sum(stats["n_requests"].values())
+        return bool(stats["n_running"] or n_finished < len(self.results))
+
+
+@dataclasses.dataclass
+class Greedy:
+    """A greedy output, and by how much each token led the next best, in logits."""
+
+    tokens: list[int] = dataclasses.field(default_factory=list)
+    leads: list[float] = dataclasses.field(default_factory=list)
+
+    def agrees(self, tokens: Sequence[int], rounding: float) -> bool:
+        """Whether `tokens` are the same up to a lead that rounding can turn over."""
+        pairs = zip(self.tokens, tokens, strict=len(tokens) == len(self.tokens))
+        differing = (i for i, (mine, theirs) in enumerate(pairs) if mine != theirs)
+        first = next(differing, None)
+        if first is None:
+            return len(tokens) == len(self.tokens)
+        return self.leads[first] < rounding
+
+
+def plain_greedy(model: LoadedModel, prompt: Sequence[int], n_predict: int) -> Greedy:
+    """What llama.cpp alone makes of a prompt: one sequence, one context, one thread."""
+    context = model.new_context(len(prompt) + n_predict + 1, 1, len(prompt) + 1, 512)
+    ends = set(model.vocab.end_of_generation)
+    output = Greedy()
+    batch = list(prompt)
+    while len(output.tokens) < n_predict and not ends & set(output.tokens[-1:]):
+        tokens = (ctypes.c_int32 * len(batch))(*batch)
+        code = llama_cpp.llama_decode(context, llama_cpp.llama_batch_get_one(tokens, len(batch)))
+        assert code == 0
+        row = np.ctypeslib.as_array(llama_cpp.llama_get_logits_ith(context, -1), (model.n_vocab,))
+        second, best = np.sort(row)[-2:]
+        output.leads.append(float(best - second))
+        output.tokens.append(int(np.argmax(row)))
+        batch = output.tokens[-1:]
+    llama_cpp.llama_free(context)
+    return output
