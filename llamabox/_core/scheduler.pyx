@@ -120,6 +120,8 @@ cdef class Scheduler:
     cdef void step(self) noexcept nogil:
         cdef int64_t t_start = now_ns()
         self.drop_cancelled()
+        if self.events.n_events > 0:
+            self.publish()
         self.admit()
         self.plan()
         if self.batch.c.n_tokens > 0 and self.forward():
