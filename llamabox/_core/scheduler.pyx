@@ -140,6 +140,8 @@ cdef class Scheduler:
     cdef void step(self) noexcept nogil:
         cdef int64_t t_start = now_ns()
         self.end_early(t_start)
+        if self.events.n_events > 0:
+            self.publish()
         self.join_leaders()
         self.admit()
         self.choose_rows()

@@ -1,10 +1,12 @@
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 
 from .lib import Library
 
 class Vocab:
-    owner: object
+    owner: Any
     def __init__(
         self, library: Library, address: int, *, owner: object = None, special: bool = False
     ) -> None: ...

@@ -80,7 +80,7 @@ class ChatTemplate:
             raise TemplateError(f"the chat template fails on the messages: {error}") from error
 
 
-def check_messages(messages: Sequence[Message]) -> None:
+def check_messages(messages: Sequence[Any]) -> None:
     """:raises InvalidRequest: there are no messages, or one has no role or strange content."""
     if not messages:
         raise InvalidRequest("there are no messages", param="messages")

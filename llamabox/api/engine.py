@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import dataclasses
 import os
 import secrets
@@ -77,22 +78,26 @@ class Engine:
         chat_template: str | None = None,
     ) -> None:
         self.params = params or EngineParams()
-        owned_model = None if isinstance(model, Model) else Model.load(model)
-        self.model: Model = owned_model or model  # type: ignore[assignment]
-        tokenizer = self.model.tokenizer
-        source = chat_template or self.model.chat_template or CHATML
-        self.template = ChatTemplate(source, bos=tokenizer.bos, eos=tokenizer.eos)
-        context = OwnedContext(self.model, self.params)
-        if self.params.warmup:
-            context.warm_up()
-        self.n_ctx = min(self.params.n_ctx or context.core.n_ctx, context.core.n_ctx)
-        self._scheduler = Scheduler(
-            context.core,
-            self.model.vocab,
-            self.params.n_parallel,
-            self.n_ctx,
-            round(self.params.target_itl * NS),
-        )
+        with contextlib.ExitStack() as undo:
+            owned_model = (
+                None if isinstance(model, Model) else undo.enter_context(Model.load(model))
+            )
+            self.model: Model = owned_model or model  # type: ignore[assignment]
+            tokenizer = self.model.tokenizer
+            source = chat_template or self.model.chat_template or CHATML
+            self.template = ChatTemplate(source, bos=tokenizer.bos, eos=tokenizer.eos)
+            context = undo.enter_context(contextlib.closing(OwnedContext(self.model, self.params)))
+            if self.params.warmup:
+                context.warm_up()
+            self.n_ctx = min(self.params.n_ctx or context.core.n_ctx, context.core.n_ctx)
+            self._scheduler = Scheduler(
+                context.core,
+                self.model.vocab,
+                self.params.n_parallel,
+                self.n_ctx,
+                round(self.params.target_itl * NS),
+            )
+            undo.pop_all()
         self._deliveries: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, LoopDelivery]
         self._deliveries = weakref.WeakKeyDictionary()
         self._orphans = Orphans()

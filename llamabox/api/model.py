@@ -27,6 +27,27 @@ def packaged_model() -> Path:
     return Path(str(importlib.resources.files("llamabox").joinpath("models/pocket.gguf")))
 
 
+class Weights:
+    """A `llama_model` in memory, freed when it is closed or nothing refers to it any more.
+
+    :param address: of the `llama_model`.
+    :param owner: who frees it instead; kept alive.
+    """
+
+    def __init__(self, address: int, owner: Any = None) -> None:
+        self.address = address
+        self._owner = owner
+
+    def close(self) -> None:
+        if self.address and self._owner is None:
+            llama_cpp.llama_model_free(self.address)
+        self.address = 0
+        self._owner = None
+
+    def __del__(self) -> None:
+        self.close()
+
+
 class Model:
     """A model that engines share. Made by `load` or `from_llama`; a context manager.
 
@@ -37,13 +58,12 @@ class Model:
     :ivar chat_template: Jinja source, or None.
     """
 
-    def __init__(self, address: int, *, path: Path, owner: Any, owned: bool) -> None:
-        self.address = address
+    def __init__(self, weights: Weights, *, path: Path) -> None:
+        address = weights.address
+        self.weights = weights
         self.path = path
-        self._owner = owner
-        self._owned = owned
         vocab_address = llama_cpp.llama_model_get_vocab(address)
-        self.vocab = Vocab(LIBRARY, vocab_address, owner=owner)
+        self.vocab = Vocab(LIBRARY, vocab_address, owner=weights)
         self.tokenizer = Tokenizer(llama_cpp, vocab_address, self.vocab)
         self.metadata = _metadata(address)
         self.name = self.metadata.get("general.name") or path.stem
@@ -79,11 +99,11 @@ class Model:
         del kept
         if not address:
             raise ModelLoadError(f"{file}: {'; '.join(errors) or 'llama.cpp cannot load it'}")
-        model = cls(address, path=file, owner=None, owned=True)
+        weights = Weights(address)
         if llama_cpp.llama_model_has_encoder(address):
-            model.close()
+            weights.close()
             raise ModelLoadError(f"{file}: models with an encoder do not generate here")
-        return model
+        return cls(weights, path=file)
 
     @classmethod
     def from_llama(cls, llama: Any) -> Model:
@@ -97,7 +117,7 @@ class Model:
         address = getattr(getattr(llama, "_model", None), "model", None)
         if not address:
             raise ModelLoadError(f"{llama!r} holds no loaded model")
-        return cls(address, path=Path(llama.model_path), owner=llama, owned=False)
+        return cls(Weights(address, owner=llama), path=Path(llama.model_path))
 
     @property
     def description(self) -> str:
@@ -106,12 +126,14 @@ class Model:
         llama_cpp.llama_model_desc(self.address, buffer, len(buffer))
         return buffer.value.decode("utf-8", "replace")
 
+    @property
+    def address(self) -> int:
+        """Of the `llama_model`; 0 once it is closed."""
+        return self.weights.address
+
     def close(self) -> None:
         """Free the weights, unless another object owns them. No engine may use them any more."""
-        if self._owned and self.address:
-            llama_cpp.llama_model_free(self.address)
-        self.address = 0
-        self._owner = None
+        self.weights.close()
 
     def __enter__(self) -> Model:
         return self

@@ -106,9 +106,11 @@ class Orphans:
 
     def sweep(self) -> None:
         """Drain them all, and let go of those that no request writes to any more."""
-        for outbox in self._outboxes:
+        adopted, self._outboxes = self._outboxes, []
+        for outbox in adopted:
             outbox.drain()
-        self._outboxes = [outbox for outbox in self._outboxes if outbox.n_open]
+            if outbox.n_open:
+                self._outboxes.append(outbox)
 
 
 class Stream(Generation, Iterator[Chunk]):

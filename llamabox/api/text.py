@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from .._core.vocab import Vocab
-from ..errors import InvalidRequest
+from ..errors import EngineClosed, InvalidRequest
 
 Tokens = npt.NDArray[np.int32]
 
@@ -20,7 +20,7 @@ class Tokenizer:
 
     :param binding: the module `llama_cpp`.
     :param address: a `llama_vocab*`.
-    :param vocab: its piece table.
+    :param vocab: its piece table, whose owner has an `address` that is 0 once it is closed.
     """
 
     def __init__(self, binding: Any, address: int, vocab: Vocab) -> None:
@@ -38,6 +38,7 @@ class Tokenizer:
         :param parse_special: read control tokens in the text as such.
         :returns: token ids, int32 [n_tokens].
         :raises InvalidRequest: the text cannot be encoded as UTF-8, or the tokenizer refuses it.
+        :raises EngineClosed: the model is closed.
         """
         try:
             data = text.encode("utf-8")
@@ -85,6 +86,8 @@ class Tokenizer:
         return len(text) // max(self._vocab.longest_text, 1)
 
     def _tokenize(self, data: bytes, out: Tokens, add_special: bool, parse_special: bool) -> int:
+        if not self._vocab.owner.address:
+            raise EngineClosed("the model is closed")
         pointer = out.ctypes.data_as(ctypes.POINTER(ctypes.c_int32))
         n: int = self._binding.llama_tokenize(
             self._address, data, len(data), pointer, len(out), add_special, parse_special

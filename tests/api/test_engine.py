@@ -6,6 +6,8 @@ import asyncio
 import gc
 import os
 import re
+import shutil
+import sys
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -245,3 +247,54 @@ def test_the_packaged_model_chats() -> None:
         answer = engine.chat([{"role": "user", "content": "What is your name?"}], n_predict=40)
     assert answer.text.strip()
     assert answer.finish_reason in (FinishReason.EOG, FinishReason.LENGTH)
+
+
+def mappings(path: Path) -> int:
+    """How often a file is mapped into this process."""
+    return Path("/proc/self/maps").read_text().count(str(path))
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_an_engine_that_is_refused_leaves_nothing_mapped(tmp_path: Path) -> None:
+    path = tmp_path / "model.gguf"
+    shutil.copy(llamabox.packaged_model(), path)
+    with pytest.raises(llamabox.TemplateError):
+        llamabox.Engine(path, chat_template="{% if")
+    assert mappings(path) == 0
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_a_model_that_is_dropped_is_freed(tmp_path: Path) -> None:
+    path = tmp_path / "model.gguf"
+    shutil.copy(llamabox.packaged_model(), path)
+    model = llamabox.Model.load(path)
+    assert mappings(path) > 0
+    del model
+    gc.collect()
+    assert mappings(path) == 0
+
+
+def test_a_closed_models_tokenizer_refuses() -> None:
+    model = llamabox.Model.load()
+    model.close()
+    with pytest.raises(llamabox.EngineClosed):
+        model.tokenizer.encode("hello")
+
+
+def test_a_full_queue_refuses() -> None:
+    with Engine(params=EngineParams(n_parallel=1, n_queue=2)) as engine:
+        options = {"n_predict": -1, "ignore_eos": True}
+        running = engine.stream("one", **options)
+        next(running)
+        waiting = [engine.stream("more", **options) for _ in range(2)]
+        with pytest.raises(llamabox.EngineOverloaded) as refusal:
+            engine.stream("too many", **options)
+        assert refusal.value.retry_after > 0
+        for stream in (running, *waiting):
+            stream.cancel()
+
+
+def test_a_deadline_ends_a_generation() -> None:
+    with Engine() as engine:
+        result = engine.generate("one", n_predict=-1, ignore_eos=True, deadline=0.02)
+        assert result.finish_reason is FinishReason.DEADLINE

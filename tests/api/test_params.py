@@ -18,6 +18,8 @@ GENERATION: dict[str, tuple[list[Any], list[Any]]] = {
         [("",), ("a", ""), "ab", ["a"], (1,), (b"a",), ("\ud800",), None],
     ),
     "ignore_eos": ([True, False], []),
+    "priority": ([0, -3, 1000], [1001, -1001, 1.5, "1", None]),
+    "deadline": ([0, 0.5, 60], [-1, math.inf, math.nan, "1", None]),
     "temperature": ([0, 0.0, -1.0, 0.5, 2, 100.0], [math.nan, math.inf, -math.inf, "1", None]),
     "top_k": ([-1, 0, 1, INT_MAX], [2**31, -(2**31) - 1, 1.5, "1", None]),
     "top_p": ([0, 0.0, 0.5, 1, 1.0], [-0.01, 1.01, math.nan, "1", None]),
@@ -35,6 +37,8 @@ ENGINE: dict[str, tuple[list[Any], list[Any]]] = {
     "n_ubatch": ([1, 512], [0, -1, 1.5, "1", None]),
     "n_threads": ([None, 1, 8], [0, -1, 1.5, "1"]),
     "n_threads_batch": ([None, 1, 8], [0, -1, 1.5, "1"]),
+    "n_queue": ([0, 1, 10_000], [-1, 1.5, "1", None]),
+    "target_itl": ([0, 0.02], [-1, math.inf, math.nan, "1", None]),
     "warmup": ([True, False], []),
 }
 TABLES = [(GenerationParams, GENERATION), (EngineParams, ENGINE)]

@@ -102,3 +102,17 @@ def test_no_tokens_compute_the_prompt_only(client: httpx.Client, path: str) -> N
     reply = ask(client, path, max_tokens=0)
     assert reply["timings"]["predicted_n"] == 0
     assert reply["timings"]["prompt_n"] + reply["timings"]["cache_n"] > 0
+
+
+def test_the_priority_header_must_be_an_integer(client: httpx.Client) -> None:
+    body = {"prompt": "hello", "max_tokens": 1}
+    for value, status in (("3", 200), ("-2", 200), ("soon", 400), ("99999", 400)):
+        reply = client.post("/v1/completions", json=body, headers={"X-Request-Priority": value})
+        assert reply.status_code == status
+    assert reply.json()["error"]["param"] == "priority"
+
+
+def test_a_deadline_ends_with_length(client: httpx.Client) -> None:
+    body = {"prompt": "hello", "max_tokens": -1, "ignore_eos": True, "deadline": 0.02}
+    reply = client.post("/v1/completions", json=body)
+    assert reply.json()["choices"][0]["finish_reason"] == "length"
