@@ -1,5 +1,5 @@
 # make build      make .venv, install what is missing, build the core     (needs Python >= 3.10,
-# make serve      run the server:     make serve ARGS="model.gguf"         a C/C++ compiler and
+# make serve      run the server:     make serve ARGS="-m x.gguf"          a C/C++ compiler and
 # make test       run the tests:      make test ARGS="tests/core -x"       CMake, nothing else)
 # make debug      build the core with checks and invariants, run its tests
 # make lint       ruff, cython-lint, mypy          make format   let ruff rewrite the Python files
@@ -47,7 +47,7 @@ format: .venv/run .venv/with-lint
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-bench: build .venv/with-test
+bench: build .venv/with-bench
 	$(BIN)/python -m bench $(ARGS)
 
 annotate: .venv/tools

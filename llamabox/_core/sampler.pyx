@@ -14,8 +14,6 @@ from libc.stdlib cimport free, malloc
 from .lib cimport Library
 from .llama cimport llama_token_data_array
 
-from .lib import function_address
-
 cdef extern from "sampler_select.h" nogil:
     ctypedef struct candidate_t:
         pass

@@ -15,7 +15,8 @@
 #define DISPATCHED
 #endif
 
-enum { LANES = 16, VECTORS = 4, BLOCK = LANES * VECTORS };
+/* Vectors as wide as the baseline's registers: wider ones are taken apart into scalars. */
+enum { LANES = 4, VECTORS = 16, BLOCK = LANES * VECTORS };
 
 typedef float floats __attribute__((vector_size(LANES * sizeof(float))));
 typedef int32_t masks __attribute__((vector_size(LANES * sizeof(int32_t))));

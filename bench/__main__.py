@@ -1,0 +1,90 @@
+"""Run the scenarios: `python -m bench [--only NAME] [--runs N] [--quick] [--model FILE]`."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from . import busy_loop, core, offline
+from .busyness import OtherWork
+from .machine import ROOT, describe_machine
+from .report import Result, render_page, render_result, render_summary, replace_summary
+from .scenarios import peer, server
+from .settings import Settings
+
+SCENARIOS: dict[str, Callable[[Settings], Result]] = {
+    "core": core.run,
+    "offline": offline.run,
+    "busy_loop": busy_loop.run,
+    "server": server.run,
+    "peer": peer.run,
+}
+
+
+QUIET = 0.05
+"""Share of the cores that other programs may take in a run whose figures are kept."""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """The command line; only a run of all scenarios at full size writes files.
+
+    :returns: the exit status: 1 if the machine was not quiet enough to keep the figures.
+    """
+    args = _parse(argv)
+    logging.getLogger("llama-cpp-python").setLevel(logging.CRITICAL)
+    settings = Settings(runs=args.runs, quick=args.quick, models=tuple(args.model))
+    results = []
+    others = OtherWork()
+    for name in [args.only] if args.only else list(SCENARIOS):
+        print(f"{name} ...", file=sys.stderr, flush=True)
+        started = time.monotonic()
+        results.append(SCENARIOS[name](settings))
+        print(f"{render_result(results[-1])}\n", flush=True)
+        print(f"{name}: {time.monotonic() - started:.0f} s", file=sys.stderr, flush=True)
+    share = others.share()
+    print(f"other work took {share:.0%} of the cores", file=sys.stderr)
+    if args.only or args.quick:
+        return 0
+    if share > QUIET and not args.noisy:
+        print("nothing is written: the machine was not quiet (--noisy)", file=sys.stderr)
+        return 1
+    _write(results, share)
+    return 0
+
+
+def _write(results: list[Result], share: float) -> None:
+    machine = [*describe_machine(), ("other work", f"{share:.0%} of the cores")]
+    page = ROOT / "bench" / "RESULTS.md"
+    page.write_text(render_page(machine, results), encoding="utf-8")
+    print(f"wrote {page.relative_to(ROOT)}", file=sys.stderr)
+    if not replace_summary(ROOT / "README.md", render_summary(machine, results)):
+        print("README.md has no place for the summary", file=sys.stderr)
+
+
+def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser("python -m bench", description=__doc__)
+    parser.add_argument("--only", choices=SCENARIOS, help="run one scenario and print it")
+    parser.add_argument("--runs", type=int, default=5, help="measurements of each side (default 5)")
+    parser.add_argument("--quick", action="store_true", help="tiny counts: does everything work?")
+    parser.add_argument(
+        "--noisy", action="store_true", help="keep the figures of a machine that is not quiet"
+    )
+    parser.add_argument(
+        "--model",
+        type=Path,
+        action="append",
+        default=[],
+        help="GGUF file, repeatable (default: the packaged model)",
+    )
+    args = parser.parse_args(argv)
+    if args.runs < 1:
+        parser.error("--runs must be at least 1")
+    return args
+
+
+if __name__ == "__main__":
+    sys.exit(main())

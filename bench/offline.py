@@ -1,0 +1,106 @@
+"""The engine against the raw loop: what batching, sampling, text and delivery cost."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+from functools import partial
+from pathlib import Path
+
+from llamabox import Engine, EngineParams, Model, Prompt
+
+from .engine_streams import greedy, run_wave, total_tokens
+from .event_loop import event_loop
+from .pairs import Comparison, compare
+from .prompts import token_prompts
+from .raw import RawLoop, Tokens
+from .report import Result
+from .settings import N_THREADS, Settings, counted, model_label
+
+N_SEQUENCES = (1, 4, 16)
+N_PROMPT = 16
+CELLS_SPARE = 128
+"""Cells per sequence that the engine's admission may want to keep free."""
+
+ABOUT = """\
+N streams of one event loop in an engine, against a loop of `llama_decode` and llama.cpp's greedy
+sampler over N sequences (`bench/raw.py`); the same model in memory, prompts of 16 random tokens,
+greedy, `-t 1`, one unified pool. Output tokens per second from the first prompt to the last token.
+"llama_decode alone" is the same loop without a sampler, fed with constant tokens."""
+
+
+def run(settings: Settings) -> Result:
+    """Measure every model at each number of sequences."""
+    comparisons: list[Comparison] = []
+    for path in settings.model_paths:
+        with Model.load(path) as model, event_loop() as loop:
+            for n_sequences in N_SEQUENCES:
+                sides = _Sides(model, loop, n_sequences, settings)
+                try:
+                    comparisons += _compare(sides, path, n_sequences, settings)
+                finally:
+                    sides.close()
+    return Result(title="Engine and raw loop", about=ABOUT, comparisons=tuple(comparisons))
+
+
+def _compare(sides: _Sides, path: Path, n_sequences: int, settings: Settings) -> list[Comparison]:
+    return [
+        compare(
+            f"{model_label(path)}, {counted(n_sequences, 'sequence')}",
+            ours=sides.engine_rate,
+            peer=partial(sides.raw_rate, sample),
+            peer_name=peer_name,
+            unit="tok/s",
+            runs=settings.runs,
+            in_summary=sample,
+        )
+        for peer_name, sample in (("raw greedy loop", True), ("llama_decode alone", False))
+    ]
+
+
+class _Sides:
+    """An engine and a raw loop of the same size on one model."""
+
+    def __init__(
+        self,
+        model: Model,
+        loop: asyncio.AbstractEventLoop,
+        n_sequences: int,
+        settings: Settings,
+    ) -> None:
+        self.n_predict = settings.count(256, 8)
+        self._model = model
+        self._loop = loop
+        self._n_sequences = n_sequences
+        self._seeds = itertools.count(1)
+        n_ctx = n_sequences * (N_PROMPT + self.n_predict + CELLS_SPARE)
+        params = EngineParams(n_ctx=n_ctx, n_parallel=n_sequences, n_threads=N_THREADS)
+        self._engine = Engine(model, params)
+        self._raw = RawLoop(
+            model,
+            n_sequences=n_sequences,
+            n_ctx=n_ctx,
+            n_batch=N_PROMPT * n_sequences,
+            n_threads=N_THREADS,
+        )
+
+    def engine_rate(self) -> float:
+        """Output tokens per second of the engine."""
+        prompts = [Prompt(tokens, "") for tokens in self._prompts()]
+        wave = run_wave(self._engine, prompts, greedy(self.n_predict))
+        completions, seconds = self._loop.run_until_complete(wave)
+        return total_tokens(completions) / seconds
+
+    def raw_rate(self, sample: bool) -> float:
+        """Output tokens per second of the raw loop."""
+        prompts = self._prompts()
+        _, seconds = self._raw.generate(prompts, self.n_predict, sample=sample)
+        return len(prompts) * self.n_predict / seconds
+
+    def close(self) -> None:
+        self._engine.close()
+        self._raw.close()
+
+    def _prompts(self) -> list[Tokens]:
+        seed = next(self._seeds)
+        return token_prompts(self._n_sequences, N_PROMPT, self._model.n_vocab, seed)

@@ -1,0 +1,161 @@
+"""The peer of the engine: the plainest loop over `llama_decode` that still generates text.
+
+What it includes: one `llama_batch` with arrays that are filled in place and never reallocated; the
+prompts of all sequences prefilled in as few forwards as `n_batch` allows; after that, one
+`llama_decode` per step with one row per sequence, `llama_sampler_sample` with llama.cpp's own
+greedy sampler for each row, and nothing else. What it leaves out: admission, detokenizing, stop
+strings, cancellation, delivery, other threads. With `sample=False` even the sampler is left out
+and constant tokens are fed: what `llama_decode` alone can do.
+
+Calls go through ctypes with the loop's names bound to locals: less than a microsecond for each.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import time
+from typing import Any
+
+import llama_cpp
+import numpy as np
+import numpy.typing as npt
+
+from llamabox import Model
+
+Tokens = npt.NDArray[np.int32]
+
+
+class RawLoop:
+    """A context of its own on a shared model, with a unified pool like the engine's.
+
+    :param n_ctx: cells of the pool.
+    :param n_batch: rows of a forward at most.
+    """
+
+    def __init__(
+        self, model: Model, *, n_sequences: int, n_ctx: int, n_batch: int, n_threads: int
+    ) -> None:
+        params = llama_cpp.llama_context_default_params()
+        params.n_ctx = n_ctx
+        params.n_batch = n_batch
+        params.n_ubatch = min(512, n_batch)
+        params.n_seq_max = n_sequences
+        params.n_outputs_max = n_sequences
+        params.n_threads = params.n_threads_batch = n_threads
+        params.kv_unified = True
+        params.no_perf = True
+        self._model = model
+        self._context = llama_cpp.llama_init_from_model(model.address, params)
+        if not self._context:
+            raise RuntimeError(f"llama.cpp makes no context of {n_ctx} cells")
+        self._memory = llama_cpp.llama_get_memory(self._context)
+        self._sampler = _greedy_sampler(model)
+        self._rows = _Rows(n_batch)
+
+    def generate(
+        self, prompts: list[Tokens], n_predict: int, *, sample: bool = True
+    ) -> tuple[list[list[int]], float]:
+        """Generate `n_predict` tokens for each prompt, end-of-generation tokens never among them.
+
+        :returns: the tokens of each sequence (constant ones without `sample`), and the seconds
+            from the first prompt's prefill to the last token.
+        """
+        llama_cpp.llama_memory_clear(self._memory, True)
+        llama_cpp.llama_synchronize(self._context)
+        started = time.perf_counter()
+        output_rows = self._prefill(prompts)
+        n_past = [len(prompt) for prompt in prompts]
+        columns = self._decode(output_rows, n_past, n_predict, sample)
+        seconds = time.perf_counter() - started
+        return [list(tokens) for tokens in zip(*columns, strict=True)], seconds
+
+    def close(self) -> None:
+        llama_cpp.llama_sampler_free(self._sampler)
+        llama_cpp.llama_free(self._context)
+
+    def _prefill(self, prompts: list[Tokens]) -> list[int]:
+        """Compute all prompts, which fit one batch; returns the rows of their last tokens."""
+        rows = self._rows
+        i = 0
+        for seq, prompt in enumerate(prompts):
+            for pos, token in enumerate(prompt.tolist()):
+                rows.set(i, token, pos, seq, pos == len(prompt) - 1)
+                i += 1
+        self._forward(i)
+        return [int(row) for row in np.cumsum([len(prompt) for prompt in prompts]) - 1]
+
+    def _decode(
+        self, output_rows: list[int], n_past: list[int], n_predict: int, sample: bool
+    ) -> list[list[int]]:
+        """The loop that is timed; returns a list of the sequences' tokens for each step."""
+        rows = self._rows
+        n = len(output_rows)
+        decode, choose = llama_cpp.llama_decode, llama_cpp.llama_sampler_sample
+        context, sampler, batch = self._context, self._sampler, rows.batch
+        token, pos = rows.token, rows.pos
+        constant = [self._model.n_vocab - 1] * n
+        tokens = [choose(sampler, context, row) for row in output_rows] if sample else constant
+        columns = [tokens]
+        for i in range(n):
+            rows.set(i, tokens[i], n_past[i], i, True)
+        batch.n_tokens = n
+        following = range(n)
+        for step in range(1, n_predict):
+            if decode(context, batch) != 0:
+                raise RuntimeError(f"llama_decode failed at step {step}")
+            tokens = [choose(sampler, context, i) for i in following] if sample else constant
+            columns.append(tokens)
+            for i in following:
+                token[i] = tokens[i]
+                pos[i] += 1
+        llama_cpp.llama_synchronize(context)
+        return columns
+
+    def _forward(self, n_tokens: int) -> None:
+        self._rows.batch.n_tokens = n_tokens
+        if llama_cpp.llama_decode(self._context, self._rows.batch) != 0:
+            raise RuntimeError("llama_decode failed on the prompts")
+
+
+class _Rows:
+    """A `llama_batch` and the arrays it points to."""
+
+    def __init__(self, capacity: int) -> None:
+        self.token = (ctypes.c_int32 * capacity)()
+        self.pos = (ctypes.c_int32 * capacity)()
+        self._n_seq_id = (ctypes.c_int32 * capacity)(*[1] * capacity)
+        self._seq = (ctypes.c_int32 * capacity)()
+        self._seq_id = (ctypes.POINTER(ctypes.c_int32) * capacity)()
+        self._output = (ctypes.c_int8 * capacity)()
+        for i in range(capacity):
+            address = ctypes.addressof(self._seq) + 4 * i
+            self._seq_id[i] = ctypes.cast(address, ctypes.POINTER(ctypes.c_int32))
+        self.batch = llama_cpp.llama_batch(
+            n_tokens=0,
+            token=self.token,
+            embd=None,
+            pos=self.pos,
+            n_seq_id=self._n_seq_id,
+            seq_id=self._seq_id,
+            logits=self._output,
+        )
+
+    def set(self, i: int, token: int, pos: int, seq: int, output: bool) -> None:
+        self.token[i] = token
+        self.pos[i] = pos
+        self._seq[i] = seq
+        self._output[i] = output
+
+
+def _greedy_sampler(model: Model) -> Any:
+    """llama.cpp's greedy sampler behind a bias that forbids the end of the generation."""
+    banned = model.vocab.end_of_generation
+    biases = (llama_cpp.llama_logit_bias * max(len(banned), 1))()
+    for i, token in enumerate(banned):
+        biases[i].token = token
+        biases[i].bias = float("-inf")
+    chain = llama_cpp.llama_sampler_chain_init(llama_cpp.llama_sampler_chain_default_params())
+    bias = llama_cpp.llama_sampler_init_logit_bias(model.n_vocab, len(banned), biases)
+    llama_cpp.llama_sampler_chain_add(chain, bias)
+    llama_cpp.llama_sampler_chain_add(chain, llama_cpp.llama_sampler_init_greedy())
+    return chain

@@ -1,0 +1,1 @@
+"""Loads on running servers, one a module."""
