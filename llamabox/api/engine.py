@@ -203,7 +203,7 @@ class Engine:
     def submit(self, prompt: Prompt, params: GenerationParams) -> AsyncStream:
         """Start a prepared prompt for the running event loop, without waiting.
 
-        :raises InvalidRequest: the prompt has no tokens, or is too long.
+        :raises InvalidRequest: the prompt has no tokens, or is too long, or the grammar is wrong.
         :raises EngineClosed: the engine is closed.
         """
         loop = asyncio.get_running_loop()
@@ -250,7 +250,14 @@ class Engine:
             prompt.tokens,
             n_limit=n_limit,
             stops=[stop.encode() for stop in params.stop],
-            sampler=Sampler(llama_cpp, self.model.n_vocab, self.n_ctx, params, banned),
+            sampler=Sampler(
+                llama_cpp,
+                self.model.n_vocab,
+                self.n_ctx,
+                params,
+                banned,
+                vocab=llama_cpp.llama_model_get_vocab(self.model.address),
+            ),
             vocab=vocab,
             outbox=outbox,
         )
