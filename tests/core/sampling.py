@@ -33,9 +33,13 @@ def rounded(row: Logits) -> Logits:
 
 
 def repeating_logits(rng: np.random.Generator, n_vocab: int, history: list[int]) -> Logits:
-    """A row whose best tokens were said before."""
+    """A row of a model that likes to go on as it went on the last time."""
     row = random_logits(rng, n_vocab)
-    row[np.array(history[-12:])] = row[np.isfinite(row)].max() + rng.uniform(0, 3, 12)
+    best = row[np.isfinite(row)].max()
+    row[np.array(history[-12:])] = best + rng.uniform(0, 1, 12)
+    before = [i for i, token in enumerate(history[:-1]) if token == history[-1]]
+    if before:
+        row[history[before[-1] + 1]] = best + 3
     return row
 
 
