@@ -49,5 +49,7 @@ cdef void sampler_start(SamplerC* sampler, LlamaC* llama, const llama_token* his
 cdef llama_token sampler_sample(SamplerC* sampler, LlamaC* llama, float* logits, int32_t n_vocab,
                                 const llama_token* history, int32_t n_history,
                                 llama_token_data* scratch) noexcept nogil
+cdef int32_t likeliest_candidates(const SamplerC* sampler, int32_t n_best,
+                                  llama_token_data* out) noexcept nogil
 cdef int32_t best_candidates(const float* logits, int32_t n_vocab, int32_t n_best,
                              llama_token_data* out) noexcept nogil

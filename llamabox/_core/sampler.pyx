@@ -106,20 +106,20 @@ cdef class Sampler:
         cdef const llama_token* tokens = &history[0] if len(history) > 0 else NULL
         cdef llama_token_data* scratch = <llama_token_data*> malloc(
             room * sizeof(llama_token_data))
-        cdef llama_token_data_array* found = &self.c.candidates
-        cdef size_t i
-        if scratch == NULL:
-            raise MemoryError
+        cdef llama_token_data* best = <llama_token_data*> malloc(
+            (n_best + 1) * sizeof(llama_token_data))
+        cdef int32_t i, n = 0
         try:
+            if scratch == NULL or best == NULL:
+                raise MemoryError
             token = sampler_sample(&self.c, &library.c, &logits[0], <int32_t> len(logits), tokens,
                                    <int32_t> len(history), scratch)
-            if token < 0 or n_best == 0:
-                return token, []
-            qsort(found.data, found.size, sizeof(llama_token_data), by_probability)
-            return token, [(found.data[i].id, found.data[i].p)
-                           for i in range(min(found.size, <size_t> n_best)) if found.data[i].p > 0]
+            if token >= 0:
+                n = likeliest_candidates(&self.c, n_best, best)
+            return token, [(best[i].id, best[i].p) for i in range(n)]
         finally:
             free(scratch)
+            free(best)
 
 
 cdef void* address_of(pointer):
@@ -279,6 +279,29 @@ cdef llama_token choose_fitting(SamplerC* sampler, LlamaC* llama, float* logits,
     return choose(sampler, llama, n, scratch)
 
 
+cdef int32_t likeliest_candidates(const SamplerC* sampler, int32_t n_best,
+                                  llama_token_data* out) noexcept nogil:
+    """Write the `n_best` likeliest of `sampler.candidates` to `out`, the likeliest first.
+
+    Their `p` is the probability they were sampled with, after all filters. Returns how many have
+    any.
+    """
+    cdef const llama_token_data* candidate
+    cdef int32_t j, n = 0
+    cdef size_t i
+    for i in range(sampler.candidates.size):
+        candidate = &sampler.candidates.data[i]
+        if not candidate.p > 0 or (n == n_best and (n == 0 or out[n - 1].p >= candidate.p)):
+            continue
+        n = min(n + 1, n_best)
+        j = n - 1
+        while j > 0 and out[j - 1].p < candidate.p:
+            out[j] = out[j - 1]
+            j -= 1
+        out[j] = candidate[0]
+    return n
+
+
 cdef int32_t best_candidates(const float* logits, int32_t n_vocab, int32_t n_best,
                              llama_token_data* out) noexcept nogil:
     """Write the `n_best` largest of `logits` to `out`, which has room for n_vocab, best first.
@@ -298,12 +321,4 @@ cdef int by_logit(const void* a, const void* b) noexcept nogil:
     cdef const llama_token_data* right = <const llama_token_data*> b
     if left.logit != right.logit:
         return -1 if left.logit > right.logit else 1
-    return -1 if left.id < right.id else 1
-
-
-cdef int by_probability(const void* a, const void* b) noexcept nogil:
-    cdef const llama_token_data* left = <const llama_token_data*> a
-    cdef const llama_token_data* right = <const llama_token_data*> b
-    if left.p != right.p:
-        return -1 if left.p > right.p else 1
     return -1 if left.id < right.id else 1

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import llama_cpp
 import numpy as np
@@ -74,7 +73,9 @@ def test_any_place(vocab: int, order: str, allowed_length: int) -> None:
 
 
 @pytest.mark.parametrize("last_n", [0, 1, 7, 64, -1, 100_000])
-@pytest.mark.parametrize("breakers", [(), ("\n",), ("\n", ":", '"', "*"), ("th", "en the", "x" * 60)])
+@pytest.mark.parametrize(
+    "breakers", [(), ("\n",), ("\n", ":", '"', "*"), ("th", "en the", "x" * 60)]
+)
 def test_windows_and_breakers(vocab: int, last_n: int, breakers: tuple[str, ...]) -> None:
     params = GenerationParams(
         dry_multiplier=2.0,
