@@ -144,30 +144,41 @@ INLINED void group_tops(const float *x, int32_t steps, int32_t n_groups, float *
     }
 }
 
-/* Candidates among which are all of the k largest, in no order: what reaches the k-th largest of
- * the tops of groups. Writes `limit` at most; returns how many there are, or 0 if this is not the
- * way for such an n and k. */
-INLINED int32_t select_groups(const float *x, int32_t n, int32_t k, int32_t limit,
-                              candidate_t *out) {
-    float tops[MAX_GROUPS], order[MAX_GROUPS];
-    const int32_t n_groups = k <= HEAP_LIMIT ? MAX_GROUPS / 8 : MAX_GROUPS;
-    const int32_t steps = n / n_groups;
-    int32_t count = 0;
-    if (steps < 8 || n_groups < 2 * k) {
-        return 0;
+/* How x[0..n) is divided into groups; what does not go into them is left over at its end. */
+typedef struct {
+    int32_t n, steps;
+    float tops[MAX_GROUPS];
+} groups_t;
+
+/* Divide for a selection of k: k groups reach the k-th largest of their tops, and so do k of x at
+ * least. Returns that bound; -inf, and no groups, if this is not the way for such an n and k. */
+INLINED float bound_by_groups(const float *x, int32_t n, int32_t k, groups_t *groups) {
+    float order[MAX_GROUPS];
+    const int32_t n_groups = k <= HEAP_LIMIT ? MAX_GROUPS / 4 : MAX_GROUPS;
+    groups->steps = n / n_groups;
+    groups->n = groups->steps < 8 || n_groups < 2 * k ? 0 : n_groups;
+    if (groups->n == 0) {
+        return -INFINITY;
     }
-    group_tops(x, steps, n_groups, tops);
-    memcpy(order, tops, n_groups * sizeof(float));
-    const float least = partition(order, n_groups, k);
-    for (int32_t g = 0; g < n_groups; g++) {
-        if (!(tops[g] >= least)) continue;
-        const int32_t first = g / LANES * LANES * steps + g % LANES;
-        for (int32_t i = first; i < first + steps * LANES; i += LANES) {
-            if (x[i] >= least && count++ < limit) out[count - 1] = (candidate_t){i, x[i], 0.0f};
+    group_tops(x, groups->steps, n_groups, groups->tops);
+    memcpy(order, groups->tops, n_groups * sizeof(float));
+    return partition(order, n_groups, k);
+}
+
+/* What reaches the bound, in no order; writes `limit` at most, returns how many there are. */
+INLINED int32_t select_in_groups(const float *x, int32_t n, const groups_t *groups, float bound,
+                                 int32_t limit, candidate_t *out) {
+    const int32_t length = groups->steps * LANES;
+    int32_t count = 0;
+    for (int32_t g = 0; g < groups->n; g++) {
+        if (!(groups->tops[g] >= bound)) continue;
+        const int32_t first = g / LANES * length + g % LANES;
+        for (int32_t i = first; i < first + length; i += LANES) {
+            if (x[i] >= bound && count++ < limit) out[count - 1] = (candidate_t){i, x[i], 0.0f};
         }
     }
-    for (int32_t i = steps * n_groups; i < n; i++) {
-        if (x[i] >= least && count++ < limit) out[count - 1] = (candidate_t){i, x[i], 0.0f};
+    for (int32_t i = groups->steps * groups->n; i < n; i++) {
+        if (x[i] >= bound && count++ < limit) out[count - 1] = (candidate_t){i, x[i], 0.0f};
     }
     return count;
 }
@@ -194,10 +205,22 @@ DISPATCHED static int32_t at_least(const float *x, int32_t n, float threshold, c
         while (n - i >= PART && !any_at_least(x + i, PART, threshold)) i += PART;
         int32_t end = n - i < PART ? n : i + PART;
         for (; i < end; i++) {
-            if (x[i] >= threshold) out[count++] = (candidate_t){i, x[i], 0.0f};
+            out[count] = (candidate_t){i, x[i], 0.0f};
+            count += x[i] >= threshold;
         }
     }
     return count;
+}
+
+/* The k-th largest of x[0..n), or something below it; `work` has room for n. */
+INLINED float bound_top_k(const float *x, int32_t n, int32_t k, float *work) {
+    groups_t groups;
+    const float bound = bound_by_groups(x, n, k, &groups);
+    if (groups.n > 0) {
+        return bound;
+    }
+    memcpy(work, x, n * sizeof(float));
+    return partition(work, n, k);
 }
 
 /* A bucket sort keeps the highest buckets that hold k together, and orders each by itself: what
@@ -205,16 +228,8 @@ DISPATCHED static int32_t at_least(const float *x, int32_t n, float threshold, c
 INLINED int32_t select_buckets(const float *x, int32_t n, int32_t k, float temperature,
                                candidate_t *out) {
     const float scale = N_BUCKETS / (BUCKET_HIGH - BUCKET_LOW);
-    float *logits = (float *)out;
-    int32_t count = select_groups(x, n, k, n, out);
-    if (count == 0) {
-        memcpy(logits, x, n * sizeof(float));
-        count = n;
-    } else {
-        for (int32_t i = 0; i < count; i++) logits[i] = out[i].logit;
-    }
-    const float least = partition(logits, count, k) / temperature;
-    float bucket = floorf(scale * (least - BUCKET_LOW) - BUCKET_MARGIN);
+    const float bound = bound_top_k(x, n, k, (float *)out) / temperature;
+    float bucket = floorf(scale * (bound - BUCKET_LOW) - BUCKET_MARGIN);
     if (!(bucket >= 1.0f)) {
         return select_all(x, n, out);
     }
@@ -229,9 +244,13 @@ DISPATCHED int32_t select_top_k(const float *x, int32_t n, int32_t k, float temp
     if (k > HEAP_LIMIT) {
         return select_buckets(x, n, k, temperature, out);
     }
-    int32_t count = select_groups(x, n, k, CROWD, out);
-    if (count > 0 && count <= CROWD && are_distinct(out, count, k, temperature)) {
-        return count;
+    groups_t groups;
+    const float bound = bound_by_groups(x, n, k, &groups);
+    if (groups.n > 0) {
+        const int32_t count = select_in_groups(x, n, &groups, bound, CROWD, out);
+        if (count <= CROWD && are_distinct(out, count, k, temperature)) {
+            return count;
+        }
     }
     return select_heap(x, n, k, out);
 }
