@@ -71,20 +71,11 @@ def build_parts(
     """
     builder = Builder(binding, params, n_vocab=n_vocab, n_ctx=n_ctx, vocab=vocab)
     parts = Parts(builder.biases(banned))
-    if params.grammar:
-        parts.grammar = builder.grammar()
-    order = [name for name in params.samplers if builder.is_active(name)]
-    if params.mirostat:
-        order = ["temperature"] if builder.is_active("temperature") else []
-    leading = list(itertools.takewhile(lambda name: name in LOOKBACKS, order))
-    parts.lookbacks = [builder.lookback(name, leads=True) for name in leading]
-    rest = order[len(leading) :]
-    if builder.is_greedy(rest):
-        parts.prune = GREEDY
-        return parts
-    if not params.mirostat:
-        parts.prune, parts.temperature = builder.plan(rest)
-    parts.chain = builder.chain(rest, parts.lookbacks)
+    try:
+        builder.fill(parts)
+    except BaseException:
+        parts.free(binding)
+        raise
     return parts
 
 
@@ -116,6 +107,25 @@ class Builder:
             )
             never += suppressed[: count.value]
         return [*self.params.logit_bias, *((token, -math.inf) for token in never)]
+
+    def fill(self, parts: Parts) -> None:
+        """Make the samplers, and decide what may be left out before they run."""
+        params = self.params
+        if params.grammar:
+            parts.grammar = self.grammar()
+        order = [name for name in params.samplers if self.is_active(name)]
+        if params.mirostat:
+            order = ["temperature"] if self.is_active("temperature") else []
+        leading = list(itertools.takewhile(lambda name: name in LOOKBACKS, order))
+        for name in leading:
+            parts.lookbacks.append(self.lookback(name, leads=True))
+        rest = order[len(leading) :]
+        if self.is_greedy(rest):
+            parts.prune = GREEDY
+            return
+        if not params.mirostat:
+            parts.prune, parts.temperature = self.plan(rest)
+        parts.chain = self.chain(rest, parts.lookbacks)
 
     def needed_vocab(self) -> int:
         if not self.vocab:

@@ -39,10 +39,10 @@ cdef struct SamplerC:
 
 
 cdef class Sampler:
-    cdef SamplerC c
-    cdef object binding
-    cdef object parts     # owns the pointers
-    cdef int take_parts(self, int32_t n_vocab) except -1
+    cdef SamplerC c       # chain, grammar and leading lookbacks are owned
+    cdef void (*release)(void* sampler) noexcept nogil
+    cdef int take_samplers(self, parts) except -1
+    cdef int take_biases(self, biases, int32_t n_vocab) except -1
 
 cdef void sampler_start(SamplerC* sampler, LlamaC* llama, const llama_token* history,
                         int32_t n_history) noexcept nogil

@@ -14,6 +14,7 @@ from libc.stdlib cimport calloc, free, malloc, qsort
 from .lib cimport Library
 
 from .chain import build_parts
+from .lib import function_address
 
 cdef extern from "sampler_select.h" nogil:
     ctypedef struct candidate_t:
@@ -43,46 +44,60 @@ cdef class Sampler:
 
     def __cinit__(self, binding, int32_t n_vocab, int32_t n_ctx, params, banned=(), *,
                   vocab=None):
-        self.binding = binding
-        self.parts = build_parts(
+        self.release = <void (*)(void*) noexcept nogil> <uintptr_t> function_address(
+            binding, "llama_sampler_free")
+        parts = build_parts(
             binding, params, n_vocab=n_vocab, n_ctx=n_ctx, banned=banned, vocab=vocab)
-        self.c.prune = self.parts.prune
+        self.c.prune = parts.prune
         self.c.top_k = params.top_k
         self.c.min_keep = params.min_keep
-        self.c.temperature = self.parts.temperature
+        self.c.temperature = parts.temperature
         if self.c.prune == PRUNE_MIN_P:
-            self.c.min_p_width = -log(params.min_p) * self.parts.temperature
-            self.c.min_p_margin = PRUNE_MARGIN * max(1.0, self.parts.temperature)
-        self.take_parts(n_vocab)
+            self.c.min_p_width = -log(params.min_p) * parts.temperature
+            self.c.min_p_margin = PRUNE_MARGIN * max(1.0, parts.temperature)
+        self.take_samplers(parts)
+        self.take_biases(parts.biases, n_vocab)
 
     def __dealloc__(self):
-        if self.parts is not None:
-            self.parts.free(self.binding)
+        # Through C alone: the garbage collector may have cleared any Python object held here.
+        cdef int32_t i
+        if self.c.chain != NULL:
+            self.release(self.c.chain)
+        if self.c.grammar != NULL:
+            self.release(self.c.grammar)
+        for i in range(self.c.n_lookbacks):
+            if self.c.lookbacks[i].leads:
+                self.release(self.c.lookbacks[i].sampler)
         free(self.c.lookbacks)
         free(self.c.biases)
         free(self.c.edits)
 
-    cdef int take_parts(self, int32_t n_vocab) except -1:
+    cdef int take_samplers(self, parts) except -1:
         cdef int32_t i
-        cdef size_t n_edits = len(self.parts.biases)
-        self.c.chain = address_of(self.parts.chain)
-        self.c.grammar = address_of(self.parts.grammar)
-        self.c.n_biases = len(self.parts.biases)
-        self.c.biases = <TokenLogitC*> calloc(self.c.n_biases + 1, sizeof(TokenLogitC))
-        self.c.n_lookbacks = len(self.parts.lookbacks)
-        self.c.lookbacks = <LookbackC*> calloc(self.c.n_lookbacks + 1, sizeof(LookbackC))
-        if self.c.biases == NULL or self.c.lookbacks == NULL:
+        self.c.chain = address_of(parts.chain)
+        self.c.grammar = address_of(parts.grammar)
+        self.c.lookbacks = <LookbackC*> calloc(len(parts.lookbacks) + 1, sizeof(LookbackC))
+        if self.c.lookbacks == NULL:
             raise MemoryError
-        for i, (token, bias) in enumerate(self.parts.biases):
-            self.c.biases[i] = TokenLogitC(token, bias)
-        for i, part in enumerate(self.parts.lookbacks):
-            self.c.lookbacks[i] = LookbackC(
-                address_of(part.sampler), part.last_n, part.leads)
-            if part.leads:
-                n_edits += min(<int32_t> part.last_n, n_vocab)
+        for i, part in enumerate(parts.lookbacks):
+            self.c.lookbacks[i] = LookbackC(address_of(part.sampler), part.last_n, part.leads)
+        self.c.n_lookbacks = len(parts.lookbacks)
+        return 0
+
+    cdef int take_biases(self, biases, int32_t n_vocab) except -1:
+        """Copy them, and make room for the edits that a choice may need."""
+        cdef int32_t i
+        cdef size_t n_edits = len(biases)
+        for i in range(self.c.n_lookbacks):
+            if self.c.lookbacks[i].leads:
+                n_edits += min(self.c.lookbacks[i].last_n, n_vocab)
         self.c.edits = <TokenLogitC*> malloc((n_edits + 1) * sizeof(TokenLogitC))
-        if self.c.edits == NULL:
+        self.c.biases = <TokenLogitC*> malloc((len(biases) + 1) * sizeof(TokenLogitC))
+        if self.c.edits == NULL or self.c.biases == NULL:
             raise MemoryError
+        for i, (token, bias) in enumerate(biases):
+            self.c.biases[i] = TokenLogitC(token, bias)
+        self.c.n_biases = len(biases)
         return 0
 
     def start(self, Library library, const int32_t[::1] history):

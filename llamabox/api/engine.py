@@ -244,23 +244,25 @@ class Engine:
             n_limit = min(n_limit, prompt.n_tokens + params.n_predict)
         if params.seed == RANDOM_SEED:
             params = params.replace(seed=secrets.randbelow(MAX_SEED + 1))
-        vocab = self.model.vocab
-        banned = vocab.end_of_generation if params.ignore_eos else ()
         return Request(
             prompt.tokens,
             n_limit=n_limit,
             stops=[stop.encode() for stop in params.stop],
-            sampler=Sampler(
+            sampler=self._sampler(params),
+            vocab=self.model.vocab,
+            outbox=outbox,
+        )
+
+    def _sampler(self, params: GenerationParams) -> Sampler:
+        with self._gate.passed():
+            return Sampler(
                 llama_cpp,
                 self.model.n_vocab,
                 self.n_ctx,
                 params,
-                banned,
+                self.model.vocab.end_of_generation if params.ignore_eos else (),
                 vocab=llama_cpp.llama_model_get_vocab(self.model.address),
-            ),
-            vocab=vocab,
-            outbox=outbox,
-        )
+            )
 
     def _submit(self, request: Request) -> None:
         self._orphans.sweep()

@@ -111,12 +111,13 @@ static void heap_append(float *heap, int32_t k, float value) {
  * best so far. The others never touch its heap, so it does the same without them. */
 INLINED int32_t select_heap(const float *x, int32_t n, int32_t k, candidate_t *out) {
     float heap[HEAP_LIMIT] = {0};
-    int32_t i, count = k;
-    for (i = 0; i < k; i++) {
-        out[i] = (candidate_t){i, x[i], 0.0f};
-        heap_append(heap, i, x[i]);
+    int32_t i = 0, count = 0;
+    for (; i < n && count < k; i++) {
+        if (isnan(x[i])) continue;
+        out[count] = (candidate_t){i, x[i], 0.0f};
+        heap_append(heap, count++, x[i]);
     }
-    for (i = next_above(x, k, n, heap[0]); i < n; i = next_above(x, i, n, heap[0])) {
+    for (i = next_above(x, i, n, heap[0]); i < n; i = next_above(x, i, n, heap[0])) {
         int32_t end = n - i < PART ? n : i + PART;
         for (; i < end; i++) {
             if (x[i] > heap[0]) {
@@ -133,8 +134,8 @@ INLINED int32_t select_heap(const float *x, int32_t n, int32_t k, candidate_t *o
 INLINED void group_tops(const float *x, int32_t steps, int32_t n_groups, float *tops) {
     for (int32_t g = 0; g < n_groups; g += LANES, x += (int64_t)steps * LANES) {
         float top[LANES];
-        for (int32_t lane = 0; lane < LANES; lane++) top[lane] = x[lane];
-        for (int32_t s = 1; s < steps; s++) {
+        for (int32_t lane = 0; lane < LANES; lane++) top[lane] = -INFINITY;
+        for (int32_t s = 0; s < steps; s++) {
             const float *row = x + (int64_t)s * LANES;
             for (int32_t lane = 0; lane < LANES; lane++) {
                 top[lane] = row[lane] > top[lane] ? row[lane] : top[lane];
@@ -260,8 +261,10 @@ int32_t select_at_least(const float *x, int32_t n, float threshold, candidate_t 
 }
 
 int32_t select_all(const float *x, int32_t n, candidate_t *out) {
+    int32_t count = 0;
     for (int32_t i = 0; i < n; i++) {
-        out[i] = (candidate_t){i, x[i], 0.0f};
+        out[count] = (candidate_t){i, x[i], 0.0f};
+        count += !isnan(x[i]);
     }
-    return n;
+    return count;
 }
