@@ -23,6 +23,10 @@ KEEP_BEST = {"top_n_sigma", "top_k", "top_p", "min_p"}  # whatever they take out
 NEEDS_SEVERAL = {"typ_p", "infill"}  # of one finite candidate among others they make nonsense
 
 ROOT = "root"
+MAX_DEPTH = 256  # llama.cpp's parser recurses, and would overflow the stack
+MAX_RULES = 10_000
+OPAQUE = re.compile(r'"(?:\\.|[^"\\])*"|\[(?:\\.|[^\]\\])*\]|<[^>]*>|#[^\n]*', re.DOTALL)
+"""What parentheses mean nothing in: literals, character classes, tokens, comments."""
 
 
 @dataclasses.dataclass(slots=True)
@@ -111,6 +115,8 @@ class Builder:
     def fill(self, parts: Parts) -> None:
         """Make the samplers, and decide what may be left out before they run."""
         params = self.params
+        if "infill" in params.samplers and not params.mirostat:
+            self.check_infill()
         if params.grammar:
             parts.grammar = self.grammar()
         order = [name for name in params.samplers if self.is_active(name)]
@@ -131,6 +137,12 @@ class Builder:
         if not self.vocab:
             raise ValueError("DRY, infill and grammars need the vocabulary")
         return self.vocab
+
+    def check_infill(self) -> None:
+        """:raises InvalidRequest: it would have no token to end with, and abort the process."""
+        vocab = self.needed_vocab()
+        if self.binding.llama_vocab_eot(vocab) < 0 and self.binding.llama_vocab_eos(vocab) < 0:
+            raise InvalidRequest("samplers: infill needs an end-of-text token", param="samplers")
 
     def last_n(self, name: str) -> int:
         field = "repeat_last_n" if name == "penalties" else "dry_penalty_last_n"
@@ -225,8 +237,6 @@ class Builder:
             "temperature": ("temp_ext", p.temperature, dynatemp_range, p.dynatemp_exponent),
             "infill": ("infill", self.vocab),
         }[name]
-        if name == "infill":
-            self.needed_vocab()
         return getattr(binding, f"llama_sampler_init_{make}")(*args)
 
     def lookback(self, name: str, *, leads: bool) -> Lookback:
@@ -236,7 +246,7 @@ class Builder:
                 self.n_vocab, last_n, p.repeat_penalty, p.frequency_penalty, p.presence_penalty
             )
         else:
-            breakers = [breaker.encode("utf-8", "replace") for breaker in p.dry_sequence_breakers]
+            breakers = [breaker.encode() for breaker in p.dry_sequence_breakers]
             sampler = binding.llama_sampler_init_dry(
                 self.needed_vocab(),
                 p.dry_multiplier,
@@ -249,20 +259,33 @@ class Builder:
         return Lookback(sampler, last_n, leads)
 
     def grammar(self) -> Any:
-        """:raises InvalidRequest: llama.cpp refuses the grammar."""
+        """:raises InvalidRequest: llama.cpp refuses the grammar, or could not bear it."""
         text: str = self.params.grammar
+        if _depth(text) > MAX_DEPTH or text.count("::=") > MAX_RULES:
+            raise _bad_grammar("it nests too deep, or has too many rules")
         sampler = None
         if "\0" not in text:
             sampler = self.binding.llama_sampler_init_grammar(
-                self.needed_vocab(), text.encode("utf-8", "replace"), ROOT.encode()
+                self.needed_vocab(), text.encode(), ROOT.encode()
             )
         if sampler:
             return sampler
         if not re.search(rf"^\s*{ROOT}\s*::=", text, re.MULTILINE):
-            reason = f"it has no rule {ROOT}"
-        else:
-            reason = "it does not parse, or a rule begins with itself"
-        raise InvalidRequest(f"grammar: {reason}", param="grammar")
+            raise _bad_grammar(f"it has no rule {ROOT}")
+        raise _bad_grammar("it does not parse, or a rule begins with itself")
+
+
+def _bad_grammar(reason: str) -> InvalidRequest:
+    return InvalidRequest(f"grammar: {reason}", param="grammar")
+
+
+def _depth(grammar: str) -> int:
+    """How deep its parentheses nest."""
+    deepest = depth = 0
+    for parenthesis in re.findall(r"[()]", OPAQUE.sub("", grammar)):
+        depth += 1 if parenthesis == "(" else -1
+        deepest = max(deepest, depth)
+    return deepest
 
 
 def f32(value: float) -> float:

@@ -13,7 +13,7 @@ from llamabox._core.lib import Library
 from llamabox._core.sampler import Sampler
 from llamabox.samplers import samplers_from_chars
 from tests.core.common_sampler import loaded_vocabulary
-from tests.core.sampling import N_CTX, Pair, repeating_logits
+from tests.core.sampling import N_CTX, Pair, random_logits, repeating_logits
 from tests.models.random_gguf import N_VOCAB, write_vocabulary
 
 N_ROWS = 60
@@ -117,3 +117,14 @@ def test_breaks_a_loop(vocab: int) -> None:
 def test_needs_the_vocabulary() -> None:
     with pytest.raises(ValueError, match="vocabulary"):
         Sampler(llama_cpp, N_VOCAB, N_CTX, GenerationParams(dry_multiplier=1.0, seed=0))
+
+
+@pytest.mark.parametrize("order", ["kit", "ikt", "it"])
+def test_infill(vocab: int, order: str) -> None:
+    rng = np.random.default_rng(9)
+    params = GenerationParams(samplers=samplers_from_chars(order), seed=2)
+    pair = Pair(params, n_vocab=N_VOCAB, prompt=[1, 2], vocab=vocab)
+    for _ in range(30):
+        token, reference = pair.sample(random_logits(rng, N_VOCAB))
+        assert token == reference
+    pair.theirs.close()

@@ -100,6 +100,9 @@ def test_nothing_fits(vocab: int) -> None:
         ('start ::= "a"', "no rule root"),
         ('root ::= "a\0"', "does not parse"),
         ("\n", "no rule root"),
+        ("root ::= " + "(" * 20_000 + '"a"' + ")" * 20_000, "nests too deep"),
+        ('root ::= <">' + "(" * 20_000 + '"a"', "nests too deep"),
+        ("root ::= r0\n" + "".join(f"r{i} ::= r{i + 1}\n" for i in range(20_000)), "many rules"),
     ],
 )
 def test_bad_grammars(vocab: int, grammar: str, reason: str) -> None:
@@ -107,6 +110,12 @@ def test_bad_grammars(vocab: int, grammar: str, reason: str) -> None:
     with pytest.raises(InvalidRequest, match=reason) as error:
         Sampler(llama_cpp, N_VOCAB, N_CTX, params, vocab=vocab)
     assert error.value.param == "grammar"
+
+
+def test_parentheses_that_mean_nothing(vocab: int) -> None:
+    literals = " ".join(['"(\\"(" [(\\](] # ((\n'] * 1_000)
+    params = GenerationParams(grammar=f"root ::= ({literals})", seed=0)
+    Sampler(llama_cpp, N_VOCAB, N_CTX, params, vocab=vocab)
 
 
 def test_no_grammar(vocab: int) -> None:
