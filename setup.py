@@ -20,7 +20,8 @@ from setuptools import Extension, setup
 from setuptools.command.build_ext import build_ext as setuptools_build_ext
 
 CORE = Path("llamabox/_core")
-EXTRA_SOURCES = {"sampler": "sampler_*.c"}  # hand-written C in _core/src, by module
+# Hand-written C in _core/src, by module.
+EXTRA_SOURCES = {"logprobs": "logprobs_*.c", "sampler": "sampler_*.c"}
 
 
 def enabled(name: str) -> bool:

@@ -11,6 +11,7 @@ import math
 from typing import Any
 
 from .errors import InvalidRequest
+from .samplers import DEFAULT_SAMPLERS, SAMPLER_CHARS
 
 __all__ = ["EngineParams", "GenerationParams", "ModelParams"]
 
@@ -26,6 +27,10 @@ MAX_FLOAT = 1e30
 MIN_REPEAT_PENALTY = 1e-6
 MAX_SEED = 2**32 - 2
 """Largest seed: ``LLAMA_DEFAULT_SEED``, one above it, means random."""
+MAX_DECAY = 0.99
+MAX_SAMPLERS = 32
+MAX_BREAKERS = 64
+"""Each costs DRY a pass over the vocabulary when the request starts."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,11 +86,47 @@ class EngineParams:
                 _check_int(self, name, 1, MAX_THREADS)
 
 
+INT_RANGES = (
+    ("n_predict", UNLIMITED, MAX_INT),
+    ("priority", -MAX_PRIORITY, MAX_PRIORITY),
+    ("top_k", -MAX_INT, MAX_INT),
+    ("min_keep", 0, MAX_INT),
+    ("repeat_last_n", -1, MAX_INT),
+    ("dry_allowed_length", 0, MAX_INT),
+    ("dry_penalty_last_n", -1, MAX_INT),
+    ("mirostat", 0, 2),
+    ("seed", RANDOM_SEED, MAX_SEED),
+)
+FLOAT_RANGES = (
+    ("deadline", 0, MAX_SECONDS),
+    ("temperature", -MAX_FLOAT, MAX_FLOAT),
+    ("dynatemp_range", 0, MAX_FLOAT),
+    ("dynatemp_exponent", 0, MAX_FLOAT),
+    ("top_p", 0, 1),
+    ("min_p", 0, 1),
+    ("typical_p", 0, 1),
+    ("top_n_sigma", -MAX_FLOAT, MAX_FLOAT),
+    ("xtc_probability", 0, 1),
+    ("xtc_threshold", 0, 1),
+    ("repeat_penalty", MIN_REPEAT_PENALTY, MAX_FLOAT),
+    ("presence_penalty", -MAX_FLOAT, MAX_FLOAT),
+    ("frequency_penalty", -MAX_FLOAT, MAX_FLOAT),
+    ("dry_multiplier", 0, MAX_FLOAT),
+    ("dry_base", 0, MAX_FLOAT),
+    ("mirostat_tau", 0, MAX_FLOAT),
+    ("mirostat_eta", 0, MAX_FLOAT),
+    ("adaptive_target", -MAX_FLOAT, 1),
+    ("adaptive_decay", 0, MAX_DECAY),
+)
+
+
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class GenerationParams:
     """What one request asks of the sampler, and when it ends.
 
-    The filters run in llama.cpp's order: penalties, top_k, top_p, min_p, temperature.
+    Samplers run in the order of `samplers`, after `logit_bias`; tokens are those of llama.cpp's
+    ``common_sampler`` for the same values and seed. `grammar` is looked at last: a token that it
+    rejects is sampled again among those that it allows.
 
     :param n_predict: output tokens at most; 0 computes the prompt only, -1 has no limit but
         the context.
@@ -94,14 +135,35 @@ class GenerationParams:
     :param priority: higher is served first; each level counts as ten seconds of waiting.
     :param deadline: seconds after its submission at which it ends; 0 for never.
     :param temperature: 0 or less is greedy.
+    :param dynatemp_range: the temperature moves this far both ways with the entropy; 0 is off.
+    :param dynatemp_exponent: how the entropy, from 0 to 1, becomes that temperature.
     :param top_k: candidates kept; 0 keeps all.
     :param top_p: probability mass kept; 1 keeps all.
     :param min_p: least probability kept, relative to the best candidate's; 0 keeps all.
+    :param typical_p: probability mass of the locally typical that is kept; 1 keeps all.
+    :param top_n_sigma: standard deviations below the best logit that are kept; 0 or less is off.
+    :param xtc_probability: of taking all but the last token above `xtc_threshold` out; 0 is off.
+    :param xtc_threshold: above 0.5 it is off.
+    :param min_keep: candidates that top_p, min_p, typical_p and XTC leave at least.
     :param repeat_last_n: tokens that the penalties look back at; 0 none, -1 the whole context.
     :param repeat_penalty: divides the logit of a repeated token; 1 is off.
     :param presence_penalty: subtracted from the logit of a repeated token.
     :param frequency_penalty: subtracted for each time it was repeated.
-    :param seed: of the sampler's RNG; -1 draws one.
+    :param dry_multiplier: scale of DRY's penalty on tokens that continue a repetition; 0 is off.
+    :param dry_base: the penalty grows by this factor with each repeated token; below 1 is off.
+    :param dry_allowed_length: repeated tokens that are not penalised yet.
+    :param dry_penalty_last_n: tokens that DRY looks back at; 0 none, -1 the whole context.
+    :param dry_sequence_breakers: strings that no repetition reaches across.
+    :param mirostat: 1 or 2 replaces all samplers but the temperature; 0 is off.
+    :param mirostat_tau: target entropy, in bits.
+    :param mirostat_eta: learning rate.
+    :param adaptive_target: probability that adaptive-p aims at, if ``adaptive_p`` is among the
+        samplers; below 0 it only samples.
+    :param adaptive_decay: of its memory, 0 to 0.99.
+    :param logit_bias: (token id, added to its logit) pairs; ``-math.inf`` bans the token.
+    :param samplers: names in their order; see `llamabox.samplers`.
+    :param grammar: GBNF that the output keeps to, from its rule ``root``.
+    :param seed: of the samplers' RNGs; -1 draws one.
     """
 
     n_predict: int = UNLIMITED
@@ -110,29 +172,52 @@ class GenerationParams:
     priority: int = 0
     deadline: float = 0.0
     temperature: float = 0.8
+    dynatemp_range: float = 0.0
+    dynatemp_exponent: float = 1.0
     top_k: int = 40
     top_p: float = 0.9
     min_p: float = 0.1
+    typical_p: float = 1.0
+    top_n_sigma: float = -1.0
+    xtc_probability: float = 0.0
+    xtc_threshold: float = 0.1
+    min_keep: int = 0
     repeat_last_n: int = 64
     repeat_penalty: float = 1.0
     presence_penalty: float = 0.0
     frequency_penalty: float = 0.0
+    dry_multiplier: float = 0.0
+    dry_base: float = 1.75
+    dry_allowed_length: int = 2
+    dry_penalty_last_n: int = -1
+    dry_sequence_breakers: tuple[str, ...] = ("\n", ":", '"', "*")
+    mirostat: int = 0
+    mirostat_tau: float = 5.0
+    mirostat_eta: float = 0.1
+    adaptive_target: float = -1.0
+    adaptive_decay: float = 0.9
+    logit_bias: tuple[tuple[int, float], ...] = ()
+    samplers: tuple[str, ...] = DEFAULT_SAMPLERS
+    grammar: str | None = None
     seed: int = RANDOM_SEED
 
     def __post_init__(self) -> None:
-        _check_int(self, "n_predict", UNLIMITED)
-        _check_int(self, "priority", -MAX_PRIORITY, MAX_PRIORITY)
-        _check_float(self, "deadline", 0, MAX_SECONDS)
-        _check_float(self, "temperature")
-        _check_int(self, "top_k", -MAX_INT)
-        _check_float(self, "top_p", 0, 1)
-        _check_float(self, "min_p", 0, 1)
-        _check_int(self, "repeat_last_n", -1)
-        _check_float(self, "repeat_penalty", MIN_REPEAT_PENALTY)
-        _check_float(self, "presence_penalty")
-        _check_float(self, "frequency_penalty")
-        _check_int(self, "seed", RANDOM_SEED, MAX_SEED)
+        for name, lowest, highest in INT_RANGES:
+            _check_int(self, name, lowest, highest)
+        for name, low, high in FLOAT_RANGES:
+            _check_float(self, name, low, high)
         _check_strings(self, "stop")
+        _check_strings(self, "dry_sequence_breakers")
+        if len(self.dry_sequence_breakers) > MAX_BREAKERS:
+            raise InvalidRequest(
+                f"dry_sequence_breakers: more than {MAX_BREAKERS}", param="dry_sequence_breakers"
+            )
+        _check_logit_bias(self)
+        _check_samplers(self)
+        if self.grammar is not None:
+            if not isinstance(self.grammar, str):
+                raise InvalidRequest(f"grammar: {self.grammar!r} is not a string", param="grammar")
+            _check_encodable(self.grammar, "grammar")
 
     def replace(self, **changes: Any) -> GenerationParams:
         """These parameters with some fields changed.
@@ -157,7 +242,8 @@ def _check_float(
     params: object, name: str, low: float = -MAX_FLOAT, high: float = MAX_FLOAT
 ) -> None:
     value = getattr(params, name)
-    if not isinstance(value, (int, float)) or isinstance(value, bool) or math.isnan(value):
+    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    if not is_number or (isinstance(value, float) and math.isnan(value)):
         raise InvalidRequest(f"{name}: {value!r} is not a number", param=name)
     if not low <= value <= high:
         raise InvalidRequest(f"{name}: {value} is not within {low} to {high}", param=name)
@@ -170,5 +256,33 @@ def _check_strings(params: object, name: str) -> None:
     for text in value:
         if not isinstance(text, str) or not text:
             raise InvalidRequest(f"{name}: {text!r} is not a string, or is empty", param=name)
-        if not text.isascii() and any("\ud800" <= character <= "\udfff" for character in text):
-            raise InvalidRequest(f"{name}: {text!r} has lone surrogates", param=name)
+        _check_encodable(text, name)
+
+
+def _check_encodable(text: str, name: str) -> None:
+    if not text.isascii() and any("\ud800" <= character <= "\udfff" for character in text):
+        raise InvalidRequest(f"{name}: {text!r} has lone surrogates", param=name)
+
+
+def _check_logit_bias(params: GenerationParams) -> None:
+    pairs: Any = params.logit_bias
+    if not isinstance(pairs, tuple):
+        raise InvalidRequest(f"logit_bias: {pairs!r} is not a tuple", param="logit_bias")
+    for pair in pairs:
+        if not isinstance(pair, tuple) or len(pair) != 2:
+            raise InvalidRequest(f"logit_bias: {pair!r} is not a pair", param="logit_bias")
+        token, bias = pair
+        if not isinstance(token, int) or isinstance(token, bool) or not 0 <= token <= MAX_INT:
+            raise InvalidRequest(f"logit_bias: {token!r} is not a token id", param="logit_bias")
+        is_number = isinstance(bias, (int, float)) and not isinstance(bias, bool)
+        if not is_number or not (abs(bias) <= MAX_FLOAT or bias == -math.inf):
+            raise InvalidRequest(f"logit_bias: {bias!r} is not a bias", param="logit_bias")
+
+
+def _check_samplers(params: GenerationParams) -> None:
+    _check_strings(params, "samplers")
+    for name in params.samplers:
+        if name not in SAMPLER_CHARS.values():
+            raise InvalidRequest(f"samplers: there is no sampler {name!r}", param="samplers")
+    if len(params.samplers) > MAX_SAMPLERS:
+        raise InvalidRequest(f"samplers: more than {MAX_SAMPLERS}", param="samplers")

@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from llamabox import GenerationParams
 from llamabox._core.lib import Library
-from llamabox._core.sampler import Sampler, build_chain
+from llamabox._core.sampler import Sampler
 
 from ..pairs import Comparison, compare
 from ..settings import Settings
@@ -121,8 +121,17 @@ class _FullArray:
 
 
 def _chain(params: GenerationParams) -> Any:
-    if params.temperature > 0:
-        return build_chain(llama_cpp, params)
+    """llama.cpp's samplers for the same parameters, as its own server chains them."""
     chain = llama_cpp.llama_sampler_chain_init(llama_cpp.llama_sampler_chain_default_params())
-    llama_cpp.llama_sampler_chain_add(chain, llama_cpp.llama_sampler_init_greedy())
+    if params.temperature <= 0:
+        llama_cpp.llama_sampler_chain_add(chain, llama_cpp.llama_sampler_init_greedy())
+        return chain
+    for sampler in (
+        llama_cpp.llama_sampler_init_top_k(params.top_k),
+        llama_cpp.llama_sampler_init_top_p(params.top_p, 0),
+        llama_cpp.llama_sampler_init_min_p(params.min_p, 0),
+        llama_cpp.llama_sampler_init_temp(params.temperature),
+        llama_cpp.llama_sampler_init_dist(params.seed),
+    ):
+        llama_cpp.llama_sampler_chain_add(chain, sampler)
     return chain

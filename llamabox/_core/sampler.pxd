@@ -1,6 +1,6 @@
 from libc.stdint cimport int32_t
 
-from .llama cimport LlamaC, llama_token, llama_token_data
+from .llama cimport LlamaC, llama_token, llama_token_data, llama_token_data_array
 
 cdef enum PruneC:
     PRUNE_GREEDY = 0      # the best token
@@ -9,24 +9,47 @@ cdef enum PruneC:
     PRUNE_NONE = 3        # every token
 
 
+cdef struct TokenLogitC:
+    llama_token token
+    float logit
+
+
+cdef struct LookbackC:
+    void* sampler         # llama.cpp's penalties or DRY, which know the last last_n tokens
+    int32_t last_n
+    bint leads            # it works on the logits before they are pruned, not in the chain
+
+
 cdef struct SamplerC:
     PruneC prune
     int32_t top_k
-    float min_p_width     # -ln(min_p), with a margin
+    int32_t min_keep
+    float temperature     # divides the logits before that filter; 1 if it comes later
+    float min_p_width     # how far below the best logit min_p cuts
+    float min_p_margin    # what rounding may add to that: the chain's own min_p decides
     void* chain           # finishes on the survivors; NULL if greedy
-    void* penalties       # NULL if off
-    int32_t penalty_last_n
-    llama_token* banned   # never sampled
-    int32_t n_banned
+    void* grammar         # NULL if there is none
+    LookbackC* lookbacks  # in order
+    int32_t n_lookbacks
+    TokenLogitC* biases   # added to the logits
+    int32_t n_biases
+    TokenLogitC* edits    # logits as they were, of what is changed while a token is chosen
+    int32_t n_edits
+    llama_token_data_array candidates  # what the last token was chosen from, in the scratch
 
 
 cdef class Sampler:
-    cdef SamplerC c           # chain and penalties are owned
+    cdef SamplerC c       # chain, grammar and leading lookbacks are owned
     cdef void (*release)(void* sampler) noexcept nogil
-    cdef int ban(self, tokens) except -1
+    cdef int take_samplers(self, parts) except -1
+    cdef int take_biases(self, biases, int32_t n_vocab) except -1
 
 cdef void sampler_start(SamplerC* sampler, LlamaC* llama, const llama_token* history,
                         int32_t n_history) noexcept nogil
 cdef llama_token sampler_sample(SamplerC* sampler, LlamaC* llama, float* logits, int32_t n_vocab,
                                 const llama_token* history, int32_t n_history,
                                 llama_token_data* scratch) noexcept nogil
+cdef int32_t likeliest_candidates(const SamplerC* sampler, int32_t n_best,
+                                  llama_token_data* out) noexcept nogil
+cdef int32_t best_candidates(const float* logits, int32_t n_vocab, int32_t n_best,
+                             llama_token_data* out) noexcept nogil

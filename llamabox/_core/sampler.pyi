@@ -8,11 +8,23 @@ from .lib import Library
 
 class Sampler:
     def __init__(
-        self, binding: Any, n_vocab: int, n_ctx: int, params: Any, banned: Sequence[int] = ()
+        self,
+        binding: Any,
+        n_vocab: int,
+        n_ctx: int,
+        params: Any,
+        banned: Sequence[int] = (),
+        *,
+        vocab: int | None = None,
     ) -> None: ...
     def start(self, library: Library, history: npt.NDArray[np.int32]) -> None: ...
     def sample(
         self, library: Library, logits: npt.NDArray[np.float32], history: npt.NDArray[np.int32]
     ) -> int: ...
-
-def build_chain(binding: Any, params: Any) -> Any: ...
+    def sample_probs(
+        self,
+        library: Library,
+        logits: npt.NDArray[np.float32],
+        history: npt.NDArray[np.int32],
+        n_best: int,
+    ) -> tuple[int, list[tuple[int, float]]]: ...

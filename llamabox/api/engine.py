@@ -210,7 +210,7 @@ class Engine:
     def submit(self, prompt: Prompt, params: GenerationParams) -> AsyncStream:
         """Start a prepared prompt for the running event loop, without waiting.
 
-        :raises InvalidRequest: the prompt has no tokens, or is too long.
+        :raises InvalidRequest: the prompt has no tokens, or is too long, or the grammar is wrong.
         :raises EngineClosed: the engine is closed.
         :raises EngineOverloaded: the queue is full.
         """
@@ -252,18 +252,27 @@ class Engine:
             n_limit = min(n_limit, prompt.n_tokens + params.n_predict)
         if params.seed == RANDOM_SEED:
             params = params.replace(seed=secrets.randbelow(MAX_SEED + 1))
-        vocab = self.model.vocab
-        banned = vocab.end_of_generation if params.ignore_eos else ()
         return Request(
             prompt.tokens,
             n_limit=n_limit,
             stops=[stop.encode() for stop in params.stop],
             priority_ns=params.priority * PRIORITY_NS,
             deadline_ns=round(params.deadline * NS),
-            sampler=Sampler(llama_cpp, self.model.n_vocab, self.n_ctx, params, banned),
-            vocab=vocab,
+            sampler=self._sampler(params),
+            vocab=self.model.vocab,
             outbox=outbox,
         )
+
+    def _sampler(self, params: GenerationParams) -> Sampler:
+        with self._gate.passed():
+            return Sampler(
+                llama_cpp,
+                self.model.n_vocab,
+                self.n_ctx,
+                params,
+                self.model.vocab.end_of_generation if params.ignore_eos else (),
+                vocab=llama_cpp.llama_model_get_vocab(self.model.address),
+            )
 
     def _submit(self, request: Request) -> None:
         self._orphans.sweep()

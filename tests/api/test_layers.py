@@ -19,7 +19,8 @@ MAY_IMPORT = {
     "api": {"api", "_core", "errors", "params", "templates", "_version"},
     "_core": {"_core", "errors", "params"},
     "errors": set(),
-    "params": {"errors"},
+    "params": {"errors", "samplers"},
+    "samplers": {"errors"},
     "templates": set(),
     "_version": set(),
 }

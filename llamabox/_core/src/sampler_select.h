@@ -14,12 +14,18 @@ typedef struct {
 /* Index of the largest of x[0..n), the lowest if several are equal, -1 if none is above -inf. */
 int32_t select_best(const float *x, int32_t n);
 
-/* Write the k largest of x[0..n), and perhaps some more, to `out` in no order.
- * `out` holds select_top_k_capacity(k, n) candidates. Returns how many were written. */
-int32_t select_top_k(const float *x, int32_t n, int32_t k, candidate_t *out);
-int32_t select_top_k_capacity(int32_t k, int32_t n);
+/* The others write to `out`, which has room for n, and return how many candidates they wrote. What
+ * is not a number is never one. */
 
-/* Write every x[i] >= threshold to `out`, which holds n, in the order of i; returns how many. */
+/* Candidates of which llama.cpp's top_k makes the same, in the same order, as of all x[0..n), for
+ * 0 < k <= n: the k largest, and if some of them are equal, what decides upon their order. That is
+ * so before and after all are divided by the temperature; 1 if they are not. */
+int32_t select_top_k(const float *x, int32_t n, int32_t k, float temperature, candidate_t *out);
+
+/* Every x[i] >= threshold, in the order of i. */
 int32_t select_at_least(const float *x, int32_t n, float threshold, candidate_t *out);
+
+/* All of x[0..n), in the order of i. */
+int32_t select_all(const float *x, int32_t n, candidate_t *out);
 
 #endif
