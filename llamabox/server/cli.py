@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import dataclasses
 import enum
 from collections.abc import Mapping, Sequence
@@ -12,6 +13,7 @@ from typing import Any
 from .._version import __version__
 from ..errors import InvalidRequest
 from ..params import EngineParams, GenerationParams, ModelParams
+from ..samplers import DEFAULT_SAMPLERS, samplers_from_chars, samplers_from_names
 from ..templates import NAMED_TEMPLATES
 from .cli_parser import FlagGroup, FlagParser
 from .config import AUTOMATIC, ServerConfig
@@ -98,6 +100,20 @@ def _about() -> str:
 
 def _milliseconds(text: str) -> float:
     return float(text) / 1e3
+
+
+def _sampler_names(text: str) -> tuple[str, ...]:
+    try:
+        return samplers_from_names(text.split(";"))
+    except InvalidRequest as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
+def _sampler_letters(text: str) -> tuple[str, ...]:
+    try:
+        return samplers_from_chars(text)
+    except InvalidRequest as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 def _add_general(group: FlagGroup) -> None:
@@ -255,6 +271,38 @@ def _add_sampling(group: FlagGroup) -> None:
         ("--repeat-penalty", "repeat_penalty", float, "Penalty (default: 1.0, 1.0 = disabled)"),
         ("--presence-penalty", "presence_penalty", float, "Penalty (default: 0.0 = disabled)"),
         ("--frequency-penalty", "frequency_penalty", float, "Penalty (default: 0.0 = disabled)"),
+        ("--top-nsigma", "top_n_sigma", float, "Top-N-Sigma (default: -1.0 = disabled)"),
+        ("--typical", "typical_p", float, "Locally typical sampling (default: 1.0 = disabled)"),
+        ("--xtc-probability", "xtc_probability", float, "XTC (default: 0.0 = disabled)"),
+        ("--xtc-threshold", "xtc_threshold", float, "XTC threshold (default: 0.1)"),
+        ("--dynatemp-range", "dynatemp_range", float, "Dynamic temperature (default: 0.0 = off)"),
+        ("--dynatemp-exp", "dynatemp_exponent", float, "Its exponent (default: 1.0)"),
+        ("--dry-multiplier", "dry_multiplier", float, "DRY (default: 0.0 = disabled)"),
+        ("--dry-base", "dry_base", float, "DRY base (default: 1.75)"),
+        ("--dry-allowed-length", "dry_allowed_length", int, "DRY allowed length (default: 2)"),
+        (
+            "--dry-penalty-last-n",
+            "dry_penalty_last_n",
+            int,
+            "DRY look-back (default: -1, context size; 0 = disabled)",
+        ),
+        ("--mirostat", "mirostat", int, "Mirostat 1 or 2 (default: 0 = disabled)"),
+        ("--mirostat-lr", "mirostat_eta", float, "Mirostat learning rate, eta (default: 0.1)"),
+        ("--mirostat-ent", "mirostat_tau", float, "Mirostat target entropy, tau (default: 5.0)"),
     )
     for flag, dest, kind, text in settings:
         group.value(flag, dest=dest, type=kind, metavar="N", help=text)
+    group.value(
+        "--samplers",
+        dest="samplers",
+        type=_sampler_names,
+        metavar="SAMPLERS",
+        help=f"Samplers in their order, separated by ';'\n(default: {';'.join(DEFAULT_SAMPLERS)})",
+    )
+    group.value(
+        "--sampling-seq",
+        dest="samplers",
+        type=_sampler_letters,
+        metavar="SEQUENCE",
+        help="The same by their letters (default: edskypmxt)",
+    )

@@ -10,41 +10,25 @@ from ..errors import InvalidRequest
 from ..params import GenerationParams
 from .schema_chat import read_messages, read_tools
 from .schema_fields import Fields, json_type
+from .schema_sampling import read_sampling
 
 __all__ = ["ChatRequest", "GenerationRequest", "TextRequest", "read_chat", "read_text"]
 
 LENGTH_FIELDS = ("max_completion_tokens", "max_tokens", "n_predict")
 """Names of the output limit; the first that is there counts."""
 
-INTEGER_FIELDS = ("top_k", "repeat_last_n", "seed", "priority")
-NUMBER_FIELDS = (
-    "deadline",
-    "temperature",
-    "top_p",
-    "min_p",
-    "repeat_penalty",
-    "presence_penalty",
-    "frequency_penalty",
-)
-
 _OFF: tuple[Any, ...] = (False,)
 NOT_SUPPORTED: Mapping[str, tuple[Any, ...]] = {
-    "adaptive_target": (-1,),
     "audio": (),
     "best_of": (1,),
     "continue_final_message": _OFF,
-    "dry_multiplier": (0,),
-    "dynatemp_range": (0,),
     "echo": _OFF,
     "function_call": ("auto", "none"),
     "functions": ([],),
     "grammar": ("",),
     "json_schema": ({},),
-    "logit_bias": ({}, []),
     "logprobs": _OFF,
     "lora": ([],),
-    "min_keep": (0,),
-    "mirostat": (0,),
     "modalities": (["text"],),
     "n": (1,),
     "n_cmpl": (1,),
@@ -58,16 +42,12 @@ NOT_SUPPORTED: Mapping[str, tuple[Any, ...]] = {
     "response_format": ({"type": "text"},),
     "return_progress": _OFF,
     "return_tokens": _OFF,
-    "samplers": (),
     "suffix": ("",),
     "t_max_predict_ms": (-1, 0),
     "timings_per_token": _OFF,
     "tool_choice": ("auto", "none"),
     "top_logprobs": (0,),
-    "top_n_sigma": (-1,),
-    "typical_p": (1,),
     "web_search_options": (),
-    "xtc_probability": (0,),
 }
 """Fields that would change the reply, with the values under which they would not."""
 
@@ -166,13 +146,14 @@ def _read_generation(fields: Fields, defaults: GenerationParams) -> dict[str, An
 
 
 def _read_params(fields: Fields, defaults: GenerationParams) -> GenerationParams:
-    changes: dict[str, Any] = {name: fields.integer(name) for name in INTEGER_FIELDS}
-    changes |= {name: fields.number(name) for name in NUMBER_FIELDS}
+    changes = read_sampling(fields)
     limits = {name: fields.integer(name) for name in LENGTH_FIELDS}
     length_field = next((name for name in LENGTH_FIELDS if limits[name] is not None), "n_predict")
     changes["n_predict"] = limits[length_field]
     stop = fields.strings("stop")
     changes["stop"] = None if stop is None else tuple(stop)
+    changes["priority"] = fields.integer("priority")
+    changes["deadline"] = fields.number("deadline")
     if fields.present("ignore_eos"):
         changes["ignore_eos"] = fields.boolean("ignore_eos")
     try:

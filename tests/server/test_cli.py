@@ -69,6 +69,42 @@ def test_every_flag_reaches_the_configuration() -> None:
     )
 
 
+def test_every_sampling_flag_reaches_the_defaults() -> None:
+    command = parse(
+        "--top-nsigma 1.5 --typical 0.9 --xtc-probability 0.5 --xtc-threshold 0.2 "
+        "--dynatemp-range 0.3 --dynatemp-exp 2 --dry-multiplier 0.8 --dry-base 2 "
+        "--dry-allowed-length 3 --dry-penalty-last-n 100 --mirostat 2 --mirostat-lr 0.2 "
+        "--mirostat-ent 4 --samplers top_k;temp".split()
+    )
+    assert command.config.defaults == GenerationParams(
+        top_n_sigma=1.5,
+        typical_p=0.9,
+        xtc_probability=0.5,
+        xtc_threshold=0.2,
+        dynatemp_range=0.3,
+        dynatemp_exponent=2.0,
+        dry_multiplier=0.8,
+        dry_base=2.0,
+        dry_allowed_length=3,
+        dry_penalty_last_n=100,
+        mirostat=2,
+        mirostat_eta=0.2,
+        mirostat_tau=4.0,
+        samplers=("top_k", "temperature"),
+    )
+    assert parse(["--sampling-seq", "kt"]).config.defaults.samplers == ("top_k", "temperature")
+
+
+@pytest.mark.parametrize("argv", [("--samplers", "top_k;nope"), ("--sampling-seq", "k?")])
+def test_an_unknown_sampler_is_named(capsys: pytest.CaptureFixture[str], argv: tuple[str]) -> None:
+    assert "no sampler" in refusal(capsys, *argv)
+
+
+def test_the_queue_and_latency_flags_reach_the_engine() -> None:
+    params = parse(["--queue-max", "5", "--target-itl", "20"]).config.engine_params
+    assert (params.n_queue, params.target_itl) == (5, 0.02)
+
+
 def test_long_names_take_underscores_and_equal_signs() -> None:
     config = parse(["--ctx_size=512", "--top_k", "3", "--alias=a_b"]).config
     assert config.engine_params.n_ctx == 512

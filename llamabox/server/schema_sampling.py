@@ -1,0 +1,95 @@
+"""Sampling fields of a request body, in llama-server's names and OpenAI's."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from ..samplers import samplers_from_chars, samplers_from_names
+from .schema_fields import Fields, json_type
+
+__all__ = ["read_sampling"]
+
+INTEGER_FIELDS = (
+    "top_k",
+    "min_keep",
+    "repeat_last_n",
+    "dry_allowed_length",
+    "dry_penalty_last_n",
+    "mirostat",
+    "seed",
+)
+NUMBER_FIELDS = (
+    "temperature",
+    "dynatemp_range",
+    "dynatemp_exponent",
+    "top_p",
+    "min_p",
+    "typical_p",
+    "top_n_sigma",
+    "xtc_probability",
+    "xtc_threshold",
+    "repeat_penalty",
+    "presence_penalty",
+    "frequency_penalty",
+    "dry_multiplier",
+    "dry_base",
+    "mirostat_tau",
+    "mirostat_eta",
+    "adaptive_target",
+    "adaptive_decay",
+)
+
+
+def read_sampling(fields: Fields) -> dict[str, Any]:
+    """Changes to the default ``GenerationParams``; None for a field that is not there.
+
+    :raises InvalidRequest: a field is mistyped.
+    """
+    changes: dict[str, Any] = {name: fields.integer(name) for name in INTEGER_FIELDS}
+    changes |= {name: fields.number(name) for name in NUMBER_FIELDS}
+    breakers = fields.strings("dry_sequence_breakers")
+    changes["dry_sequence_breakers"] = None if breakers is None else tuple(breakers)
+    changes["samplers"] = _read_samplers(fields)
+    changes["logit_bias"] = _read_logit_bias(fields)
+    return changes
+
+
+def _read_samplers(fields: Fields) -> tuple[str, ...] | None:
+    """An array of names, or a string of their letters."""
+    value = fields.values.get("samplers")
+    if isinstance(value, str):
+        return samplers_from_chars(value)
+    names = fields.strings("samplers")
+    return None if names is None else samplers_from_names(names)
+
+
+def _read_logit_bias(fields: Fields) -> tuple[tuple[int, float], ...] | None:
+    """OpenAI's ``{"id": bias}``, or llama-server's ``[[id, bias], ...]``; ``false`` bans."""
+    value = fields.values.get("logit_bias")
+    if value is None:
+        return None
+    if isinstance(value, dict):
+        return tuple((_token(fields, key), _bias(fields, bias)) for key, bias in value.items())
+    if not isinstance(value, list):
+        raise fields.refuse("logit_bias", f"must be an object or an array, not {json_type(value)}")
+    for pair in value:
+        if not isinstance(pair, list) or len(pair) != 2:
+            raise fields.refuse("logit_bias", "must hold [token id, bias] pairs")
+    return tuple((_token(fields, token), _bias(fields, bias)) for token, bias in value)
+
+
+def _token(fields: Fields, token: Any) -> int:
+    if isinstance(token, int) and not isinstance(token, bool):
+        return token
+    if isinstance(token, str) and token.isascii() and token.isdigit():
+        return int(token)
+    raise fields.refuse("logit_bias", f"{token!r} is not a token id")
+
+
+def _bias(fields: Fields, bias: Any) -> float:
+    if bias is False:
+        return -math.inf
+    if isinstance(bias, (int, float)) and not isinstance(bias, bool):
+        return float(bias)
+    raise fields.refuse("logit_bias", f"a bias must be a number or false, not {json_type(bias)}")
