@@ -15,6 +15,8 @@ from .samplers import DEFAULT_SAMPLERS, SAMPLER_CHARS
 
 __all__ = ["EngineParams", "GenerationParams", "ModelParams"]
 
+FLASH_ATTENTION = ("auto", "off", "on")
+"""Their places less one are llama.cpp's numbers (``llama_flash_attn_type``)."""
 UNLIMITED = -1
 RANDOM_SEED = -1
 MAX_SEQUENCES = 256
@@ -58,6 +60,8 @@ class EngineParams:
         that also decodes.
     :param n_threads: compute threads; None takes the physical cores less one, at least one.
     :param n_threads_batch: compute threads of forwards over several rows; None: ``n_threads``.
+    :param flash_attention: "on", "off", or "auto" for llama.cpp's choice. It saves memory, and
+        time in long contexts; on a CPU it may cost time in short ones.
     :param n_queue: requests that may wait for a slot; more are refused; 0 has no limit.
     :param target_itl: seconds between two tokens of a request that prompts of others may stretch
         a step to; 0 for four times what a step takes that only decodes.
@@ -70,6 +74,7 @@ class EngineParams:
     n_ubatch: int = 512
     n_threads: int | None = None
     n_threads_batch: int | None = None
+    flash_attention: str = "auto"
     n_queue: int = 0
     target_itl: float = 0.0
     warmup: bool = True
@@ -79,6 +84,12 @@ class EngineParams:
         _check_int(self, "n_parallel", 1, MAX_SEQUENCES)
         _check_int(self, "n_batch", 1)
         _check_int(self, "n_ubatch", 1)
+        if self.flash_attention not in FLASH_ATTENTION:
+            choices = ", ".join(FLASH_ATTENTION)
+            raise InvalidRequest(
+                f"flash_attention: {self.flash_attention!r} is none of {choices}",
+                param="flash_attention",
+            )
         _check_int(self, "n_queue", 0)
         _check_float(self, "target_itl", 0, MAX_SECONDS)
         for name in ("n_threads", "n_threads_batch"):

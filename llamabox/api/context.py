@@ -8,7 +8,7 @@ import llama_cpp
 
 from .._core.context import Context
 from ..errors import ModelLoadError
-from ..params import MAX_SEQUENCES, EngineParams
+from ..params import FLASH_ATTENTION, MAX_SEQUENCES, EngineParams
 from .library import LIBRARY, captured_errors
 from .model import Model
 from .system import default_threads
@@ -76,5 +76,6 @@ def _c_params(model: Model, params: EngineParams) -> llama_cpp.llama_context_par
     c_params.n_threads = n_threads
     c_params.n_threads_batch = params.n_threads_batch or n_threads
     c_params.kv_unified = True
+    c_params.flash_attn_type = FLASH_ATTENTION.index(params.flash_attention) - 1
     c_params.no_perf = True
     return c_params

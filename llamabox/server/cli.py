@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import dataclasses
 import enum
 from collections.abc import Mapping, Sequence
@@ -12,10 +11,10 @@ from typing import Any
 
 from .._version import __version__
 from ..errors import InvalidRequest
-from ..params import EngineParams, GenerationParams, ModelParams
-from ..samplers import DEFAULT_SAMPLERS, samplers_from_chars, samplers_from_names
+from ..params import FLASH_ATTENTION, EngineParams, GenerationParams, ModelParams
 from ..templates import NAMED_TEMPLATES
 from .cli_parser import FlagGroup, FlagParser
+from .cli_sampling import add_sampling
 from .config import AUTOMATIC, ServerConfig
 
 __all__ = ["Action", "Command", "parse"]
@@ -49,7 +48,7 @@ def parse(argv: Sequence[str]) -> Command:
     _add_server(server)
     _add_model(server)
     _add_completion(FlagGroup(parser, "server/completion"))
-    _add_sampling(FlagGroup(parser, "server/completion/sampling"))
+    add_sampling(FlagGroup(parser, "server/completion/sampling"))
     given = parser.parse_words(argv)
     try:
         config = _config(given)
@@ -100,20 +99,6 @@ def _about() -> str:
 
 def _milliseconds(text: str) -> float:
     return float(text) / 1e3
-
-
-def _sampler_names(text: str) -> tuple[str, ...]:
-    try:
-        return samplers_from_names(text.split(";"))
-    except InvalidRequest as error:
-        raise argparse.ArgumentTypeError(str(error)) from None
-
-
-def _sampler_letters(text: str) -> tuple[str, ...]:
-    try:
-        return samplers_from_chars(text)
-    except InvalidRequest as error:
-        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 def _add_general(group: FlagGroup) -> None:
@@ -221,6 +206,23 @@ def _add_completion(group: FlagGroup) -> None:
     for short, long, dest, text in sizes:
         group.value(short, long, dest=dest, type=int, metavar="N", help=text)
     group.value(
+        "-fa",
+        "--flash-attn",
+        dest="flash_attention",
+        nargs="?",
+        const="on",
+        choices=FLASH_ATTENTION,
+        metavar="on|off|auto",
+        help="Flash Attention (default: auto)",
+    )
+    group.value(
+        "--no-flash-attn",
+        dest="flash_attention",
+        action="store_const",
+        const="off",
+        help="Disable Flash Attention",
+    )
+    group.value(
         "--target-itl",
         dest="target_itl",
         type=_milliseconds,
@@ -253,56 +255,3 @@ def _add_completion(group: FlagGroup) -> None:
         help="Jinja chat template; wins over --chat-template (default: the model's own)",
     )
     group.add("--jinja", action="store_true", help="Accepted for compatibility: Jinja is always on")
-
-
-def _add_sampling(group: FlagGroup) -> None:
-    group.value("-s", "--seed", type=int, metavar="N", help="RNG seed (default: -1, a random one)")
-    settings = (
-        ("--temp", "temperature", float, "Temperature (default: 0.8, 0 = greedy)"),
-        ("--top-k", "top_k", int, "Top-K sampling (default: 40, 0 = disabled)"),
-        ("--top-p", "top_p", float, "Top-P sampling (default: 0.9, 1.0 = disabled)"),
-        ("--min-p", "min_p", float, "Min-P sampling (default: 0.1, 0.0 = disabled)"),
-        (
-            "--repeat-last-n",
-            "repeat_last_n",
-            int,
-            "Last n tokens to penalize (default: 64, 0 = disabled, -1 = context size)",
-        ),
-        ("--repeat-penalty", "repeat_penalty", float, "Penalty (default: 1.0, 1.0 = disabled)"),
-        ("--presence-penalty", "presence_penalty", float, "Penalty (default: 0.0 = disabled)"),
-        ("--frequency-penalty", "frequency_penalty", float, "Penalty (default: 0.0 = disabled)"),
-        ("--top-nsigma", "top_n_sigma", float, "Top-N-Sigma (default: -1.0 = disabled)"),
-        ("--typical", "typical_p", float, "Locally typical sampling (default: 1.0 = disabled)"),
-        ("--xtc-probability", "xtc_probability", float, "XTC (default: 0.0 = disabled)"),
-        ("--xtc-threshold", "xtc_threshold", float, "XTC threshold (default: 0.1)"),
-        ("--dynatemp-range", "dynatemp_range", float, "Dynamic temperature (default: 0.0 = off)"),
-        ("--dynatemp-exp", "dynatemp_exponent", float, "Its exponent (default: 1.0)"),
-        ("--dry-multiplier", "dry_multiplier", float, "DRY (default: 0.0 = disabled)"),
-        ("--dry-base", "dry_base", float, "DRY base (default: 1.75)"),
-        ("--dry-allowed-length", "dry_allowed_length", int, "DRY allowed length (default: 2)"),
-        (
-            "--dry-penalty-last-n",
-            "dry_penalty_last_n",
-            int,
-            "DRY look-back (default: -1, context size; 0 = disabled)",
-        ),
-        ("--mirostat", "mirostat", int, "Mirostat 1 or 2 (default: 0 = disabled)"),
-        ("--mirostat-lr", "mirostat_eta", float, "Mirostat learning rate, eta (default: 0.1)"),
-        ("--mirostat-ent", "mirostat_tau", float, "Mirostat target entropy, tau (default: 5.0)"),
-    )
-    for flag, dest, kind, text in settings:
-        group.value(flag, dest=dest, type=kind, metavar="N", help=text)
-    group.value(
-        "--samplers",
-        dest="samplers",
-        type=_sampler_names,
-        metavar="SAMPLERS",
-        help=f"Samplers in their order, separated by ';'\n(default: {';'.join(DEFAULT_SAMPLERS)})",
-    )
-    group.value(
-        "--sampling-seq",
-        dest="samplers",
-        type=_sampler_letters,
-        metavar="SEQUENCE",
-        help="The same by their letters (default: edskypmxt)",
-    )

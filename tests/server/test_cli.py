@@ -100,6 +100,14 @@ def test_an_unknown_sampler_is_named(capsys: pytest.CaptureFixture[str], argv: t
     assert "no sampler" in refusal(capsys, *argv)
 
 
+@pytest.mark.parametrize(
+    ("argv", "expected"),
+    [(["-fa"], "on"), (["-fa", "off"], "off"), (["--no-flash-attn"], "off"), ([], "auto")],
+)
+def test_flash_attention_can_be_chosen(argv: list[str], expected: str) -> None:
+    assert parse(argv).config.engine_params.flash_attention == expected
+
+
 def test_the_queue_and_latency_flags_reach_the_engine() -> None:
     params = parse(["--queue-max", "5", "--target-itl", "20"]).config.engine_params
     assert (params.n_queue, params.target_itl) == (5, 0.02)
