@@ -65,6 +65,8 @@ class EngineParams:
     :param n_queue: requests that may wait for a slot; more are refused; 0 has no limit.
     :param target_itl: seconds between two tokens of a request that prompts of others may stretch
         a step to; 0 for four times what a step takes that only decodes.
+    :param preempt_ram: MiB in which requests keep their cells when others need the pool; without
+        room there, the cells are computed again.
     :param warmup: run one forward when the engine starts, so that no request pays for it.
     """
 
@@ -77,6 +79,7 @@ class EngineParams:
     flash_attention: str = "auto"
     n_queue: int = 0
     target_itl: float = 0.0
+    preempt_ram: int = 256
     warmup: bool = True
 
     def __post_init__(self) -> None:
@@ -92,6 +95,7 @@ class EngineParams:
             )
         _check_int(self, "n_queue", 0)
         _check_float(self, "target_itl", 0, MAX_SECONDS)
+        _check_int(self, "preempt_ram", 0)
         for name in ("n_threads", "n_threads_batch"):
             if getattr(self, name) is not None:
                 _check_int(self, name, 1, MAX_THREADS)

@@ -1,4 +1,4 @@
-from libc.stdint cimport int32_t
+from libc.stdint cimport int32_t, uint8_t
 
 from .lib cimport Library
 from .llama cimport llama_batch, llama_pos, llama_seq_id
@@ -16,4 +16,7 @@ cdef class Context:
     cdef int32_t forward(self, llama_batch batch) noexcept nogil
     cdef float* logits(self, int32_t i_row) noexcept nogil
     cdef int32_t trim(self, llama_seq_id seq, llama_pos n_keep) noexcept nogil
+    cdef uint8_t* save(self, llama_seq_id seq, size_t limit, size_t* n_bytes) noexcept nogil
+    cdef bint restore(self, llama_seq_id seq, const uint8_t* state,
+                      size_t n_bytes) noexcept nogil
     cdef int32_t share(self, llama_seq_id source, llama_seq_id seq, llama_pos n) noexcept nogil

@@ -13,6 +13,7 @@ code meaning                                             the memory afterwards
 ==== =================================================== ======================================
 """
 from libc.stdint cimport uintptr_t
+from libc.stdlib cimport free, malloc
 
 from .llama cimport LlamaC
 
@@ -68,6 +69,29 @@ cdef class Context:
             return n
         llama.memory_seq_rm(self.memory, seq, -1, -1)
         return 0
+
+    cdef uint8_t* save(self, llama_seq_id seq, size_t limit, size_t* n_bytes) noexcept nogil:
+        """A copy of a sequence's cells, owned by the caller; NULL if it is larger than `limit`."""
+        cdef LlamaC* llama = &self.library.c
+        cdef uint8_t* state
+        n_bytes[0] = llama.state_seq_get_size(self.ctx, seq)
+        if n_bytes[0] == 0 or n_bytes[0] > limit:
+            return NULL
+        state = <uint8_t*> malloc(n_bytes[0])
+        if state != NULL and llama.state_seq_get_data(
+                self.ctx, state, n_bytes[0], seq) != n_bytes[0]:
+            free(state)
+            return NULL
+        return state
+
+    cdef bint restore(self, llama_seq_id seq, const uint8_t* state,
+                      size_t n_bytes) noexcept nogil:
+        """Fill an empty sequence with what `save` copied; False, and empty, if that fails."""
+        cdef LlamaC* llama = &self.library.c
+        if llama.state_seq_set_data(self.ctx, state, n_bytes, seq) == n_bytes:
+            return True
+        llama.memory_seq_rm(self.memory, seq, -1, -1)
+        return False
 
     def positions(self, llama_seq_id seq):
         """The half-open range [p0, p1) of positions that a sequence holds; (0, 0) if none."""

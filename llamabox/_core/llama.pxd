@@ -3,7 +3,7 @@
 No llama.cpp header is compiled in and nothing is linked. `lib` fills the table at run time and
 checks each struct below against the ctypes mirror of the installed llama-cpp-python.
 """
-from libc.stdint cimport int8_t, int32_t, int64_t, uint32_t
+from libc.stdint cimport int8_t, int32_t, int64_t, uint8_t, uint32_t
 
 cdef extern from "<stdbool.h>" nogil:
     ctypedef bint c_bool "bool"
@@ -46,6 +46,11 @@ cdef struct LlamaC:
         void* mem, llama_seq_id src, llama_seq_id dst, llama_pos p0, llama_pos p1) noexcept nogil
     llama_pos (*memory_seq_pos_min)(void* mem, llama_seq_id seq) noexcept nogil
     llama_pos (*memory_seq_pos_max)(void* mem, llama_seq_id seq) noexcept nogil
+    size_t (*state_seq_get_size)(void* ctx, llama_seq_id seq) noexcept nogil
+    size_t (*state_seq_get_data)(
+        void* ctx, uint8_t* dst, size_t size, llama_seq_id seq) noexcept nogil
+    size_t (*state_seq_set_data)(
+        void* ctx, const uint8_t* src, size_t size, llama_seq_id seq) noexcept nogil
     void (*sampler_apply)(void* smpl, llama_token_data_array* cur_p) noexcept nogil
     void (*sampler_accept)(void* smpl, llama_token token) noexcept nogil
     int32_t (*vocab_n_tokens)(const void* vocab) noexcept nogil

@@ -1,6 +1,6 @@
 """The pool of cells: the books of the prefix tree and llama.cpp's memory, moved together."""
 from libc.stdio cimport fprintf, stderr
-from libc.stdlib cimport abort
+from libc.stdlib cimport abort, free
 
 from .prefix cimport SequenceC
 
@@ -10,12 +10,14 @@ cdef class Pool:
 
     :param context: its memory is empty, and belongs to the pool from now on.
     :param n_cells: `n_ctx` of the context at most.
+    :param n_spare_bytes: RAM for the cells of preempted requests.
     """
 
-    def __cinit__(self, Context context not None, int32_t n_cells):
+    def __cinit__(self, Context context not None, int32_t n_cells, size_t n_spare_bytes):
         self.context = context
         self.tree = PrefixTree(context.n_seq_max)
         self.n_cells = n_cells
+        self.n_spare_bytes = n_spare_bytes
 
     cdef MatchC find(self, const llama_token* tokens, int32_t n) noexcept nogil:
         """The longest prefix of `tokens` that any sequence holds, live or parked."""
@@ -58,6 +60,37 @@ cdef class Pool:
                 fail("out of memory")
         self.tree.start(i_sequence)
         return i_sequence
+
+    cdef void save(self, int32_t i_sequence, RequestC* request) noexcept nogil:
+        """Copy the cells of a request that is about to lose them, if there is RAM to spare."""
+        request.saved = self.context.save(i_sequence, self.n_spare_bytes, &request.n_saved_bytes)
+        if request.saved != NULL:
+            request.n_saved = self.length(i_sequence)
+            self.n_spare_bytes -= request.n_saved_bytes
+
+    cdef int32_t restore(self, RequestC* request) noexcept nogil:
+        """A live sequence with the saved cells, which are given up; -1 if there is no room."""
+        cdef int32_t i = self.tree.vacant()
+        if i < 0:
+            i = self.tree.oldest_parked()
+            self.evict(i)
+        self.make_room(request.n_saved)
+        if self.n_cells - self.tree.n_cells < request.n_saved or not self.context.restore(
+                i, request.saved, request.n_saved_bytes):
+            self.discard(request)
+            return -1
+        self.tree.start(i)
+        self.extend(i, request.tokens, request.n_saved)
+        self.discard(request)
+        return i
+
+    cdef void discard(self, RequestC* request) noexcept nogil:
+        """Give the saved cells of a request up."""
+        if request.saved != NULL:
+            free(request.saved)
+            self.n_spare_bytes += request.n_saved_bytes
+            request.saved = NULL
+        request.n_saved = 0
 
     cdef int32_t length(self, int32_t i_sequence) noexcept nogil:
         """Tokens that a sequence holds."""

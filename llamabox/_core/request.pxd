@@ -1,5 +1,5 @@
 from cpython.ref cimport PyObject
-from libc.stdint cimport int32_t, int64_t
+from libc.stdint cimport int32_t, int64_t, uint8_t
 
 from .llama cimport llama_token
 from .outbox cimport Outbox, OutboxC
@@ -26,6 +26,9 @@ cdef struct RequestC:
     int64_t arrival       # 1 for the first request, and so on
     int64_t rank          # the lower, the sooner it is served
     int64_t t_deadline    # nanoseconds of the monotonic clock; 0 has none
+    uint8_t* saved        # its cells while it is preempted, or NULL
+    size_t n_saved_bytes
+    int32_t n_saved       # tokens that they hold
     TextC text
     SamplerC* sampler
     OutboxC* outbox

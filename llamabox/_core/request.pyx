@@ -41,6 +41,7 @@ cdef class Request:
 
     def __dealloc__(self):
         text_free(&self.c.text)
+        free(self.c.saved)
         free(self.c.tokens)
 
     cdef int take_prompt(self, const int32_t[::1] prompt) except -1:

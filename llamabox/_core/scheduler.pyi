@@ -10,7 +10,13 @@ class Scheduler:
     vocab: Vocab
     batch: Batch
     def __init__(
-        self, context: Context, vocab: Vocab, n_slots: int, n_cells: int, target_ns: int = 0
+        self,
+        context: Context,
+        vocab: Vocab,
+        n_slots: int,
+        n_cells: int,
+        target_ns: int = 0,
+        n_spare_bytes: int = 0,
     ) -> None: ...
     @property
     def n_queued(self) -> int: ...

@@ -56,15 +56,16 @@ cdef class Scheduler:
     :param n_slots: requests that run at once, `n_seq_max` of the context at most.
     :param n_cells: cells that they share, `n_ctx` of the context at most.
     :param target_ns: see `Plan`.
+    :param n_spare_bytes: RAM in which preempted requests keep their cells.
     """
 
     def __cinit__(self, Context context not None, Vocab vocab not None, int32_t n_slots,
-                  int32_t n_cells, int64_t target_ns=0):
+                  int32_t n_cells, int64_t target_ns=0, size_t n_spare_bytes=0):
         inbox_init(&self.inbox)
         self.context = context
         self.vocab = vocab
         self.slots = Slots(n_slots)
-        self.pool = Pool(context, n_cells)
+        self.pool = Pool(context, n_cells, n_spare_bytes)
         self.plan = Plan(self.slots, context.n_batch, context.n_ubatch, target_ns)
         self.batch = Batch(context.n_batch)
         self.scratch = <llama_token_data*> calloc(
@@ -207,6 +208,13 @@ cdef class Scheduler:
         cdef SlotC* slot = &self.slots.slots[i_slot]
         cdef RequestC* request = slot.request
         cdef MatchC match = self.pool.find(request.tokens, request.n_tokens - 1)
+        if request.n_saved > match.n_tokens:
+            slot.i_sequence = self.pool.restore(request)
+            if slot.i_sequence >= 0:
+                request.n_past = self.pool.length(slot.i_sequence)
+                return
+            match = self.pool.find(request.tokens, request.n_tokens - 1)
+        self.pool.discard(request)
         self.follow(i_slot, match.n_tokens)
         if slot.i_leader >= 0:
             return
@@ -299,7 +307,10 @@ cdef class Scheduler:
 
     cdef void preempt(self, int32_t i_slot) noexcept nogil:
         """Park a live request's cells, which others may take, and queue it again."""
-        cdef RequestC* request = self.slots.slots[i_slot].request
+        cdef SlotC* slot = &self.slots.slots[i_slot]
+        cdef RequestC* request = slot.request
+        if slot.i_sequence >= 0 and request.n_past > 0:
+            self.pool.save(slot.i_sequence, request)
         self.leave(i_slot)
         request.n_branch = 0
         waiting_put(&self.waiting, request)
@@ -400,6 +411,7 @@ cdef class Scheduler:
 
     cdef void finish(self, RequestC* request, int32_t reason) noexcept nogil:
         """End a request: park its cells, release all of its text, say why."""
+        self.pool.discard(request)
         if request.i_slot >= 0:
             self.leave(request.i_slot)
         request.finish = reason

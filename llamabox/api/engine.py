@@ -96,6 +96,7 @@ class Engine:
                 self.params.n_parallel,
                 self.n_ctx,
                 round(self.params.target_itl * NS),
+                self.params.preempt_ram << 20,
             )
             undo.pop_all()
         self._deliveries: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, LoopDelivery]

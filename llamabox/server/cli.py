@@ -231,6 +231,13 @@ def _add_completion(group: FlagGroup) -> None:
         "(default: 0, four times a step without prompts)",
     )
     group.value(
+        "--preempt-ram",
+        dest="preempt_ram",
+        type=int,
+        metavar="MIB",
+        help="RAM in which requests keep their cells when others need the pool (default: 256)",
+    )
+    group.value(
         "-n",
         "--predict",
         "--n-predict",

@@ -15,7 +15,7 @@ import llamabox
 ROOT = Path(llamabox.__file__).parent
 SOURCES = sorted(p for p in ROOT.rglob("*") if p.suffix in {".py", ".pyx", ".pxd"})
 MAY_IMPORT = {
-    "server": {"server", "api", "errors", "params", "templates", "_version", ""},
+    "server": {"server", "api", "errors", "params", "samplers", "templates", "_version", ""},
     "api": {"api", "_core", "errors", "params", "templates", "_version"},
     "_core": {"_core", "errors", "params"},
     "errors": set(),

@@ -80,6 +80,7 @@ ENGINE: dict[str, tuple[list[Any], list[Any]]] = {
     "flash_attention": (["auto", "on", "off"], ["", "On", True, 1, None]),
     "n_queue": ([0, 1, 10_000], [-1, 1.5, "1", None]),
     "target_itl": ([0, 0.02], [-1, math.inf, math.nan, "1", None]),
+    "preempt_ram": ([0, 64], [-1, 1.5, "1", None]),
     "warmup": ([True, False], []),
 }
 TABLES = [(GenerationParams, GENERATION), (EngineParams, ENGINE)]

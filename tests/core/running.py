@@ -132,6 +132,7 @@ class Core:
         decoder: Decoder | None = None,
         flash_attention: bool = False,
         n_sequences: int = 0,
+        n_spare_bytes: int = 0,
     ) -> None:
         self.model = model
         self.n_parallel = n_parallel
@@ -147,7 +148,9 @@ class Core:
         self._decoder = decoder or Decoder()
         binding = decoder.binding if decoder else llama_cpp
         self.context = Context(Library(binding), self._address)
-        self.scheduler = Scheduler(self.context, model.vocab, n_parallel, self.n_cells)
+        self.scheduler = Scheduler(
+            self.context, model.vocab, n_parallel, self.n_cells, n_spare_bytes=n_spare_bytes
+        )
         self.outbox = Outbox()
         self.results: list[Result] = []
         self._thread = threading.Thread(target=self.scheduler.run)

@@ -87,3 +87,26 @@ def test_requests_are_admitted_in_their_order_of_arrival(tiny: LoadedModel) -> N
         core.wait()
         admitted = [result.request.times[1] for result in results]
         assert admitted == sorted(admitted)
+
+
+def test_saved_cells_come_back_without_computing_anything_again(tiny: LoadedModel) -> None:
+    rng = np.random.default_rng(23)
+    prompts = [tiny.random_prompt(rng, 20) for _ in range(16)]
+    with Core(tiny, n_ctx=4096, n_parallel=1) as core:
+        unpressed = outputs(core, prompts, together=False)
+    with Core(tiny, n_ctx=512, n_parallel=8, n_spare_bytes=64 << 20) as core:
+        pressed = outputs(core, prompts, together=True)
+        stats = core.stats()
+        core.checked_cells()
+    assert stats["n_preempted"] > 0
+    assert stats["n_prompt_tokens"] + stats["n_cached_tokens"] == 16 * 20
+    assert [result.tokens for result in pressed] == [result.tokens for result in unpressed]
+
+
+def test_too_little_ram_for_saved_cells_costs_only_time(tiny: LoadedModel) -> None:
+    rng = np.random.default_rng(24)
+    with Core(tiny, n_ctx=256, n_parallel=8, n_spare_bytes=20_000) as core:
+        results = [core.submit(tiny.random_prompt(rng, 20), 200, params=ENDLESS) for _ in range(12)]
+        core.wait()
+        assert core.stats()["n_preempted"] > 0
+        assert [result.request.n_output for result in results] == 12 * [200]

@@ -109,8 +109,9 @@ def test_flash_attention_can_be_chosen(argv: list[str], expected: str) -> None:
 
 
 def test_the_queue_and_latency_flags_reach_the_engine() -> None:
-    params = parse(["--queue-max", "5", "--target-itl", "20"]).config.engine_params
-    assert (params.n_queue, params.target_itl) == (5, 0.02)
+    argv = ["--queue-max", "5", "--target-itl", "20", "--preempt-ram", "8"]
+    params = parse(argv).config.engine_params
+    assert (params.n_queue, params.target_itl, params.preempt_ram) == (5, 0.02, 8)
 
 
 def test_long_names_take_underscores_and_equal_signs() -> None:
