@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gc
 import signal
 import subprocess
@@ -137,18 +138,25 @@ def test_an_unread_stream_does_not_hold_up_the_others(engine: Engine) -> None:
     unread.cancel()
 
 
-def run_script(code: str, path: Path, **options: object) -> subprocess.Popen[str]:
-    return subprocess.Popen(
+@contextlib.contextmanager
+def script(code: str, path: Path) -> Iterator[subprocess.Popen[str]]:
+    """A Python process that does not outlive the `with` block."""
+    process = subprocess.Popen(
         [sys.executable, "-c", code, str(path)],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        **options,
     )
+    with process:
+        try:
+            yield process
+        finally:
+            process.kill()
 
 
 RUNNING = """
-import sys, llamabox
+import signal, sys, llamabox
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a background job ignores it
 params = llamabox.EngineParams(n_ctx=200_000, n_threads=1, n_parallel=2)
 engine = llamabox.Engine(sys.argv[1], params)
 stream = engine.stream("hello", temperature=0, ignore_eos=True)
@@ -159,8 +167,8 @@ print("running", flush=True)
 
 @pytest.mark.parametrize("ending", ["", "sys.exit(0)", "other = engine.stream('x'); del engine"])
 def test_the_interpreter_exits_with_an_engine_running(tiny_path: Path, ending: str) -> None:
-    process = run_script(RUNNING + ending, tiny_path)
-    out, err = process.communicate(timeout=60)
+    with script(RUNNING + ending, tiny_path) as process:
+        out, err = process.communicate(timeout=60)
     assert (process.returncode, out, err) == (0, "running\n", "")
 
 
@@ -176,10 +184,10 @@ except KeyboardInterrupt:
     print("cancelled", flush=True)
 """
     )
-    process = run_script(code, tiny_path)
-    assert process.stdout is not None
-    assert process.stdout.readline() == "running\n"
-    time.sleep(0.05)
-    process.send_signal(signal.SIGINT)
-    out, err = process.communicate(timeout=60)
+    with script(code, tiny_path) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "running\n"
+        time.sleep(0.05)
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=60)
     assert (process.returncode, out, err) == (0, "cancelled\n", "")
