@@ -31,6 +31,9 @@ MAX_SEED = 2**32 - 2
 """Largest seed: ``LLAMA_DEFAULT_SEED``, one above it, means random."""
 MAX_DECAY = 0.99
 MAX_SAMPLERS = 32
+MAX_STOPS = 256
+MAX_STOP_LENGTH = 65_536
+"""Of all stop strings together, in characters."""
 MAX_BREAKERS = 64
 """Each costs DRY a pass over the vocabulary when the request starts."""
 
@@ -222,6 +225,11 @@ class GenerationParams:
         for name, low, high in FLOAT_RANGES:
             _check_float(self, name, low, high)
         _check_strings(self, "stop")
+        if len(self.stop) > MAX_STOPS or sum(map(len, self.stop)) > MAX_STOP_LENGTH:
+            raise InvalidRequest(
+                f"stop: more than {MAX_STOPS} strings or {MAX_STOP_LENGTH} characters",
+                param="stop",
+            )
         _check_strings(self, "dry_sequence_breakers")
         if len(self.dry_sequence_breakers) > MAX_BREAKERS:
             raise InvalidRequest(

@@ -139,7 +139,10 @@ class Builder:
         return self.vocab
 
     def check_infill(self) -> None:
-        """:raises InvalidRequest: it would have no token to end with, and abort the process."""
+        """:raises InvalidRequest: it could end with no token, or with one that a grammar refuses,
+        and llama.cpp would abort the process."""
+        if self.params.grammar:
+            raise InvalidRequest("samplers: infill goes with no grammar", param="samplers")
         vocab = self.needed_vocab()
         if self.binding.llama_vocab_eot(vocab) < 0 and self.binding.llama_vocab_eos(vocab) < 0:
             raise InvalidRequest("samplers: infill needs an end-of-text token", param="samplers")

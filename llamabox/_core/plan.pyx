@@ -55,7 +55,7 @@ cdef class Plan:
         if self.decode_ns == 0 or self.prefill_row_ns == 0:
             return self.n_ubatch
         spare_ns = (self.target_ns or STRETCH * self.decode_ns) - self.decode_ns
-        return max(<int32_t> MIN_BUDGET,
+        return max(min(<int32_t> MIN_BUDGET, self.n_ubatch),
                    <int32_t> min(<double> self.n_ubatch, spare_ns / self.prefill_row_ns))
 
     cdef void share_out(self, int32_t budget) noexcept nogil:

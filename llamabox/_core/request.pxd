@@ -18,7 +18,7 @@ cdef struct RequestC:
     int32_t n_limit       # known tokens at which it ends with FINISH_LENGTH
     int32_t n_cached      # prompt tokens that were in a slot already
     int32_t n_unreported  # output tokens of which no event tells yet
-    int32_t n_branch      # of its tokens, those that a live request is about to compute
+    int32_t n_branch      # of its tokens, those that other sequences hold or are about to
     int32_t i_slot        # -1 while it is queued
     int32_t i_row         # its output row in the current batch, or -1
     int32_t finish        # FinishC

@@ -168,6 +168,8 @@ cdef llama_token sampler_sample(SamplerC* sampler, LlamaC* llama, float* logits,
     token = choose(sampler, llama, prune(sampler, logits, n_vocab, scratch), scratch)
     if token >= 0 and sampler.grammar != NULL and not fits_grammar(sampler, llama, token):
         token = choose_fitting(sampler, llama, logits, n_vocab, scratch)
+        if token >= 0 and not fits_grammar(sampler, llama, token):
+            token = -1
     while sampler.n_edits > 0:
         sampler.n_edits -= 1
         logits[sampler.edits[sampler.n_edits].token] = sampler.edits[sampler.n_edits].logit

@@ -28,6 +28,7 @@ cdef class Scheduler:
     cdef llama_token_data* scratch    # [max(n_vocab, n_ctx)]
     cdef int64_t n_arrived
     cdef int32_t n_prompt_rows        # of the current batch
+    cdef int64_t t_scan               # nanoseconds; when the queue is searched next
     cdef int64_t refused              # the `arrival` of the request that had no room
     cdef int64_t refused_at           # and `slots.n_changes` then
 
@@ -56,5 +57,6 @@ cdef class Scheduler:
     cdef void report(self, RequestC* request, int32_t n_bytes) noexcept nogil
     cdef void finish(self, RequestC* request, int32_t reason) noexcept nogil
     cdef void publish(self) noexcept nogil
+    cdef void set_gauges(self) noexcept nogil
     cdef void finish_all(self) noexcept nogil
     cdef void check(self) noexcept nogil

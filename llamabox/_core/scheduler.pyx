@@ -47,6 +47,9 @@ from .waiting cimport waiting_put, waiting_take, waiting_take_ended
 # Tokens of a common prefix that make it worth waiting for the request that is computing it.
 cdef int32_t MIN_BRANCH = 32
 
+# Nanoseconds between two searches of the queue for requests that are cancelled or late.
+cdef int64_t SCAN_NS = 5_000_000
+
 
 cdef class Scheduler:
     """Continuous batching over the slots of one context.
@@ -105,8 +108,9 @@ cdef class Scheduler:
 
     @property
     def n_queued(self):
-        """Requests that have no slot: in the inbox, or in the queue."""
-        return inbox_count(&self.inbox) + self.waiting.n
+        """Requests that arrived and have no slot, beyond those that idle slots will take."""
+        cdef int32_t n_idle = self.slots.n_slots - self.slots.n_live
+        return max(0, inbox_count(&self.inbox) + self.waiting.n - n_idle)
 
     def sequence_lengths(self):
         """Tokens that each sequence holds by the books; of an idle scheduler."""
@@ -146,6 +150,7 @@ cdef class Scheduler:
         self.join_leaders()
         self.admit()
         self.choose_rows()
+        self.set_gauges()
         if self.batch.c.n_tokens > 0 and self.forward():
             self.settle(t_start)
         self.publish()
@@ -153,12 +158,17 @@ cdef class Scheduler:
             self.check()
 
     cdef void end_early(self, int64_t now) noexcept nogil:
-        """End what is cancelled or late, queued or live."""
+        """End what is cancelled or late: live requests at each step, queued ones now and then."""
         cdef int32_t i, reason
-        cdef RequestC* request = waiting_take_ended(&self.waiting, now)
-        while request != NULL:
-            self.finish(request, ended_early(request, now))
+        cdef RequestC* following
+        cdef RequestC* request = NULL
+        if now >= self.t_scan:
+            self.t_scan = now + SCAN_NS
             request = waiting_take_ended(&self.waiting, now)
+        while request != NULL:
+            following = request.next
+            self.finish(request, ended_early(request, now))
+            request = following
         for i in range(self.slots.n_slots):
             request = self.slots.slots[i].request
             reason = ended_early(request, now) if request != NULL else <int> FINISH_NONE
@@ -219,7 +229,7 @@ cdef class Scheduler:
         if slot.i_leader >= 0:
             return
         slot.i_sequence = self.pool.attach(match)
-        request.n_past = self.pool.length(slot.i_sequence)
+        request.n_past = request.n_branch = self.pool.length(slot.i_sequence)
         self.mark_started(request)
 
     cdef void follow(self, int32_t i_slot, int32_t n_match) noexcept nogil:
@@ -324,13 +334,16 @@ cdef class Scheduler:
         return code == 0
 
     cdef void recover(self, int32_t code) noexcept nogil:
-        """No room: free what can be spared and try again. Else the batch's requests fail."""
+        """No room: free what can be spared and try again, without the queue's first until some
+        slot changes hands. Else the batch's requests fail."""
         cdef int32_t i
         cdef SlotC* slot
         if code == 1 and self.pool.evict_parked():
             return
         if code == 1 and self.slots.n_live > 1:
             self.preempt(self.slots.last_ranked())
+            self.refused = self.waiting.first.arrival
+            self.refused_at = self.slots.n_changes
             return
         for i in range(self.slots.n_slots):
             slot = &self.slots.slots[i]
@@ -367,14 +380,17 @@ cdef class Scheduler:
         self.counters.decode_ns += elapsed - prefill_ns
 
     cdef void extend(self, RequestC* request, int64_t now) noexcept nogil:
-        """Sample the request's next token, and end the request if that is its last."""
+        """Sample the request's next token, and end the request if that is its last.
+
+        A grammar that allows no token has come to its end.
+        """
         cdef llama_token token = sampler_sample(
             request.sampler, &self.context.library.c, self.context.logits(request.i_row),
             self.vocab.c.n_tokens, request.tokens, request.n_tokens, self.scratch)
         cdef int32_t* offsets = self.vocab.c.offsets
         cdef int32_t n_ready
         if token < 0:
-            self.finish(request, FINISH_ERROR)
+            self.finish(request, FINISH_ERROR if request.sampler.grammar == NULL else FINISH_EOG)
             return
         request.tokens[request.n_tokens] = token
         request.n_tokens += 1
@@ -427,9 +443,7 @@ cdef class Scheduler:
         cdef EventC* event
         cdef OutboxC* outbox
         cdef int32_t i, j
-        self.counters.n_running = self.slots.n_live
-        self.counters.n_waiting = self.waiting.n
-        self.counters.n_cells_used = <int> self.pool.tree.n_cells
+        self.set_gauges()
         for i in range(events.n_events):
             if events.events[i].request == NULL:
                 continue
@@ -446,6 +460,11 @@ cdef class Scheduler:
             self.counters.n_wakeups += outbox_notify(outbox)
             pthread_mutex_unlock(&outbox.mutex)
         events.n_events = events.n_text = 0
+
+    cdef void set_gauges(self) noexcept nogil:
+        self.counters.n_running = self.slots.n_live
+        self.counters.n_waiting = self.waiting.n
+        self.counters.n_cells_used = <int> self.pool.tree.n_cells
 
     cdef void finish_all(self) noexcept nogil:
         """Cancel every request that is left, with those that came in before the inbox closed."""

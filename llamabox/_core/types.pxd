@@ -7,5 +7,5 @@ cdef enum FinishC:
     FINISH_LENGTH = 3     # n_predict, or the end of the context
     FINISH_CANCELLED = 4
     FINISH_DEADLINE = 5   # its time was up
-    FINISH_ERROR = 6      # llama.cpp failed on a batch that held the request
+    FINISH_ERROR = 6      # llama.cpp failed on its batch, or left no token to sample
     N_FINISH = 7

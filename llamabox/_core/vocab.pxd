@@ -16,4 +16,5 @@ cdef struct VocabC:
 cdef class Vocab:
     cdef VocabC c
     cdef readonly object owner
+    cdef readonly tuple end_of_generation    # ids of the tokens that end a generation
     cdef int build(self, Library library, void* vocab, bint special) except -1

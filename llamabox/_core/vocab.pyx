@@ -15,6 +15,7 @@ cdef class Vocab:
     def __cinit__(self, Library library, uintptr_t address, *, owner=None, bint special=False):
         self.owner = owner
         self.build(library, <void*> address, special)
+        self.end_of_generation = tuple([t for t in range(self.c.n_tokens) if self.c.is_eog[t]])
 
     def __dealloc__(self):
         free(self.c.pieces)
@@ -59,11 +60,6 @@ cdef class Vocab:
     def longest_text(self):
         """Bytes of the longest token, control tokens included."""
         return self.c.longest_text
-
-    @property
-    def end_of_generation(self):
-        """The tokens that end a generation, as a tuple of ids."""
-        return tuple([t for t in range(self.c.n_tokens) if self.c.is_eog[t]])
 
     def piece(self, int32_t token):
         """The bytes of one token; :raises IndexError: there is no such token."""

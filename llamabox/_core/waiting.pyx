@@ -26,15 +26,21 @@ cdef RequestC* waiting_take(WaitingC* waiting) noexcept nogil:
 
 
 cdef RequestC* waiting_take_ended(WaitingC* waiting, int64_t now) noexcept nogil:
-    """Remove and return the first request that is cancelled or late, or NULL."""
+    """Remove the requests that are cancelled or late; returns them linked by `next`, or NULL."""
+    cdef RequestC* ended = NULL
     cdef RequestC* before = NULL
     cdef RequestC* request = waiting.first
+    cdef RequestC* following
     while request != NULL:
+        following = request.next
         if ended_early(request, now):
-            return take_after(waiting, before)
-        before = request
-        request = request.next
-    return NULL
+            take_after(waiting, before)
+            request.next = ended
+            ended = request
+        else:
+            before = request
+        request = following
+    return ended
 
 
 cdef RequestC* next_of(WaitingC* waiting, RequestC* before) noexcept nogil:

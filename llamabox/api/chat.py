@@ -59,8 +59,8 @@ class ChatTemplate:
         """
         check_messages(messages)
         context = {
-            **self._specials,
             **(variables or {}),
+            **self._specials,
             "messages": [dict(message) for message in messages],
             "tools": [dict(tool) for tool in tools] if tools else None,
             "add_generation_prompt": add_generation_prompt,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import dataclasses
+import math
 import os
 import secrets
 import threading
@@ -13,6 +14,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import llama_cpp
+import numpy as np
 
 from .._core.outbox import Outbox
 from .._core.request import Request
@@ -104,6 +106,8 @@ class Engine:
         self._orphans = Orphans()
         self._gate = Gate()
         self._lock = threading.Lock()
+        self._closing = threading.Lock()
+        self._pid = os.getpid()
         thread = threading.Thread(target=self._scheduler.run, name="llamabox-step", daemon=True)
         thread.start()
         self._shut_down = weakref.finalize(
@@ -238,7 +242,8 @@ class Engine:
 
         Streams end with `FinishReason.CANCELLED`. Closing twice is fine.
         """
-        self._shut_down()
+        with self._closing:
+            self._shut_down()
 
     def __enter__(self) -> Engine:
         return self
@@ -258,7 +263,7 @@ class Engine:
             n_limit=n_limit,
             stops=[stop.encode() for stop in params.stop],
             priority_ns=params.priority * PRIORITY_NS,
-            deadline_ns=round(params.deadline * NS),
+            deadline_ns=math.ceil(params.deadline * NS),
             sampler=self._sampler(params),
             vocab=self.model.vocab,
             outbox=outbox,
@@ -276,6 +281,8 @@ class Engine:
             )
 
     def _submit(self, request: Request) -> None:
+        if os.getpid() != self._pid:
+            raise EngineClosed("the engine belongs to another process")
         self._orphans.sweep()
         if 0 < self.params.n_queue <= self._scheduler.n_queued:
             raise EngineOverloaded(f"{self.params.n_queue} requests are waiting already")
@@ -288,6 +295,8 @@ class Engine:
         if isinstance(prompt, str):
             with self._gate.passed():
                 return self._text_prompt(prompt)
+        if not isinstance(prompt, (Sequence, np.ndarray)):
+            raise InvalidRequest("the prompt is no text, no tokens and no messages", param="prompt")
         if len(prompt) > 0 and isinstance(prompt[0], Mapping):
             return self._chat_prompt(prompt)  # type: ignore[arg-type]
         self._check_length(len(prompt))

@@ -21,6 +21,14 @@ LOG_LEVEL_ERROR = 4
 """``GGML_LOG_LEVEL_ERROR``."""
 
 _log_lock = threading.RLock()
+_captured: list[str] = []
+
+
+@llama_cpp.llama_log_callback  # type: ignore[untyped-decorator]
+def _collect(level: int, text: bytes, _: object) -> None:
+    """The process's log callback meanwhile; it outlives any thread that is inside it."""
+    if level == LOG_LEVEL_ERROR:
+        _captured.append(text.decode("utf-8", "replace").strip())
 
 
 @contextlib.contextmanager
@@ -29,18 +37,12 @@ def captured_errors() -> Iterator[list[str]]:
 
     llama.cpp has one log callback for the process; it is put back afterwards.
     """
-    lines: list[str] = []
-
-    @llama_cpp.llama_log_callback  # type: ignore[untyped-decorator]
-    def collect(level: int, text: bytes, _: object) -> None:
-        if level == LOG_LEVEL_ERROR:
-            lines.append(text.decode("utf-8", "replace").strip())
-
     callback, data = llama_cpp.llama_log_callback(), ctypes.c_void_p()
     with _log_lock:
+        _captured.clear()
         llama_cpp.llama_log_get(ctypes.byref(callback), ctypes.byref(data))
-        llama_cpp.llama_log_set(collect, None)
+        llama_cpp.llama_log_set(_collect, None)
         try:
-            yield lines
+            yield _captured
         finally:
             llama_cpp.llama_log_set(callback, data)

@@ -70,7 +70,7 @@ class Generation:
         """
         if self._finish >= len(FINISH_REASONS):
             self._exhausted = True
-            raise GenerationError("llama.cpp failed to compute this request")
+            raise GenerationError("llama.cpp failed on this request, or left no token to sample")
         text = self._ready.decode("utf-8", "replace")
         chunk = Chunk(text, self._n_ready, FINISH_REASONS[self._finish])
         self._texts.append(text)
@@ -80,6 +80,11 @@ class Generation:
             self._exhausted = True
             self.result = self._completion(chunk.finish_reason)
         return chunk
+
+    def _whole(self) -> Completion:
+        if self.result is None:
+            raise GenerationError("the generation failed")
+        return self.result
 
     def _completion(self, finish_reason: FinishReason) -> Completion:
         request = self.request
@@ -102,7 +107,9 @@ class Orphans:
         self._outboxes: list[Outbox] = []
 
     def adopt(self, outbox: Outbox) -> None:
-        self._outboxes.append(outbox)
+        outbox.drain()
+        if outbox.n_open:
+            self._outboxes.append(outbox)
 
     def sweep(self) -> None:
         """Drain them all, and let go of those that no request writes to any more."""
@@ -138,15 +145,17 @@ class Stream(Generation, Iterator[Chunk]):
         return self.take_chunk()
 
     def completion(self) -> Completion:
-        """Wait for the end and return all of it; a wait that is interrupted cancels."""
+        """Wait for the end and return all of it; a wait that is interrupted cancels.
+
+        :raises GenerationError: llama.cpp failed, or did before.
+        """
         try:
             for _ in self:
                 pass
         except BaseException:
             self.cancel()
             raise
-        assert self.result is not None
-        return self.result
+        return self._whole()
 
     def close(self) -> None:
         self.cancel()
@@ -178,20 +187,24 @@ class AsyncStream(Generation, AsyncIterator[Chunk]):
         if self._exhausted:
             raise StopAsyncIteration
         while not self.has_chunk:
+            if self._waiter is not None and not self._waiter.done():
+                raise RuntimeError("another task waits for this stream already")
             self._waiter = self._loop.create_future()
             await self._waiter
         return self.take_chunk()
 
     async def completion(self) -> Completion:
-        """Wait for the end and return all of it; a task that is cancelled meanwhile cancels."""
+        """Wait for the end and return all of it; a task that is cancelled meanwhile cancels.
+
+        :raises GenerationError: llama.cpp failed, or did before.
+        """
         try:
             async for _ in self:
                 pass
         except BaseException:
             self.cancel()
             raise
-        assert self.result is not None
-        return self.result
+        return self._whole()
 
     async def aclose(self) -> None:
         self.cancel()

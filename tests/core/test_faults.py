@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 
-from tests.core.faults import Failing
+from tests.core.faults import Decoder, Failing, rows_of
 from tests.core.running import ERROR, GREEDY, LENGTH, Core, LoadedModel
 
 ENDLESS = GREEDY.replace(ignore_eos=True)
@@ -103,3 +105,26 @@ def test_random_failures_leave_the_books_right(tiny: LoadedModel, code: int) -> 
         assert all(result.finish in (LENGTH, ERROR) for result in core.results)
         assert core.checked_cells() == stats["n_cells_used"]
         assert sum(stats["n_requests"].values()) == 40
+
+
+class TooFull(Decoder):
+    """Says that there is no room, as long as a batch is of more than one sequence."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.n_calls = 0
+
+    def decode(self, context: int, batch: Any) -> int:
+        self.n_calls += 1
+        if len({sequence for _, _, sequence, _ in rows_of(batch)}) > 1:
+            return 1
+        return super().decode(context, batch)
+
+
+def test_a_memory_that_never_holds_two_serves_one_after_the_other(tiny: LoadedModel) -> None:
+    decoder = TooFull()
+    with Core(tiny, n_parallel=2, decoder=decoder) as core:
+        both = [core.submit([i, 2, 3], 20, params=ENDLESS) for i in range(2)]
+        core.wait()
+    assert [result.finish for result in both] == [LENGTH, LENGTH]
+    assert decoder.n_calls < 100
