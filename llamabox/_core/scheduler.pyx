@@ -47,7 +47,8 @@ from .waiting cimport waiting_put, waiting_take, waiting_take_ended
 # Tokens of a common prefix that make it worth waiting for the request that is computing it.
 cdef int32_t MIN_BRANCH = 32
 
-# Nanoseconds between two searches of the queue for requests that are cancelled or late.
+# A longer queue is searched for requests that are cancelled or late only so often, in nanoseconds.
+cdef int SHORT_QUEUE = 256
 cdef int64_t SCAN_NS = 5_000_000
 
 
@@ -158,11 +159,11 @@ cdef class Scheduler:
             self.check()
 
     cdef void end_early(self, int64_t now) noexcept nogil:
-        """End what is cancelled or late: live requests at each step, queued ones now and then."""
+        """End what is cancelled or late, queued or live."""
         cdef int32_t i, reason
         cdef RequestC* following
         cdef RequestC* request = NULL
-        if now >= self.t_scan:
+        if self.waiting.n <= SHORT_QUEUE or now >= self.t_scan:
             self.t_scan = now + SCAN_NS
             request = waiting_take_ended(&self.waiting, now)
         while request != NULL:
