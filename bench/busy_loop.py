@@ -1,18 +1,22 @@
 """Steps per second while Python code keeps the event loop, and the GIL, to itself.
 
 A few long streams run in one event loop. Windows of 200 ms in which the loop has nothing to do but
-deliver, and windows in which it is inside one pure-Python computation, are taken in the order A B
-B A, with the engine's own step counter read at their edges. Contexts grow meanwhile, which that
-order cancels; every four windows have fresh streams.
+deliver, windows in which it is inside one pure-Python computation, and windows in which another
+process computes the same are taken in the order A B C C B A, with the engine's own step counter
+read at their edges. Contexts grow meanwhile, which that order cancels; every six windows have fresh
+streams. The other process shares no GIL with the engine: what it costs is the machine's doing.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import dataclasses
 import statistics
+import subprocess
+import sys
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 
 from llamabox import AsyncStream, Engine, EngineParams, GenerationParams
 
@@ -29,9 +33,17 @@ STEP_THREAD = "llamabox-step"
 
 ABOUT = """\
 4 streams of the packaged model in one event loop, `-t 1`. Steps per second of the step thread
-while the loop is inside pure-Python work for 200 ms without a pause ("llamabox" below), against
-200 ms in which it only delivers. Read from the engine's step counter; one run is two windows of
-each kind in the order A B B A."""
+while the loop is inside pure-Python work for 200 ms without a pause, and while another process does
+that work and the loop only delivers ("llamabox" below), against 200 ms in which nobody does it.
+Read from the engine's step counter; one run is two windows of each kind in the order A B C C B A."""
+
+BUSY_CODE = """
+print(flush=True)
+value = 1
+while True:
+    for _ in range(1000):
+        value = (value * 1_103_515_245 + 12_345) & 0x7FFFFFFF
+"""
 
 Window = Callable[[float], Awaitable[None]]
 
@@ -45,19 +57,22 @@ def run(settings: Settings) -> Result:
         clock = ThreadClock(STEP_THREAD)
         groups = [loop.run_until_complete(_group(engine, clock, seconds)) for _ in range(n_groups)]
         stats = engine.stats()
-    comparison = Comparison(
-        case="busy event loop",
-        unit="steps/s",
-        peer_name="idle event loop",
-        ours=tuple(_mean_rate(busy) for busy, _ in groups),
-        peers=tuple(_mean_rate(idle) for _, idle in groups),
+    comparisons = tuple(
+        Comparison(
+            case=case,
+            unit="steps/s",
+            peer_name="idle event loop",
+            ours=tuple(_mean_rate(group[i]) for group in groups),
+            peers=tuple(_mean_rate(group[0]) for group in groups),
+        )
+        for i, case in ((1, "busy event loop"), (2, "idle event loop, another process busy"))
     )
     wakeups = stats.n_wakeups / stats.n_steps
     figures = [Figure(case="wake-ups of the event loop per step", value=wakeups, unit="")]
     if clock.is_known:
-        figures += _thread_figures([window for busy, _ in groups for window in busy])
+        figures += _thread_figures([window for group in groups for window in group[1]])
     return Result(
-        title="Busy event loop", about=ABOUT, comparisons=(comparison,), figures=tuple(figures)
+        title="Busy event loop", about=ABOUT, comparisons=comparisons, figures=tuple(figures)
     )
 
 
@@ -95,25 +110,34 @@ def _thread_figures(windows: list[_Measured]) -> list[Figure]:
     ]
 
 
-async def _group(
-    engine: Engine, clock: ThreadClock, seconds: float
-) -> tuple[list[_Measured], list[_Measured]]:
-    """Busy and idle windows, two of each, on the same streams."""
+async def _group(engine: Engine, clock: ThreadClock, seconds: float) -> list[list[_Measured]]:
+    """Idle and busy windows, and some beside a busy process, two of each, on the same streams."""
     endless = GenerationParams(temperature=0.0, ignore_eos=True)
     streams = [await engine.astream("Once upon a time", endless) for _ in range(N_STREAMS)]
     readers = [asyncio.ensure_future(_read(stream)) for stream in streams]
-    busy: list[_Measured] = []
-    idle: list[_Measured] = []
-    a, b = (asyncio.sleep, idle), (_be_busy, busy)
-    for window, measured in (a, b, b, a):
-        await asyncio.sleep(SETTLE_SECONDS)
-        measured.append(await _measure(engine, clock, window, seconds))
+    measured: list[list[_Measured]] = [[], [], []]
+    windows: tuple[Window, ...] = (asyncio.sleep, _be_busy, asyncio.sleep)
+    for i in (0, 1, 2, 2, 1, 0):
+        with _busy_process() if i == 2 else contextlib.nullcontext():
+            await asyncio.sleep(SETTLE_SECONDS)
+            measured[i].append(await _measure(engine, clock, windows[i], seconds))
     if any(reader.done() for reader in readers):
         raise RuntimeError("a stream ended inside a window; the pool is too small")
     for stream in streams:
         stream.cancel()
     await asyncio.gather(*readers)
-    return busy, idle
+    return measured
+
+
+@contextlib.contextmanager
+def _busy_process() -> Iterator[None]:
+    """Another process that computes what `_be_busy` does, from the beginning to the end."""
+    process = subprocess.Popen([sys.executable, "-c", BUSY_CODE], stdout=subprocess.PIPE)
+    assert process.stdout is not None
+    with process:
+        process.stdout.readline()
+        yield
+        process.kill()
 
 
 async def _measure(engine: Engine, clock: ThreadClock, window: Window, seconds: float) -> _Measured:

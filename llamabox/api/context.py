@@ -8,13 +8,10 @@ import llama_cpp
 
 from .._core.context import Context
 from ..errors import ModelLoadError
-from ..params import FLASH_ATTENTION, MAX_SEQUENCES, EngineParams
+from ..params import FLASH_ATTENTION, EngineParams
 from .library import LIBRARY, captured_errors
 from .model import Model
 from .system import default_threads
-
-N_PARKED = 16
-"""Sequences beside those of live requests, at the least."""
 
 
 class OwnedContext:
@@ -26,7 +23,7 @@ class OwnedContext:
 
     def __init__(self, model: Model, params: EngineParams) -> None:
         with captured_errors() as errors:
-            self.address = llama_cpp.llama_init_from_model(model.address, _c_params(model, params))
+            self.address = llama_cpp.llama_init_from_model(model.address, _c_params(params))
         if not self.address:
             reason = "; ".join(errors) or "llama.cpp gives no reason"
             raise ModelLoadError(f"{model.path}: no context of {params.n_ctx} cells: {reason}")
@@ -53,25 +50,13 @@ class OwnedContext:
         self.address = 0
 
 
-def n_sequences(model: Model, params: EngineParams) -> int:
-    """Sequences of a context: those of live requests, and more on which prefixes are parked.
-
-    In a KV pool a sequence costs nothing but its cells. A recurrent state costs its full size.
-    """
-    if llama_cpp.llama_model_is_recurrent(model.address) or llama_cpp.llama_model_is_hybrid(
-        model.address
-    ):
-        return params.n_parallel
-    return min(MAX_SEQUENCES, max(2 * params.n_parallel, params.n_parallel + N_PARKED))
-
-
-def _c_params(model: Model, params: EngineParams) -> llama_cpp.llama_context_params:
+def _c_params(params: EngineParams) -> llama_cpp.llama_context_params:
     n_threads = params.n_threads or default_threads()
     c_params = llama_cpp.llama_context_default_params()
     c_params.n_ctx = params.n_ctx
     c_params.n_batch = max(params.n_batch, params.n_parallel)
     c_params.n_ubatch = min(params.n_ubatch, c_params.n_batch)
-    c_params.n_seq_max = n_sequences(model, params)
+    c_params.n_seq_max = params.n_parallel
     c_params.n_outputs_max = c_params.n_seq_max
     c_params.n_threads = n_threads
     c_params.n_threads_batch = params.n_threads_batch or n_threads
