@@ -35,7 +35,7 @@ ABOUT = """\
 4 streams of the packaged model in one event loop, `-t 1`. Steps per second of the step thread
 while the loop is inside pure-Python work for 200 ms without a pause, and while another process does
 that work and the loop only delivers ("llamabox" below), against 200 ms in which nobody does it.
-Read from the engine's step counter; one run is two windows of each kind in the order A B C C B A."""
+Read from the engine's step counter; a run is two windows of each kind, in the order A B C C B A."""
 
 BUSY_CODE = """
 print(flush=True)
