@@ -99,7 +99,8 @@ class EngineStats:
     :param n_running: requests that have a slot.
     :param n_waiting: requests in the queue.
     :param n_steps: forwards.
-    :param n_wakeups: notifications of an event loop or thread, one per step at most for each.
+    :param n_wakeups: notifications of an event loop or thread: for each one per step at most, and
+        one more if a step begins with ending what was cancelled.
     :param n_prompt_tokens: prompt tokens computed.
     :param n_cached_tokens: prompt tokens reused.
     :param n_output_tokens: tokens sampled.

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import random
 import re
 import struct
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -159,3 +161,27 @@ except llamabox.ModelLoadError as error:
     )
     assert (run.returncode, run.stderr) == (0, "")
     assert run.stdout.startswith(f"{tiny_path}: no context of 4194304 cells")
+
+
+def test_two_failing_loads_each_get_their_own_reason(tmp_path: Path) -> None:
+    """llama.cpp has one log for the process."""
+    paths = [tmp_path / f"cut-{i}.gguf" for i in range(2)]
+    whole = llamabox.packaged_model().read_bytes()
+    for path in paths:
+        path.write_bytes(whole[: len(whole) // 2])
+
+    def reason(path: Path) -> str:
+        with pytest.raises(ModelLoadError) as refusal:
+            Model.load(path)
+        return str(refusal.value)
+
+    with ThreadPoolExecutor(2) as pool:
+        for path, text in zip(paths * 20, pool.map(reason, paths * 20), strict=True):
+            assert str(path) in text
+            assert "corrupted" in text or "not within" in text
+
+
+def test_llamas_own_log_is_debug_output(caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.DEBUG, "llamabox.llama"):
+        Model.load().close()
+    assert any("general.architecture" in record.message for record in caplog.records)
