@@ -1,5 +1,6 @@
 from libc.stdint cimport int32_t, int64_t
 
+from .llama cimport llama_token
 from .request cimport RequestC
 
 
@@ -10,6 +11,7 @@ cdef struct SlotC:
     int64_t leader        # and its request's `arrival`
     int32_t n_planned     # rows that the current batch adds
     int32_t n_passed      # steps in which it got no rows
+    llama_token token     # what its output row gave in this step; -1: nothing that may be
 
 
 cdef class Slots:
