@@ -7,5 +7,9 @@ class Context:
     n_batch: int
     n_ubatch: int
     n_seq_max: int
-    def __init__(self, library: Library, address: int, *, owner: object = None) -> None: ...
+    kind: int
+    is_recurrent: bool
+    def __init__(
+        self, library: Library, address: int, *, owner: object = None, swa_full: bool = False
+    ) -> None: ...
     def positions(self, seq: int) -> tuple[int, int]: ...

@@ -15,6 +15,8 @@ cdef class Request:
     :param stops: stop strings, encoded.
     :param priority_ns: nanoseconds by which it counts as older than it is.
     :param deadline_ns: nanoseconds after its submission at which it ends; 0 for never.
+    :param key: what else the cells of its tokens depend on, such as adapters; only requests of the
+        same key share a prefix.
     :param sampler: its own; kept alive.
     :param vocab: kept alive.
     :param outbox: where its events go; kept alive.
@@ -22,7 +24,7 @@ cdef class Request:
     """
 
     def __cinit__(self, const int32_t[::1] prompt, *, int32_t n_limit, stops=(),
-                  int64_t priority_ns=0, int64_t deadline_ns=0,
+                  int64_t priority_ns=0, int64_t deadline_ns=0, int64_t key=0,
                   Sampler sampler not None, Vocab vocab not None, Outbox outbox not None,
                   consumer=None):
         self.vocab = vocab
@@ -35,6 +37,7 @@ cdef class Request:
         self.c.sampler = &sampler.c
         self.c.outbox = &outbox.c
         self.c.n_limit = n_limit
+        self.c.key = key
         self.c.i_slot = self.c.i_row = -1
         self.take_prompt(prompt)
         self.take_stops(stops)

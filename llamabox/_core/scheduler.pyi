@@ -17,6 +17,9 @@ class Scheduler:
         n_cells: int,
         target_ns: int = 0,
         n_spare_bytes: int = 0,
+        n_checkpoints: int = 0,
+        n_checkpoint_bytes: int = 0,
+        checkpoint_step: int = 8192,
     ) -> None: ...
     @property
     def n_queued(self) -> int: ...

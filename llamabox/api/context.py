@@ -30,7 +30,7 @@ class OwnedContext:
         if not llama_cpp.llama_get_memory(self.address):
             self.close()
             raise ModelLoadError(f"{model.path}: the model does not generate text")
-        self.core = Context(LIBRARY, self.address, owner=model)
+        self.core = Context(LIBRARY, self.address, owner=model, swa_full=params.swa_full)
 
     def warm_up(self) -> None:
         """Run one forward and forget it, so that no request pays for first-time work."""
@@ -61,6 +61,7 @@ def _c_params(params: EngineParams) -> llama_cpp.llama_context_params:
     c_params.n_threads = n_threads
     c_params.n_threads_batch = params.n_threads_batch or n_threads
     c_params.kv_unified = True
+    c_params.swa_full = params.swa_full
     c_params.flash_attn_type = FLASH_ATTENTION.index(params.flash_attention) - 1
     c_params.no_perf = True
     return c_params

@@ -194,6 +194,39 @@ def _add_model(group: FlagGroup) -> None:
     )
 
 
+def _add_checkpoints(group: FlagGroup) -> None:
+    group.add(
+        "--swa-full",
+        dest="swa_full",
+        action="store_true",
+        help="Keep all cells of sliding windows (default: disabled)",
+    )
+    group.value(
+        "--checkpoint-ram",
+        dest="checkpoint_ram",
+        type=int,
+        metavar="MIB",
+        help="RAM for checkpoints of recurrent states and sliding windows (default: 256)",
+    )
+    group.value(
+        "-ctxcp",
+        "--ctx-checkpoints",
+        "--swa-checkpoints",
+        dest="ctx_checkpoints",
+        type=int,
+        metavar="N",
+        help="Such checkpoints per session at most (default: 32)",
+    )
+    group.value(
+        "-cms",
+        "--checkpoint-min-step",
+        dest="checkpoint_min_step",
+        type=int,
+        metavar="N",
+        help="Tokens of a long prompt between two checkpoints (default: 8192)",
+    )
+
+
 def _add_completion(group: FlagGroup) -> None:
     sizes = (
         ("-c", "--ctx-size", "n_ctx", "Cells that all sessions share (default: 4096, 0 = model's)"),
@@ -237,6 +270,7 @@ def _add_completion(group: FlagGroup) -> None:
         metavar="MIB",
         help="RAM in which requests keep their cells when others need the pool (default: 256)",
     )
+    _add_checkpoints(group)
     group.value(
         "-n",
         "--predict",

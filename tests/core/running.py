@@ -72,6 +72,7 @@ class LoadedModel:
         *,
         flash_attention: bool = False,
         n_sequences: int = 0,
+        swa_full: bool = False,
     ) -> int:
         """A context of one thread.
 
@@ -85,6 +86,7 @@ class LoadedModel:
         params.n_seq_max = params.n_outputs_max = n_sequences or n_parallel
         params.n_threads = params.n_threads_batch = 1
         params.kv_unified = True
+        params.swa_full = swa_full
         params.no_perf = True
         params.flash_attn_type = int(flash_attention)
         address: int = llama_cpp.llama_init_from_model(self.address, params)
@@ -133,6 +135,10 @@ class Core:
         flash_attention: bool = False,
         n_sequences: int = 0,
         n_spare_bytes: int = 0,
+        n_checkpoints: int = 64,
+        n_checkpoint_bytes: int = 64 << 20,
+        checkpoint_step: int = 8192,
+        swa_full: bool = False,
     ) -> None:
         self.model = model
         self.n_parallel = n_parallel
@@ -144,12 +150,20 @@ class Core:
             n_ubatch,
             flash_attention=flash_attention,
             n_sequences=n_sequences,
+            swa_full=swa_full,
         )
         self._decoder = decoder or Decoder()
         binding = decoder.binding if decoder else llama_cpp
-        self.context = Context(Library(binding), self._address)
+        self.context = Context(Library(binding), self._address, swa_full=swa_full)
         self.scheduler = Scheduler(
-            self.context, model.vocab, n_parallel, self.n_cells, n_spare_bytes=n_spare_bytes
+            self.context,
+            model.vocab,
+            n_parallel,
+            self.n_cells,
+            n_spare_bytes=n_spare_bytes,
+            n_checkpoints=n_checkpoints,
+            n_checkpoint_bytes=n_checkpoint_bytes,
+            checkpoint_step=checkpoint_step,
         )
         self.outbox = Outbox()
         self.results: list[Result] = []
