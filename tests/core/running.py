@@ -253,6 +253,13 @@ class Core:
         assert max(lengths) <= n_cells <= sum(lengths)
         return n_cells
 
+    def checked_lengths(self) -> list[int]:
+        """What each sequence holds by the books, after comparing that with the memory."""
+        self.stats()
+        lengths = self.scheduler.sequence_lengths()
+        assert [self.context.positions(i)[1] for i in range(len(lengths))] == lengths
+        return lengths
+
     def _is_busy(self) -> bool:
         stats = self.scheduler.stats()
         n_finished = sum(stats["n_requests"].values())

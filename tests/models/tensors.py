@@ -17,7 +17,8 @@ N_KV = N_EMBD // N_HEAD * N_HEAD_KV
 SLIDING_WINDOW = 32
 N_CONV, N_STATE, DT_RANK = 4, 16, 8
 N_EXPERT, N_EXPERT_USED = 4, 2
-WKV_HEAD, WKV_RANK = 16, 8
+WKV_HEAD, WKV_RANK = N_EMBD, 8
+"""A smaller head than llama.cpp's vector step, up to 64, is computed past its end."""
 
 
 def random_values(

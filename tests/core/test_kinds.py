@@ -1,0 +1,385 @@
+"""What a memory cannot cut (recurrent states, hybrids, sliding windows) is reused all the same."""
+
+from __future__ import annotations
+
+import ctypes
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from tests.core.conftest import ModelOf
+from tests.core.faults import Decoder, Gated
+from tests.core.running import GREEDY, LENGTH, Core, LoadedModel, Result, eventually
+
+CELLS, WINDOW, STATES = range(3)
+KINDS = {
+    "llama": CELLS,
+    "qwen2": CELLS,
+    "olmoe": CELLS,
+    "gemma3": WINDOW,
+    "mamba": STATES,
+    "rwkv7": STATES,
+    "jamba": STATES,
+}
+"""By architecture; the window is one where it is smaller than the context."""
+UNCUT = [name for name, kind in KINDS.items() if kind != CELLS]
+ENDLESS = GREEDY.replace(ignore_eos=True)
+N_TAIL = 4
+"""Tokens between the last checkpoint of a prompt and its end."""
+
+every_kind = pytest.mark.parametrize("name", KINDS)
+every_uncut = pytest.mark.parametrize("name", UNCUT)
+
+
+def cold_tokens(model: LoadedModel, prompt: list[int], n_predict: int) -> list[int]:
+    with Core(model, n_ctx=len(prompt) + n_predict + 1, n_parallel=1) as core:
+        return core.run(prompt, n_predict, params=ENDLESS).tokens
+
+
+def burst(core: Core, gate: Gated, prompts: list[list[int]], n_predict: int = 8) -> list[Result]:
+    """Requests that all arrive while one of a single token is computed."""
+    first = core.submit([1], 1)
+    gate.entered.wait()
+    results = [core.submit(prompt, n_predict, params=ENDLESS) for prompt in prompts]
+    gate.open()
+    core.wait(first, *results)
+    return results
+
+
+@every_kind
+def test_what_a_memory_can_do_is_asked_of_llama_cpp(model_of: ModelOf, name: str) -> None:
+    with Core(model_of(name), n_ctx=2048) as core:
+        assert core.context.kind == KINDS[name]
+        assert core.context.is_recurrent == (name in ("mamba", "rwkv7"))
+
+
+@pytest.mark.parametrize(("n_ctx", "swa_full"), [(2048, True), (256, False)])
+def test_a_window_that_is_kept_in_full_is_an_ordinary_memory(
+    model_of: ModelOf, n_ctx: int, swa_full: bool
+) -> None:
+    model = model_of("gemma3")
+    prompt = model.random_prompt(np.random.default_rng(1), 150)
+    with Core(model, n_ctx=n_ctx, n_parallel=6, swa_full=swa_full) as core:
+        assert core.context.kind == CELLS
+        core.run(prompt, 20, params=ENDLESS)
+        for n_kept in (140, 90, 20):
+            result = core.run([*prompt[:n_kept], 7, 8], 20, params=ENDLESS)
+            assert result.request.n_cached == n_kept
+            assert result.tokens == cold_tokens(model, [*prompt[:n_kept], 7, 8], 20)
+        assert core.stats()["n_checkpoints"] == 0
+
+
+@every_kind
+def test_a_burst_computes_its_common_prefix_once(model_of: ModelOf, name: str) -> None:
+    model = model_of(name)
+    rng = np.random.default_rng(2)
+    common = model.random_prompt(rng, 200)
+    prompts = [[*common, n, *model.random_prompt(rng, 9)] for n in model.text_tokens()[:8]]
+    gate = Gated()
+    with Core(model, n_ctx=4096, n_parallel=8, decoder=gate) as core:
+        results = burst(core, gate, prompts)
+        stats = core.stats()
+    assert sorted(result.request.n_cached for result in results) == [0] + 7 * [200]
+    assert stats["n_prompt_tokens"] == 1 + 200 + 8 * 10
+    assert stats["n_preempted"] == 0
+    for prompt, result in zip(prompts, results, strict=True):
+        assert result.tokens == cold_tokens(model, prompt, 8)
+
+
+@every_kind
+def test_a_burst_that_branches_twice_computes_each_part_once(model_of: ModelOf, name: str) -> None:
+    model = model_of(name)
+    rng = np.random.default_rng(3)
+    trunk = model.random_prompt(rng, 100)
+    branches = [[*trunk, n, *model.random_prompt(rng, 79)] for n in model.text_tokens()[:2]]
+    prompts = [[*branch, n, 5, 6, 7] for branch in branches for n in model.text_tokens()[:3]]
+    gate = Gated()
+    with Core(model, n_ctx=4096, n_parallel=6, n_sequences=8, decoder=gate) as core:
+        results = burst(core, gate, prompts)
+        stats = core.stats()
+    assert sorted(result.request.n_cached for result in results) == [0, 100] + 4 * [180]
+    assert stats["n_prompt_tokens"] == 1 + 100 + 2 * 80 + 6 * 4
+    for prompt, result in zip(prompts, results, strict=True):
+        assert result.tokens == cold_tokens(model, prompt, 8)
+
+
+@every_kind
+def test_a_follower_joins_a_leader_that_is_already_on_its_way(
+    model_of: ModelOf, name: str
+) -> None:
+    model = model_of(name)
+    rng = np.random.default_rng(4)
+    common = model.random_prompt(rng, 200)
+    gate = Gated()
+    with Core(model, n_ctx=2048, n_batch=64, n_ubatch=64, decoder=gate) as core:
+        leader = core.submit([*common, 5], 4, params=ENDLESS)
+        gate.step()
+        gate.entered.wait()
+        follower = core.submit([*common, 6, 7], 4, params=ENDLESS)
+        gate.open()
+        core.wait(leader, follower)
+        assert follower.request.n_cached == 200
+        assert core.stats()["n_prompt_tokens"] == 203
+    assert follower.tokens == cold_tokens(model, [*common, 6, 7], 4)
+
+
+@every_kind
+@pytest.mark.parametrize("n_spare_bytes", [0, 64 << 20])
+def test_preempted_requests_say_the_same(model_of: ModelOf, name: str, n_spare_bytes: int) -> None:
+    model = model_of(name)
+    rng = np.random.default_rng(5)
+    prompts = [model.random_prompt(rng, int(n)) for n in rng.integers(20, 90, 8)]
+    with Core(model, n_ctx=512, n_parallel=8, n_spare_bytes=n_spare_bytes) as core:
+        results = [core.submit(prompt, 100, params=ENDLESS) for prompt in prompts]
+        core.wait()
+        assert core.stats()["n_preempted"] > 0
+    for prompt, result in zip(prompts, results, strict=True):
+        assert (result.finish, result.request.n_output) == (LENGTH, 100)
+        assert result.tokens == cold_tokens(model, prompt, 100)
+
+
+@every_kind
+@pytest.mark.parametrize("n_parallel", [1, 4])
+def test_the_same_prompt_again_starts_near_its_end(
+    model_of: ModelOf, name: str, n_parallel: int
+) -> None:
+    model = model_of(name)
+    prompt = model.random_prompt(np.random.default_rng(6), 150)
+    with Core(model, n_ctx=2048, n_parallel=n_parallel) as core:
+        first, second, third = (core.run(prompt, 20, params=ENDLESS) for _ in range(3))
+    n_cached = 150 - (N_TAIL if KINDS[name] == STATES else 1)
+    assert [r.request.n_cached for r in (first, second, third)] == [0, n_cached, n_cached]
+    assert first.tokens == second.tokens == third.tokens == cold_tokens(model, prompt, 20)
+
+
+@every_uncut
+@pytest.mark.parametrize("n_parallel", [1, 4])
+def test_another_last_turn_starts_from_the_end_of_the_one_before(
+    model_of: ModelOf, name: str, n_parallel: int
+) -> None:
+    model = model_of(name)
+    rng = np.random.default_rng(7)
+    prompt = model.random_prompt(rng, 150)
+    with Core(model, n_ctx=2048, n_parallel=n_parallel) as core:
+        first = core.run(prompt, 60, params=ENDLESS)
+        held = [*prompt, *first.tokens]
+        turns = [[*held, n, *model.random_prompt(rng, 40)] for n in (5, 6, 7)]
+        results = [core.run(turn, 20, params=ENDLESS) for turn in turns]
+    n_cached = [result.request.n_cached for result in results]
+    assert n_cached[0] == 209
+    assert all(209 <= n <= 210 for n in n_cached)
+    for turn, result in zip(turns, results, strict=True):
+        assert result.tokens == cold_tokens(model, turn, 20)
+
+
+@every_uncut
+def test_conversations_that_take_turns_on_one_slot_start_from_their_last_state(
+    model_of: ModelOf, name: str
+) -> None:
+    model = model_of(name)
+    rng = np.random.default_rng(8)
+    conversations = [model.random_prompt(rng, 100) for _ in range(3)]
+    n_cached: list[int] = []
+    with Core(model, n_ctx=1024, n_parallel=1) as core:
+        for i in [0, 1, 2] * 4:
+            result = core.run(conversations[i], 40, params=ENDLESS)
+            assert result.tokens == cold_tokens(model, conversations[i], 40)
+            conversations[i] = [*conversations[i], *result.tokens, *model.random_prompt(rng, 20)]
+            n_cached.append(result.request.n_cached)
+    assert n_cached == 3 * [0] + 3 * [139] + 3 * [199] + 3 * [259]
+
+
+@every_uncut
+def test_a_regenerated_answer_on_a_slot_that_others_had_starts_near_its_prompts_end(
+    model_of: ModelOf, name: str
+) -> None:
+    model = model_of(name)
+    rng = np.random.default_rng(9)
+    prompt, other = model.random_prompt(rng, 150), model.random_prompt(rng, 100)
+    with Core(model, n_ctx=1024, n_parallel=1) as core:
+        first = core.run(prompt, 50, params=ENDLESS)
+        core.run(other, 50, params=ENDLESS)
+        again = core.run(prompt, 50, params=ENDLESS)
+        assert again.request.n_cached == 150 - N_TAIL
+        assert again.tokens == first.tokens
+        assert core.checked_lengths() == [199]
+
+
+@every_uncut
+def test_the_third_prompt_after_the_same_system_text_starts_after_it(
+    model_of: ModelOf, name: str
+) -> None:
+    model = model_of(name)
+    rng = np.random.default_rng(10)
+    system = model.random_prompt(rng, 120)
+    prompts = [[*system, n, *model.random_prompt(rng, 200)] for n in (5, 6, 7, 8)]
+    with Core(model, n_ctx=2048, n_parallel=1) as core:
+        results = [core.run(prompt, 30, params=ENDLESS) for prompt in prompts]
+    assert [result.request.n_cached for result in results] == [0, 0, 120, 120]
+    for prompt, result in zip(prompts, results, strict=True):
+        assert result.tokens == cold_tokens(model, prompt, 30)
+
+
+@every_uncut
+def test_a_long_prompt_has_checkpoints_on_its_way(model_of: ModelOf, name: str) -> None:
+    model = model_of(name)
+    rng = np.random.default_rng(11)
+    prompt = model.random_prompt(rng, 450)
+    with Core(model, n_ctx=2048, checkpoint_step=100) as core:
+        core.run(prompt, 4, params=ENDLESS)
+        assert core.stats()["n_checkpoints"] == 5
+        for n_kept, n_cached in ((399, 300), (330, 300), (260, 200), (90, 0)):
+            branch = [*prompt[:n_kept], 3, 4]
+            result = core.run(branch, 20, params=ENDLESS)
+            window_is_there = KINDS[name] == WINDOW and result.request.n_cached == n_kept
+            assert window_is_there or result.request.n_cached == n_cached
+            assert result.tokens == cold_tokens(model, branch, 20)
+
+
+@every_kind
+@pytest.mark.parametrize("n_parallel", [1, 3])
+def test_random_prompts_of_one_tree_say_the_same_warm_and_cold(
+    model_of: ModelOf, name: str, n_parallel: int
+) -> None:
+    """Prompts leave one another at any point, on sequences that are too few and cells too."""
+    model = model_of(name)
+    rng = np.random.default_rng(12)
+    prompts = [model.random_prompt(rng, 150)]
+    while len(prompts) < 30:
+        parent = prompts[rng.integers(len(prompts))]
+        kept = parent[: rng.integers(1, len(parent) + 1)]
+        prompts.append([*kept, *model.random_prompt(rng, int(rng.integers(1, 90)))][:300])
+    cold = [cold_tokens(model, prompt, 12) for prompt in prompts]
+    options = {"n_parallel": n_parallel, "checkpoint_step": 64, "n_ubatch": 32}
+    with Core(model, n_ctx=700, **options) as core:
+        for prompt, expected in zip(prompts, cold, strict=True):
+            assert core.run(prompt, 12, params=ENDLESS).tokens == expected
+            core.checked_lengths()
+        stats = core.stats()
+        assert stats["n_cached_tokens"] == sum(r.request.n_cached for r in core.results) > 0
+        n_prompt = sum(map(len, prompts))
+        assert stats["n_cached_tokens"] + stats["n_prompt_tokens"] == n_prompt
+        again = [core.submit(prompt, 12, params=ENDLESS) for prompt in prompts]
+        core.wait()
+        assert [result.tokens for result in again] == cold
+
+
+def test_sessions_that_share_a_long_prefix_do_not_run_out_of_window_cells(
+    model_of: ModelOf,
+) -> None:
+    model = model_of("gemma3")
+    rng = np.random.default_rng(13)
+    common = model.random_prompt(rng, 600)
+    prompts = [[*common, n] for n in model.text_tokens()[:4]]
+    gate = Gated()
+    with Core(model, n_ctx=4096, n_parallel=4, decoder=gate) as core:
+        results = burst(core, gate, prompts, n_predict=150)
+        assert core.stats()["n_preempted"] == 0
+    assert sorted(result.request.n_cached for result in results) == [0, 600, 600, 600]
+    for prompt, result in zip(prompts, results, strict=True):
+        assert result.tokens == cold_tokens(model, prompt, 150)
+
+
+@every_uncut
+def test_checkpoints_keep_to_their_ram_and_the_one_used_longest_ago_goes_first(
+    model_of: ModelOf, name: str
+) -> None:
+    model = model_of(name)
+    rng = np.random.default_rng(14)
+    a, b, c, d = (model.random_prompt(rng, 100) for _ in range(4))
+    with Core(model, n_ctx=1024, n_parallel=1) as core:
+        n_bytes = []
+        for prompt in (a, b, c):
+            core.run(prompt, 1)
+            n_bytes.append(core.stats()["n_checkpoint_bytes"])
+        limit = (n_bytes[2] - n_bytes[1]) * 5 // 2
+    with Core(model, n_ctx=1024, n_parallel=1, n_checkpoint_bytes=limit) as core:
+        most = 0
+        for prompt in (a, b, a, c, a, d, a):
+            result = core.run(prompt, 1)
+            most = max(most, core.stats()["n_checkpoint_bytes"])
+            assert most <= limit
+        assert result.request.n_cached == 100 - N_TAIL
+        assert core.run(b, 1).request.n_cached == 0
+        assert most > limit // 2
+
+
+@every_uncut
+def test_no_more_checkpoints_than_asked_for(model_of: ModelOf, name: str) -> None:
+    model = model_of(name)
+    rng = np.random.default_rng(15)
+    for n_checkpoints in (0, 3):
+        with Core(model, n_ctx=1024, n_parallel=1, n_checkpoints=n_checkpoints) as core:
+            for _ in range(6):
+                core.run(model.random_prompt(rng, 100), 1)
+            assert core.stats()["n_checkpoints"] == n_checkpoints
+
+
+@every_uncut
+def test_a_state_that_llama_cpp_does_not_take_back_is_computed_again(
+    model_of: ModelOf, name: str
+) -> None:
+    model = model_of(name)
+    rng = np.random.default_rng(16)
+    prompt, other = model.random_prompt(rng, 150), model.random_prompt(rng, 150)
+    refusing = Decoder()
+    refuse = ctypes.CFUNCTYPE(
+        ctypes.c_size_t,
+        ctypes.c_void_p,
+        ctypes.c_void_p,
+        ctypes.c_size_t,
+        ctypes.c_int32,
+        ctypes.c_uint32,
+    )(lambda *_: 0)
+    names = {**vars(refusing.binding), "llama_state_seq_set_data_ext": refuse}
+    refusing.binding = SimpleNamespace(**names)
+    with Core(model, n_ctx=1024, n_parallel=1, decoder=refusing) as core:
+        first = core.run(prompt, 20, params=ENDLESS)
+        core.run(other, 20, params=ENDLESS)
+        again = core.run(prompt, 20, params=ENDLESS)
+        assert again.request.n_cached == 0
+        assert again.tokens == first.tokens
+        assert core.checked_lengths() == [169]
+
+
+@every_kind
+def test_requests_of_different_keys_share_nothing(model_of: ModelOf, name: str) -> None:
+    model = model_of(name)
+    prompt = model.random_prompt(np.random.default_rng(17), 150)
+    with Core(model, n_ctx=2048) as core:
+        for key, is_warm in ((1, False), (2, False), (0, False), (1, True), (2, True), (-1, False)):
+            n_cached = core.run(prompt, 4, params=ENDLESS, key=key).request.n_cached
+            assert n_cached >= 150 - N_TAIL if is_warm else n_cached == 0
+
+
+@every_kind
+def test_a_burst_of_two_keys_computes_its_prefix_once_for_each(
+    model_of: ModelOf, name: str
+) -> None:
+    model = model_of(name)
+    common = model.random_prompt(np.random.default_rng(18), 100)
+    gate = Gated()
+    with Core(model, n_ctx=2048, n_parallel=4, decoder=gate) as core:
+        first = core.submit([1], 1)
+        gate.entered.wait()
+        both = [core.submit([*common, n, 5], 4, key=n % 2) for n in model.text_tokens()[:4]]
+        gate.open()
+        core.wait(first, *both)
+    assert sorted(result.request.n_cached for result in both) == [0, 0, 100, 100]
+
+
+def test_a_cancelled_leaders_state_is_kept_for_those_who_wait(model_of: ModelOf) -> None:
+    model = model_of("mamba")
+    common = model.random_prompt(np.random.default_rng(19), 400)
+    gate = Gated()
+    with Core(model, n_ctx=2048, n_batch=64, decoder=gate) as core:
+        leader = core.submit([*common, 5], 4, params=ENDLESS)
+        gate.entered.wait()
+        follower = core.submit([*common, 6], 4, params=ENDLESS)
+        leader.request.cancel()
+        gate.open()
+        core.wait(leader, follower)
+        eventually(lambda: core.stats()["n_running"] == 0, "the scheduler is idle")
+        assert follower.request.n_cached == 64
+    assert follower.tokens == cold_tokens(model, [*common, 6], 4)
