@@ -283,7 +283,9 @@ class Greedy:
         return self.leads[first] < rounding
 
 
-def plain_greedy(model: LoadedModel, prompt: Sequence[int], n_predict: int) -> Greedy:
+def plain_greedy(
+    model: LoadedModel, prompt: Sequence[int], n_predict: int, *, ignore_eos: bool = False
+) -> Greedy:
     """What llama.cpp alone makes of a prompt: one sequence, one context, one thread."""
     context = model.new_context(len(prompt) + n_predict + 1, 1, len(prompt) + 1, 512)
     ends = set(model.vocab.end_of_generation)
@@ -294,6 +296,8 @@ def plain_greedy(model: LoadedModel, prompt: Sequence[int], n_predict: int) -> G
         code = llama_cpp.llama_decode(context, llama_cpp.llama_batch_get_one(tokens, len(batch)))
         assert code == 0
         row = np.ctypeslib.as_array(llama_cpp.llama_get_logits_ith(context, -1), (model.n_vocab,))
+        if ignore_eos:
+            row[list(ends)] = -np.inf
         second, best = np.sort(row)[-2:]
         output.leads.append(float(best - second))
         output.tokens.append(int(np.argmax(row)))

@@ -10,7 +10,7 @@ import pytest
 
 from tests.core.conftest import ModelOf
 from tests.core.faults import Decoder, Gated
-from tests.core.running import GREEDY, LENGTH, Core, LoadedModel, Result, eventually
+from tests.core.running import GREEDY, LENGTH, Core, LoadedModel, Result, eventually, plain_greedy
 
 CELLS, WINDOW, STATES = range(3)
 KINDS = {
@@ -24,6 +24,8 @@ KINDS = {
 }
 """By architecture; the window is one where it is smaller than the context."""
 UNCUT = [name for name, kind in KINDS.items() if kind != CELLS]
+ROUNDING = 1e-4
+"""Logits that llama.cpp may differ by when it computes the same rows in other batches."""
 ENDLESS = GREEDY.replace(ignore_eos=True)
 N_TAIL = 4
 """Tokens between the last checkpoint of a prompt and its end."""
@@ -32,9 +34,11 @@ every_kind = pytest.mark.parametrize("name", KINDS)
 every_uncut = pytest.mark.parametrize("name", UNCUT)
 
 
-def cold_tokens(model: LoadedModel, prompt: list[int], n_predict: int) -> list[int]:
-    with Core(model, n_ctx=len(prompt) + n_predict + 1, n_parallel=1) as core:
-        return core.run(prompt, n_predict, params=ENDLESS).tokens
+def check_output(model: LoadedModel, prompt: list[int], result: Result) -> None:
+    """It is what llama.cpp alone says, up to ties."""
+    cold = plain_greedy(model, prompt, len(result.tokens), ignore_eos=True)
+    assert result.tokens
+    assert cold.agrees(result.tokens, ROUNDING)
 
 
 def burst(core: Core, gate: Gated, prompts: list[list[int]], n_predict: int = 8) -> list[Result]:
@@ -66,7 +70,7 @@ def test_a_window_that_is_kept_in_full_is_an_ordinary_memory(
         for n_kept in (140, 90, 20):
             result = core.run([*prompt[:n_kept], 7, 8], 20, params=ENDLESS)
             assert result.request.n_cached == n_kept
-            assert result.tokens == cold_tokens(model, [*prompt[:n_kept], 7, 8], 20)
+            check_output(model, [*prompt[:n_kept], 7, 8], result)
         assert core.stats()["n_checkpoints"] == 0
 
 
@@ -84,7 +88,7 @@ def test_a_burst_computes_its_common_prefix_once(model_of: ModelOf, name: str) -
     assert stats["n_prompt_tokens"] == 1 + 200 + 8 * 10
     assert stats["n_preempted"] == 0
     for prompt, result in zip(prompts, results, strict=True):
-        assert result.tokens == cold_tokens(model, prompt, 8)
+        check_output(model, prompt, result)
 
 
 @every_kind
@@ -101,7 +105,7 @@ def test_a_burst_that_branches_twice_computes_each_part_once(model_of: ModelOf, 
     assert sorted(result.request.n_cached for result in results) == [0, 100] + 4 * [180]
     assert stats["n_prompt_tokens"] == 1 + 100 + 2 * 80 + 6 * 4
     for prompt, result in zip(prompts, results, strict=True):
-        assert result.tokens == cold_tokens(model, prompt, 8)
+        check_output(model, prompt, result)
 
 
 @every_kind
@@ -121,7 +125,7 @@ def test_a_follower_joins_a_leader_that_is_already_on_its_way(
         core.wait(leader, follower)
         assert follower.request.n_cached == 200
         assert core.stats()["n_prompt_tokens"] == 203
-    assert follower.tokens == cold_tokens(model, [*common, 6, 7], 4)
+    check_output(model, [*common, 6, 7], follower)
 
 
 @every_kind
@@ -129,14 +133,14 @@ def test_a_follower_joins_a_leader_that_is_already_on_its_way(
 def test_preempted_requests_say_the_same(model_of: ModelOf, name: str, n_spare_bytes: int) -> None:
     model = model_of(name)
     rng = np.random.default_rng(5)
-    prompts = [model.random_prompt(rng, int(n)) for n in rng.integers(20, 90, 8)]
+    prompts = [model.random_prompt(rng, int(n)) for n in rng.integers(40, 60, 8)]
     with Core(model, n_ctx=512, n_parallel=8, n_spare_bytes=n_spare_bytes) as core:
-        results = [core.submit(prompt, 100, params=ENDLESS) for prompt in prompts]
+        results = [core.submit(prompt, 200, params=ENDLESS) for prompt in prompts]
         core.wait()
         assert core.stats()["n_preempted"] > 0
     for prompt, result in zip(prompts, results, strict=True):
-        assert (result.finish, result.request.n_output) == (LENGTH, 100)
-        assert result.tokens == cold_tokens(model, prompt, 100)
+        assert (result.finish, result.request.n_output) == (LENGTH, 200)
+        check_output(model, prompt, result)
 
 
 @every_kind
@@ -150,7 +154,8 @@ def test_the_same_prompt_again_starts_near_its_end(
         first, second, third = (core.run(prompt, 20, params=ENDLESS) for _ in range(3))
     n_cached = 150 - (N_TAIL if KINDS[name] == STATES else 1)
     assert [r.request.n_cached for r in (first, second, third)] == [0, n_cached, n_cached]
-    assert first.tokens == second.tokens == third.tokens == cold_tokens(model, prompt, 20)
+    for result in (first, second, third):
+        check_output(model, prompt, result)
 
 
 @every_uncut
@@ -170,7 +175,7 @@ def test_another_last_turn_starts_from_the_end_of_the_one_before(
     assert n_cached[0] == 209
     assert all(209 <= n <= 210 for n in n_cached)
     for turn, result in zip(turns, results, strict=True):
-        assert result.tokens == cold_tokens(model, turn, 20)
+        check_output(model, turn, result)
 
 
 @every_uncut
@@ -184,7 +189,7 @@ def test_conversations_that_take_turns_on_one_slot_start_from_their_last_state(
     with Core(model, n_ctx=1024, n_parallel=1) as core:
         for i in [0, 1, 2] * 4:
             result = core.run(conversations[i], 40, params=ENDLESS)
-            assert result.tokens == cold_tokens(model, conversations[i], 40)
+            check_output(model, conversations[i], result)
             conversations[i] = [*conversations[i], *result.tokens, *model.random_prompt(rng, 20)]
             n_cached.append(result.request.n_cached)
     assert n_cached == 3 * [0] + 3 * [139] + 3 * [199] + 3 * [259]
@@ -218,7 +223,7 @@ def test_the_third_prompt_after_the_same_system_text_starts_after_it(
         results = [core.run(prompt, 30, params=ENDLESS) for prompt in prompts]
     assert [result.request.n_cached for result in results] == [0, 0, 120, 120]
     for prompt, result in zip(prompts, results, strict=True):
-        assert result.tokens == cold_tokens(model, prompt, 30)
+        check_output(model, prompt, result)
 
 
 @every_uncut
@@ -234,7 +239,7 @@ def test_a_long_prompt_has_checkpoints_on_its_way(model_of: ModelOf, name: str) 
             result = core.run(branch, 20, params=ENDLESS)
             window_is_there = KINDS[name] == WINDOW and result.request.n_cached == n_kept
             assert window_is_there or result.request.n_cached == n_cached
-            assert result.tokens == cold_tokens(model, branch, 20)
+            check_output(model, branch, result)
 
 
 @every_kind
@@ -250,19 +255,20 @@ def test_random_prompts_of_one_tree_say_the_same_warm_and_cold(
         parent = prompts[rng.integers(len(prompts))]
         kept = parent[: rng.integers(1, len(parent) + 1)]
         prompts.append([*kept, *model.random_prompt(rng, int(rng.integers(1, 90)))][:300])
-    cold = [cold_tokens(model, prompt, 12) for prompt in prompts]
     options = {"n_parallel": n_parallel, "checkpoint_step": 64, "n_ubatch": 32}
     with Core(model, n_ctx=700, **options) as core:
-        for prompt, expected in zip(prompts, cold, strict=True):
-            assert core.run(prompt, 12, params=ENDLESS).tokens == expected
+        for prompt in prompts:
+            core.run(prompt, 12, params=ENDLESS)
             core.checked_lengths()
         stats = core.stats()
         assert stats["n_cached_tokens"] == sum(r.request.n_cached for r in core.results) > 0
         n_prompt = sum(map(len, prompts))
         assert stats["n_cached_tokens"] + stats["n_prompt_tokens"] == n_prompt
-        again = [core.submit(prompt, 12, params=ENDLESS) for prompt in prompts]
+        for prompt in prompts:
+            core.submit(prompt, 12, params=ENDLESS)
         core.wait()
-        assert [result.tokens for result in again] == cold
+    for prompt, result in zip(2 * prompts, core.results, strict=True):
+        check_output(model, prompt, result)
 
 
 def test_sessions_that_share_a_long_prefix_do_not_run_out_of_window_cells(
@@ -278,7 +284,7 @@ def test_sessions_that_share_a_long_prefix_do_not_run_out_of_window_cells(
         assert core.stats()["n_preempted"] == 0
     assert sorted(result.request.n_cached for result in results) == [0, 600, 600, 600]
     for prompt, result in zip(prompts, results, strict=True):
-        assert result.tokens == cold_tokens(model, prompt, 150)
+        check_output(model, prompt, result)
 
 
 @every_uncut
@@ -303,6 +309,51 @@ def test_checkpoints_keep_to_their_ram_and_the_one_used_longest_ago_goes_first(
         assert result.request.n_cached == 100 - N_TAIL
         assert core.run(b, 1).request.n_cached == 0
         assert most > limit // 2
+
+
+@every_uncut
+def test_a_checkpoint_is_not_given_up_for_the_one_that_makes_way_for_it(
+    model_of: ModelOf, name: str
+) -> None:
+    model = model_of(name)
+    rng = np.random.default_rng(20)
+    a, b = (model.random_prompt(rng, 100) for _ in range(2))
+    with Core(model, n_ctx=1024, n_parallel=1) as core:
+        core.run(a, 50, params=ENDLESS)
+        at_prompt = core.stats()["n_checkpoint_bytes"]
+        core.run(b, 50, params=ENDLESS)
+        at_end = core.stats()["n_checkpoint_bytes"] - 2 * at_prompt
+    limit = 2 * at_end + at_prompt
+    with Core(model, n_ctx=1024, n_parallel=1, n_checkpoint_bytes=limit) as core:
+        for prompt in (a, b):
+            core.run(prompt, 50, params=ENDLESS)
+        again = core.run(a, 50, params=ENDLESS)
+        assert again.request.n_cached == 100 - N_TAIL
+        check_output(model, a, again)
+        assert core.stats()["n_checkpoint_bytes"] <= limit
+
+
+@every_uncut
+def test_who_cannot_catch_a_leader_any_more_does_not_wait_for_it(
+    model_of: ModelOf, name: str
+) -> None:
+    model = model_of(name)
+    common = model.random_prompt(np.random.default_rng(21), 200)
+    with Core(model, n_ctx=2048, n_parallel=2, n_checkpoints=0) as core:
+        leader = core.submit([*common, *range(300)], -1, params=ENDLESS)
+
+        def is_decoding() -> bool:
+            core.drain()
+            return leader.n_tokens > 0
+
+        eventually(is_decoding, "the leader has its prompt behind it")
+        follower = core.submit([*common[:100], 7], 4, params=ENDLESS)
+        core.wait(follower)
+        assert leader.finish == 0
+        assert follower.request.n_cached == 0
+        leader.request.cancel()
+        core.wait()
+    check_output(model, [*common[:100], 7], follower)
 
 
 @every_uncut
@@ -367,6 +418,7 @@ def test_a_burst_of_two_keys_computes_its_prefix_once_for_each(
         gate.open()
         core.wait(first, *both)
     assert sorted(result.request.n_cached for result in both) == [0, 0, 100, 100]
+    assert len({sequence for _, _, sequence, _ in gate.batches[1]}) == 2
 
 
 def test_a_cancelled_leaders_state_is_kept_for_those_who_wait(model_of: ModelOf) -> None:
@@ -382,4 +434,4 @@ def test_a_cancelled_leaders_state_is_kept_for_those_who_wait(model_of: ModelOf)
         core.wait(leader, follower)
         eventually(lambda: core.stats()["n_running"] == 0, "the scheduler is idle")
         assert follower.request.n_cached == 64
-    assert follower.tokens == cold_tokens(model, [*common, 6], 4)
+    check_output(model, [*common, 6], follower)
