@@ -145,8 +145,7 @@ cdef class Admission:
 
         It is where the prompt leaves what others computed, or a step on, or near its end.
         """
-        cdef int32_t last = request.n_prompt - N_TAIL
-        cdef int32_t n = 0
+        cdef int32_t n, last = request.n_prompt - N_TAIL
         if self.pool.checkpoints.limit == 0 or last < request.n_marked + MIN_CHECKPOINT:
             return 0
         n = nearer(last, min(request.n_marked + self.checkpoint_step, last), request.n_past)

@@ -1,9 +1,9 @@
 """Checkpoints: copies in RAM of what llama.cpp had of a sequence, for memories that cannot be cut.
 
-A recurrent state or a sliding window is that of one position. A request can start from a prefix only
-if some sequence ends there, or if its state was copied when one did. A *whole* checkpoint is a
-sequence with its cells; a *partial* one is only the part that cannot be cut (`Context.save`), and is
-worth something as long as a sequence, or a whole checkpoint, holds the cells of its tokens.
+A recurrent state or a sliding window is that of one position. A request can start from a prefix
+only if some sequence ends there, or if its state was copied when one did. A *whole* checkpoint is a
+sequence with its cells; a *partial* one is only the part that cannot be cut (`Context.save`), and
+is worth something as long as a sequence, or a whole checkpoint, holds the cells of its tokens.
 
 The index is a `PrefixTree` whose sequences are the checkpoints; parked in order of their last use.
 """

@@ -12,8 +12,8 @@ code meaning                                             the memory afterwards
 < -1 fatal                                               may hold the first rows
 ==== =================================================== ======================================
 
-What a memory can do is asked once of the model, as a `MemoryC`, and every attempt to share or trim a
-part of a sequence is checked by the positions that are there afterwards.
+What a memory can do is asked once of the model, as a `MemoryC`, and every attempt to share or trim
+a part of a sequence is checked by the positions that are there afterwards.
 """
 from libc.stdint cimport int64_t, uint32_t, uintptr_t
 from libc.stdlib cimport free, malloc

@@ -36,7 +36,7 @@ cdef class Pool:
 
     cdef void narrow(self, MatchC* match, const llama_token* tokens, int32_t n,
                      int64_t key) noexcept nogil:
-        """Reduce a match to what the memory can cut, a sequence that ends there, or a checkpoint."""
+        """Reduce a match to what can be cut, or the end of a sequence, or a checkpoint."""
         cdef int32_t i
         match.found = self.checkpoints.find(tokens, n, key, match.n_tokens)
         match.n_common = max(match.n_tokens, match.found.n_common)

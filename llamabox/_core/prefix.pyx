@@ -5,8 +5,8 @@ of a node and holds all cells on the way there; where it shares them, it was cop
 sequence, which costs llama.cpp no cells. Two sequences that computed the same tokens apart have
 cells of their own, and so nodes of their own: siblings may begin with the same token.
 
-A token may be any int32: what stands for media is negative. A sequence has a key beside its tokens, for
-whatever else their cells depend on, such as adapters; those of different keys never match.
+A token may be any int32: what stands for media is negative. A sequence has a key beside its tokens,
+for whatever else their cells depend on, such as adapters; those of different keys never match.
 
 The tree only keeps the books; the scheduler moves the cells. Nothing here grows with the length
 of a sequence but `find`, with the length of the match, and splitting and joining nodes.

@@ -21,6 +21,7 @@ class Request:
         stops: Sequence[bytes] = (),
         priority_ns: int = 0,
         deadline_ns: int = 0,
+        key: int = 0,
         sampler: Sampler,
         vocab: Vocab,
         outbox: Outbox,

@@ -27,6 +27,7 @@ HANG = 60.0
 """Seconds after which something that should have happened is taken for a hang."""
 EOG, STOP, LENGTH, CANCELLED, DEADLINE, ERROR = range(1, 7)
 GREEDY = GenerationParams(temperature=0, seed=0)
+CHECKPOINTS = {"n_checkpoints": 64, "n_checkpoint_bytes": 64 << 20}
 
 
 def eventually(holds: Callable[[], bool], what: str) -> None:
@@ -120,6 +121,7 @@ class Core:
     """A scheduler that runs until the `with` block ends; all its requests share one outbox.
 
     :param decoder: what computes; opened when the `with` block ends.
+    :param options: more of the scheduler's.
     """
 
     def __init__(
@@ -134,11 +136,8 @@ class Core:
         decoder: Decoder | None = None,
         flash_attention: bool = False,
         n_sequences: int = 0,
-        n_spare_bytes: int = 0,
-        n_checkpoints: int = 64,
-        n_checkpoint_bytes: int = 64 << 20,
-        checkpoint_step: int = 8192,
         swa_full: bool = False,
+        **options: int,
     ) -> None:
         self.model = model
         self.n_parallel = n_parallel
@@ -156,14 +155,7 @@ class Core:
         binding = decoder.binding if decoder else llama_cpp
         self.context = Context(Library(binding), self._address, swa_full=swa_full)
         self.scheduler = Scheduler(
-            self.context,
-            model.vocab,
-            n_parallel,
-            self.n_cells,
-            n_spare_bytes=n_spare_bytes,
-            n_checkpoints=n_checkpoints,
-            n_checkpoint_bytes=n_checkpoint_bytes,
-            checkpoint_step=checkpoint_step,
+            self.context, model.vocab, n_parallel, self.n_cells, **{**CHECKPOINTS, **options}
         )
         self.outbox = Outbox()
         self.results: list[Result] = []

@@ -96,9 +96,7 @@ def byte_character(byte: int) -> str:
     return chr(256 + [b for b in range(256) if b not in printable].index(byte))
 
 
-def attention_metadata(
-    writer: gguf.GGUFWriter, n_head_kv: int | list[int] = N_HEAD_KV
-) -> None:
+def attention_metadata(writer: gguf.GGUFWriter, n_head_kv: int | list[int] = N_HEAD_KV) -> None:
     writer.add_context_length(N_CTX_TRAIN)
     writer.add_embedding_length(N_EMBD)
     writer.add_block_count(tensors.N_LAYER)

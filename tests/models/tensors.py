@@ -113,7 +113,7 @@ def mamba_block(block: str) -> Shapes:
 
 def jamba(n_vocab: int) -> Shapes:
     """A hybrid: its first block is mamba's, the second attends."""
-    mixing, attending = blocks()
+    mixing = blocks()[0]
     shapes = {
         name: shape
         for name, shape in llama(n_vocab).items()
