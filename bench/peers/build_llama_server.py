@@ -86,7 +86,7 @@ def _download(folder: Path) -> None:
         _run(command, folder.with_name(f"{folder.name}.log"))
         (archive,) = Path(temporary).glob("*.tar.gz")
         with tarfile.open(archive) as tar:
-            tar.extractall(temporary)
+            tar.extractall(temporary, filter="data")
         archive.unlink()
         (unpacked,) = Path(temporary).iterdir()
         unpacked.rename(folder)
