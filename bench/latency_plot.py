@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 COLOURS = ("#1f77b4", "#d95f02")
-WAIT_COLOUR = "#dddddd"
+WAIT_COLOUR = "#e8e8e8"
 SIZE_INCHES = (9.0, 5.2)
 DPI = 110
 
@@ -42,8 +42,9 @@ def draw_traces(traces: Sequence[Trace], path: Path) -> None:
             color=WAIT_COLOUR,
             label=f"long prompt waits for its first token: {trace.first_token:.2f} s",
         )
-        panel.scatter(times, [1e3 * gap for gap in gaps], s=7, color=colour, linewidths=0)
+        panel.scatter(times, [1e3 * gap for gap in gaps], s=9, color=colour, linewidths=0)
         panel.set_yscale("log")
+        panel.yaxis.set_major_formatter("{x:g}")
         panel.set_title(trace.name, loc="left", fontsize=11, fontweight="bold")
         panel.set_ylabel("gap before a token [ms]")
         panel.grid(True, which="major", axis="y", linewidth=0.5, alpha=0.6)

@@ -30,7 +30,7 @@ ABOUT = """\
 `EngineParams(n_parallel=16)`, against the faster of two loops of `llama_decode` and llama.cpp's
 greedy sampler (`bench/raw.py`), one over a unified pool and one over a partitioned one, both with
 flash attention. Output tokens per second of all sequences while each of them decodes; the prompts
-are computed before that. 50m has random weights, 4 layers of width 256 and 151,936 tokens."""
+are computed before that."""
 
 
 def run(settings: Settings) -> Result:

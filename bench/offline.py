@@ -36,8 +36,7 @@ N streams of one event loop in an engine, against a loop of `llama_decode` and l
 sampler over N sequences (`bench/raw.py`); the same model in memory, prompts of 16 random tokens,
 greedy, `-t 1`, one unified pool. Output tokens per second from the first prompt to the last token.
 "llama_decode alone" is the same loop without a sampler, fed with constant tokens. Models above
-200 MB generate 32 tokens for each stream, the others 256; qwen2.5-0.5b has that model's shape in
-Q8_0 with random weights."""
+200 MB generate 32 tokens for each stream, the others 256."""
 
 MODELS = (PACKAGED, STORIES, RANDOM_500M)
 TARGETS = {STORIES: 0.85, RANDOM_500M: 0.97}

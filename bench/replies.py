@@ -135,7 +135,7 @@ def read_reply(reply: RawReply) -> Reply:
         if data == b"[DONE]":
             continue
         event = orjson.loads(data)
-        is_whole &= "error" not in event
+        is_whole &= not event.get("error")
         if text := _text(event):
             texts.append(text)
             times.append(at)

@@ -83,8 +83,12 @@ def render_page(machine: Sequence[tuple[str, str]], results: Iterable[Result]) -
     """
     parts = [
         "# Benchmark results",
-        "Written by `make bench`. A and B are measured in turn; a ratio is the median of the "
-        "pairs' ratios, above 1 where llamabox is better.",
+        "Written by `make bench`. A and B are measured in turn; figures are medians over the runs "
+        "unless it says otherwise, and a ratio is the median of the pairs' ratios, above 1 where "
+        "llamabox is better.",
+        "50m and qwen2.5-0.5b are written by `bench/models.py`: the latter's shape, and 4 layers of "
+        "width 256, with 151,936 tokens and random weights in Q8_0. stories260K is a small model "
+        "that llama.cpp's own tests use; llama-server is built by `make peers`.",
         render_table(("", ""), machine),
     ]
     for result in results:
@@ -155,7 +159,7 @@ def _comparison_table(comparisons: Sequence[Comparison]) -> str:
 def _figure_table(figures: Sequence[Figure]) -> str:
     """All figures; with targets, if any of them has one."""
     has_targets = any(f.target for f in figures)
-    header = ["measured", "median"]
+    header = ["measured", "value"]
     rows = []
     for f in figures:
         row = [f.case, f"{_number(f.value)} {f.unit}".strip()]

@@ -1,4 +1,4 @@
-"""llama.cpp's own server; `python -m bench.peers.build_llama_server` builds it."""
+"""llama.cpp's own server; `build_llama_server` builds it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from .build_llama_server import binaries
 
 NAME = "llama-server"
 VARIABLE = "LLAMABOX_LLAMA_SERVER"
-MISSING = f"skipped: no {NAME} ({VARIABLE}=PATH, or python -m bench.peers.build_llama_server)"
+MISSING = f"skipped: no {NAME} (`make peers`, or {VARIABLE}=PATH)"
 
 # One pool for all slots, as llamabox has; no layers on a GPU; what it counts, at /metrics.
 FLAGS = ("-kvu", "-ngl", "0", "--metrics")

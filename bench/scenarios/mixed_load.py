@@ -27,6 +27,7 @@ N_PREDICT = 1_000
 N_PREDICT_LONG = 8
 SECONDS_APART = 0.5
 """From the streams' start to the long prompt, from its end to their end, and to the next run."""
+MAX_SECONDS = 120.0
 N_CTX = 16_384
 TTFT_TARGET = 1 / 1.5
 STALL_TARGET = 5.0
@@ -71,14 +72,15 @@ def run(settings: Settings) -> Result:
 class MixedRun:
     """The replies of one run.
 
-    :raises ValueError: the streams were over before the long prompt's first token.
+    :raises ValueError: a stream was over before the long prompt's first token.
     """
 
     streams: tuple[Reply, ...]
     long: Reply
 
     def __post_init__(self) -> None:
-        if min(reply.times[-1] for reply in self.streams) < self.long.first_token_at:
+        ends = [reply.times[-1] if reply.times else 0 for reply in self.streams]
+        if min(ends) < self.long.first_token_at:
             raise ValueError("a stream was over before the long prompt's first token")
 
     @property
@@ -184,7 +186,7 @@ class _Sides:
 
     def _measure(self, address: Address) -> Sequence[float]:
         """Median gap, worst gap and the long prompt's TTFT, in milliseconds."""
-        run = self._servers.run(self._load(address))
+        run = self._servers.run(asyncio.wait_for(self._load(address), MAX_SECONDS))
         self._runs[address].append(run)
         return [1e3 * value for value in (run.median_gap, run.worst_gap, run.long_first_token)]
 
@@ -204,10 +206,12 @@ class _Sides:
             *[one_request(address, body, until=over) for body in streams.bodies()]
         )
         delay = 0.005 if self._settings.quick else SECONDS_APART
-        last = read_reply(await one_request(address, long_body, delay))
-        await asyncio.sleep(delay)
-        over.set()
-        replies = [read_reply(reply) for reply in await waiting]
+        try:
+            last = read_reply(await one_request(address, long_body, delay))
+            await asyncio.sleep(delay)
+        finally:
+            over.set()
+            replies = [read_reply(reply) for reply in await waiting]
         await asyncio.sleep(delay)
         if not last.is_whole:
             raise RuntimeError("the long prompt's request failed")

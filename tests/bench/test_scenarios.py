@@ -59,7 +59,7 @@ def test_llama_server_that_is_not_built_is_a_note(
     monkeypatch.setenv(llama_server.VARIABLE, str(tmp_path / "llama-server"))
     result = SCENARIOS[name](QUICK)
     assert not result.comparisons
-    assert "bench.peers.build_llama_server" in result.notes[0]
+    assert "make peers" in result.notes[0]
 
 
 def test_llama_server_that_the_environment_names_comes_first(
