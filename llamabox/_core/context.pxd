@@ -14,7 +14,7 @@ cdef class Context:
     cdef void* memory
     cdef readonly Library library
     cdef readonly object owner
-    cdef readonly int32_t n_ctx
+    cdef readonly int32_t n_ctx           # cells that one sequence can hold at most
     cdef readonly int32_t n_batch
     cdef readonly int32_t n_ubatch
     cdef readonly int32_t n_seq_max
@@ -22,6 +22,8 @@ cdef class Context:
     cdef readonly bint is_recurrent      # it holds states, and no cells beside them
     cdef int32_t n_window                # positions that the next one attends to
     cdef int32_t memory_kind(self, bint is_hybrid, bint swa_full)
+    cdef readonly bint is_partitioned
+    cdef bint is_copying              # the next forward begins with copies between streams
     cdef int32_t forward(self, llama_batch batch) noexcept nogil
     cdef float* logits(self, int32_t i_row) noexcept nogil
     cdef bint can_cut(self, llama_seq_id seq, llama_pos n) noexcept nogil
@@ -33,6 +35,7 @@ cdef class Context:
                       bint partial) noexcept nogil
     cdef bint return_to(self, llama_seq_id seq, llama_pos n, const uint8_t* state,
                         size_t n_bytes) noexcept nogil
+    cdef bint is_settled(self, bint partial) noexcept nogil
     cdef bint own_window(self, llama_seq_id seq) noexcept nogil
     cdef void copy(self, llama_seq_id source, llama_seq_id seq) noexcept nogil
     cdef int32_t share(self, llama_seq_id source, llama_seq_id seq, llama_pos n) noexcept nogil

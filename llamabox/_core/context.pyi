@@ -9,6 +9,7 @@ class Context:
     n_seq_max: int
     kind: int
     is_recurrent: bool
+    is_partitioned: bool
     def __init__(
         self, library: Library, address: int, *, owner: object = None, swa_full: bool = False
     ) -> None: ...

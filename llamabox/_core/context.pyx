@@ -27,7 +27,10 @@ cdef int32_t NO_WINDOW = 2**31 - 1
 
 
 cdef class Context:
-    """A borrowed `llama_context` with a unified memory.
+    """A borrowed `llama_context`.
+
+    Its memory is unified, so that all sequences have their cells in one pool, or partitioned: a
+    stream of `n_ctx` cells for each sequence.
 
     :param library: the function table.
     :param address: a `llama_context*`.
@@ -43,7 +46,8 @@ cdef class Context:
         self.owner = owner
         self.ctx = <void*> address
         self.memory = library.c.get_memory(self.ctx)
-        self.n_ctx = <int32_t> library.c.n_ctx(self.ctx)
+        self.n_ctx = <int32_t> library.c.n_ctx_seq(self.ctx)
+        self.is_partitioned = self.n_ctx < <int32_t> library.c.n_ctx(self.ctx)
         self.n_batch = <int32_t> library.c.n_batch(self.ctx)
         self.n_ubatch = <int32_t> library.c.n_ubatch(self.ctx)
         self.n_seq_max = <int32_t> library.c.n_seq_max(self.ctx)
@@ -55,18 +59,20 @@ cdef class Context:
     cdef int32_t memory_kind(self, bint is_hybrid, bint swa_full):
         """A `MemoryC`.
 
-        llama.cpp keeps a window and an ubatch for each sequence; where that is the whole context,
+        llama.cpp keeps a window for each sequence, and an ubatch; where that is the whole context,
         cells of a window are seldom taken before they are needed again.
         """
+        cdef int64_t n_windows = 1 if self.is_partitioned else self.n_seq_max
         if self.is_recurrent or is_hybrid:
             return MEMORY_STATES
         if swa_full or self.n_window == NO_WINDOW or (
-                <int64_t> self.n_window * self.n_seq_max + self.n_ubatch >= self.n_ctx):
+                self.n_window * n_windows + self.n_ubatch >= self.n_ctx):
             return MEMORY_CELLS
         return MEMORY_WINDOW
 
     cdef int32_t forward(self, llama_batch batch) noexcept nogil:
         """Compute a batch; see the table of return codes above."""
+        self.is_copying = False
         return self.library.c.decode(self.ctx, batch)
 
     cdef float* logits(self, int32_t i_row) noexcept nogil:
@@ -96,13 +102,17 @@ cdef class Context:
         return 0
 
     cdef int32_t share(self, llama_seq_id source, llama_seq_id seq, llama_pos n) noexcept nogil:
-        """Give an empty sequence the first `n` positions of another, in the same cells.
+        """Give an empty sequence the first `n` positions of another.
 
-        Returns how many it has got: none if the memory cannot share such a part of a sequence.
+        They are the same cells, or copies in a partitioned memory. Returns how many it has got:
+        none if the memory cannot share such a part of a sequence.
         """
         cdef LlamaC* llama = &self.library.c
         if not self.can_cut(source, n):
             return 0
+        if self.is_partitioned:
+            self.copy(source, seq)
+            return self.trim(seq, n)
         llama.memory_seq_cp(self.memory, source, seq, 0, n)
         if llama.memory_seq_pos_max(self.memory, seq) == n - 1 and self.own_window(seq):
             return n
@@ -110,8 +120,12 @@ cdef class Context:
         return 0
 
     cdef void copy(self, llama_seq_id source, llama_seq_id seq) noexcept nogil:
-        """Give an empty sequence all positions of another."""
+        """Give an empty sequence all positions of another.
+
+        llama.cpp copies cells between streams when the next forward begins, and states at once.
+        """
         self.library.c.memory_seq_cp(self.memory, source, seq, -1, -1)
+        self.is_copying = self.is_copying or (self.is_partitioned and not self.is_recurrent)
 
     cdef bint own_window(self, llama_seq_id seq) noexcept nogil:
         """Give a sequence cells of its own for the sliding window; False, and empty, if that fails.
@@ -129,6 +143,10 @@ cdef class Context:
         free(state)
         return done
 
+    cdef bint is_settled(self, bint partial) noexcept nogil:
+        """Whether no copies between streams are due that what `save` reads may depend on."""
+        return not self.is_copying or (partial and self.kind == MEMORY_STATES)
+
     cdef size_t state_bytes(self, llama_seq_id seq, bint partial) noexcept nogil:
         """Bytes that `save` would copy."""
         return self.library.c.state_seq_get_size_ext(
@@ -138,11 +156,15 @@ cdef class Context:
                        bint partial) noexcept nogil:
         """A copy of a sequence, owned by the caller; NULL if it is larger than `limit`.
 
+        While copies between streams are due, the cells may not hold yet what they will.
+
         :param partial: only what of it cannot be cut: the state, or the sliding window.
         """
         cdef LlamaC* llama = &self.library.c
         cdef uint32_t flags = FLAG_PARTIAL if partial else 0
         cdef uint8_t* state
+        if not self.is_settled(partial):
+            return NULL
         n_bytes[0] = self.state_bytes(seq, partial)
         if n_bytes[0] == 0 or n_bytes[0] > limit:
             return NULL
@@ -161,7 +183,8 @@ cdef class Context:
         """
         cdef LlamaC* llama = &self.library.c
         cdef uint32_t flags = FLAG_PARTIAL if partial else 0
-        if llama.state_seq_set_data_ext(self.ctx, state, n_bytes, seq, flags) == n_bytes:
+        if self.is_settled(partial) and (
+                llama.state_seq_set_data_ext(self.ctx, state, n_bytes, seq, flags) == n_bytes):
             return True
         llama.memory_seq_rm(self.memory, seq, -1, -1)
         return False

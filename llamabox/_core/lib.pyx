@@ -19,6 +19,7 @@ FUNCTIONS = (
     "model_is_hybrid",
     "model_n_swa",
     "n_ctx",
+    "n_ctx_seq",
     "n_batch",
     "n_ubatch",
     "n_seq_max",

@@ -42,6 +42,7 @@ cdef struct LlamaC:
     c_bool (*model_is_hybrid)(const void* model) noexcept nogil
     int32_t (*model_n_swa)(const void* model) noexcept nogil
     uint32_t (*n_ctx)(const void* ctx) noexcept nogil
+    uint32_t (*n_ctx_seq)(const void* ctx) noexcept nogil
     uint32_t (*n_batch)(const void* ctx) noexcept nogil
     uint32_t (*n_ubatch)(const void* ctx) noexcept nogil
     uint32_t (*n_seq_max)(const void* ctx) noexcept nogil

@@ -1,4 +1,7 @@
-"""The pool of cells: the books of the prefix tree and llama.cpp's memory, moved together."""
+"""The pool of cells: the books of the prefix tree and llama.cpp's memory, moved together.
+
+`Pool` is that of a unified memory, `partitions.Partitions` that of a partitioned one.
+"""
 from libc.stdio cimport fprintf, stderr
 from libc.stdlib cimport abort, free, malloc
 
@@ -37,8 +40,10 @@ cdef class Pool:
     cdef void narrow(self, MatchC* match, const llama_token* tokens, int32_t n,
                      int64_t key) noexcept nogil:
         """Reduce a match to what can be cut, or the end of a sequence, or a checkpoint."""
-        cdef int32_t i
-        match.found = self.checkpoints.find(tokens, n, key, match.n_tokens)
+        cdef int32_t i, n_held = match.n_tokens
+        if match.i_source >= 0 and not self.lends_cells(match.i_source):
+            n_held = 0
+        match.found = self.checkpoints.find(tokens, n, key, n_held)
         match.n_common = max(match.n_tokens, match.found.n_common)
         if match.i_source >= 0 and not self.context.can_cut(match.i_source, match.n_tokens):
             i = self.tree.longest_whole(tokens, n, key)
@@ -51,6 +56,10 @@ cdef class Pool:
             match.n_tokens = match.found.n_tokens
         else:
             match.found.n_tokens = 0
+
+    cdef bint lends_cells(self, int32_t i_source) noexcept nogil:
+        """Whether a partial checkpoint can be used beside the cells of a sequence."""
+        return True
 
     cdef int32_t attach(self, MatchC match, const RequestC* request) noexcept nogil:
         """A live sequence that holds as much of the match as the memory can give.
@@ -81,6 +90,14 @@ cdef class Pool:
             return self.take_over(match.i_whole, match.n_tokens)
         return i
 
+    cdef int32_t claim(self) noexcept nogil:
+        """A vacant sequence; the one that was parked longest ago is evicted for it, if need be."""
+        cdef int32_t i = self.tree.vacant()
+        if i < 0:
+            i = self.tree.oldest_parked()
+            self.retire(i)
+        return i
+
     cdef int32_t take_over(self, int32_t i_sequence, int32_t n_kept) noexcept nogil:
         """Make a parked sequence live, with its first `n_kept` tokens at most."""
         self.remember(i_sequence, n_kept == self.length(i_sequence))
@@ -93,14 +110,9 @@ cdef class Pool:
 
     cdef int32_t return_to(self, const MatchC* match, const RequestC* request) noexcept nogil:
         """A live sequence that holds what a checkpoint of a match does; nothing if that fails."""
-        cdef int32_t n_kept, i = self.tree.vacant()
+        cdef int32_t i, n_kept
         self.checkpoints.hold(&match.found)
-        if i < 0:
-            i = self.tree.oldest_parked()
-            if i == match.i_cells and match.found.i_whole < 0:
-                self.remember(i, False)
-            else:
-                self.retire(i)
+        i = self.place_for(match)
         if self.length(i) > 0:
             n_kept = 0
             if self.checkpoints.restore(self.context, i, &match.found):
@@ -114,6 +126,14 @@ cdef class Pool:
         self.checkpoints.release(&match.found)
         return i
 
+    cdef int32_t place_for(self, const MatchC* match) noexcept nogil:
+        """A sequence that is vacant, or parked with the cells for a partial checkpoint."""
+        if self.tree.vacant() < 0 and match.found.i_whole < 0 and (
+                self.tree.oldest_parked() == match.i_cells):
+            self.remember(match.i_cells, False)
+            return match.i_cells
+        return self.claim()
+
     cdef void fill(self, int32_t i_sequence, const MatchC* match,
                    const RequestC* request) noexcept nogil:
         """Fill an empty live sequence from a checkpoint; it stays empty if that fails."""
@@ -121,7 +141,7 @@ cdef class Pool:
         if match.found.i_whole >= 0:
             n_room = self.checkpoints.length(match.found.i_whole)
             self.make_room(n_room)
-            if self.n_cells - self.tree.n_cells < n_room:
+            if self.n_free() < n_room:
                 return
         else:
             self.context.copy(match.i_cells, i_sequence)
@@ -142,12 +162,9 @@ cdef class Pool:
 
     cdef int32_t restore(self, RequestC* request) noexcept nogil:
         """A live sequence with the saved cells, which are given up; -1 if there is no room."""
-        cdef int32_t i = self.tree.vacant()
-        if i < 0:
-            i = self.tree.oldest_parked()
-            self.retire(i)
+        cdef int32_t i = self.claim()
         self.make_room(request.n_saved)
-        if self.n_cells - self.tree.n_cells < request.n_saved or not self.context.restore(
+        if self.n_free() < request.n_saved or not self.context.restore(
                 i, request.saved, request.n_saved_bytes, False):
             self.discard(request)
             return -1
@@ -212,20 +229,28 @@ cdef class Pool:
             i = self.tree.oldest_parked()
         return found
 
+    cdef int64_t n_used(self) noexcept nogil:
+        """Cells that hold something."""
+        return self.tree.n_cells
+
+    cdef int64_t n_free(self) noexcept nogil:
+        """Cells that hold nothing and that a sequence may take."""
+        return self.n_cells - self.tree.n_cells
+
     cdef int64_t n_available(self) noexcept nogil:
         """Cells that hold nothing, or nothing but parked prefixes."""
         return self.n_cells - self.tree.n_live_cells
 
     cdef void make_room(self, int64_t n_cells) noexcept nogil:
         """Free the ends of parked sequences, the oldest first, until `n_cells` are free."""
-        cdef int64_t n_free = self.n_cells - self.tree.n_cells
+        cdef int64_t n_free = self.n_free()
         cdef int32_t i
         while n_free < n_cells:
             i = self.tree.oldest_parked()
             if i < 0:
                 return
             self.shrink(i, n_cells - n_free)
-            n_free = self.n_cells - self.tree.n_cells
+            n_free = self.n_free()
 
     cdef void shrink(self, int32_t i_sequence, int64_t n_wanted) noexcept nogil:
         """Free up to `n_wanted` cells of a parked sequence, and the sequence if none is left."""
@@ -249,7 +274,7 @@ cdef class Pool:
             n_held = self.context.library.c.memory_seq_pos_max(self.context.memory, i) + 1
             if n_held != sequence.n_tokens:
                 fail("a sequence holds other cells than the books say")
-        if self.tree.n_cells > self.n_cells:
+        if self.n_free() < 0:
             fail("the books have more cells than the pool")
 
 

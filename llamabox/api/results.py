@@ -93,7 +93,8 @@ class Histogram:
 class EngineStats:
     """Counters since the engine started, and its state now.
 
-    :param n_ctx: cells of the pool.
+    :param n_ctx: tokens that a request may hold.
+    :param n_cells: cells of all sessions.
     :param n_cells_used: cells that hold something, parked prefixes included.
     :param n_checkpoints: states in RAM that prompts can start from.
     :param n_checkpoint_bytes: bytes that they take.
@@ -116,6 +117,7 @@ class EngineStats:
     """
 
     n_ctx: int
+    n_cells: int
     n_cells_used: int
     n_checkpoints: int
     n_checkpoint_bytes: int
