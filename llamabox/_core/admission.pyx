@@ -80,7 +80,7 @@ cdef class Admission:
 
     cdef int32_t longest_live_prefix(self, const RequestC* request) noexcept nogil:
         """Known tokens of a request that some live request shares."""
-        cdef int32_t i, n, longest = 0
+        cdef int32_t i, longest = 0
         cdef RequestC* other
         for i in range(self.slots.n_slots):
             other = self.slots.slots[i].request

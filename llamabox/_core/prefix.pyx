@@ -318,9 +318,8 @@ cdef int32_t descend(NodeC* node, const llama_token* tokens, int32_t n, int64_t 
     cdef NodeC* below
     cdef NodeC* child = node.child
     while child != NULL:
-        n_edge = 0
-        if child.key == key:
-            n_edge = common_prefix(child.tokens, tokens, min(child.n_tokens, n))
+        n_edge = min(child.n_tokens, n) if child.key == key else 0
+        n_edge = common_prefix(child.tokens, tokens, n_edge)
         below = child
         n_below = 0
         if 0 < n_edge == child.n_tokens:

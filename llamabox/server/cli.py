@@ -13,6 +13,7 @@ from .._version import __version__
 from ..errors import InvalidRequest
 from ..params import FLASH_ATTENTION, KV_LAYOUTS, EngineParams, GenerationParams, ModelParams
 from ..templates import NAMED_TEMPLATES
+from .cli_checkpoints import add_checkpoints
 from .cli_parser import FlagGroup, FlagParser
 from .cli_sampling import add_sampling
 from .config import AUTOMATIC, ServerConfig
@@ -198,39 +199,6 @@ UNIFIED_FLAGS = ("-kvu", "--kv-unified")
 PARTITIONED_FLAGS = ("-no-kvu", "--no-kv-unified")
 
 
-def _add_checkpoints(group: FlagGroup) -> None:
-    group.add(
-        "--swa-full",
-        dest="swa_full",
-        action="store_true",
-        help="Keep all cells of sliding windows (default: disabled)",
-    )
-    group.value(
-        "--checkpoint-ram",
-        dest="checkpoint_ram",
-        type=int,
-        metavar="MIB",
-        help="RAM for checkpoints of recurrent states and sliding windows (default: 256)",
-    )
-    group.value(
-        "-ctxcp",
-        "--ctx-checkpoints",
-        "--swa-checkpoints",
-        dest="ctx_checkpoints",
-        type=int,
-        metavar="N",
-        help="Such checkpoints per session at most (default: 32)",
-    )
-    group.value(
-        "-cms",
-        "--checkpoint-min-step",
-        dest="checkpoint_min_step",
-        type=int,
-        metavar="N",
-        help="Tokens of a long prompt between two checkpoints (default: 8192)",
-    )
-
-
 def _add_completion(group: FlagGroup) -> None:
     sizes = (
         ("-c", "--ctx-size", "n_ctx", "Tokens of a session at most (default: 4096, 0 = model's)"),
@@ -290,7 +258,7 @@ def _add_completion(group: FlagGroup) -> None:
         metavar="MIB",
         help="RAM in which requests keep their cells when others need the pool (default: 256)",
     )
-    _add_checkpoints(group)
+    add_checkpoints(group)
     group.value(
         "-n",
         "--predict",

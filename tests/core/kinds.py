@@ -26,6 +26,7 @@ N_TAIL = 4
 
 every_kind = pytest.mark.parametrize("name", KINDS)
 every_uncut = pytest.mark.parametrize("name", UNCUT)
+in_both_layouts = pytest.mark.parametrize("partitioned", [False, True], ids=["unified", "streams"])
 
 
 def check_output(model: LoadedModel, prompt: list[int], result: Result) -> None:

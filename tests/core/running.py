@@ -241,16 +241,14 @@ class Core:
     def checked_cells(self) -> int:
         """Cells in use, after comparing the memory's positions with the books of each sequence."""
         n_cells: int = self.stats()["n_cells_used"]
-        lengths = self.scheduler.sequence_lengths()
-        assert [self.context.positions(i) for i in range(len(lengths))] == [
-            (0, n_tokens) for n_tokens in lengths
-        ]
+        lengths = self.checked_lengths()
+        assert not any(self.context.positions(i)[0] for i in range(len(lengths)))
         least = sum(lengths) if self.context.is_partitioned else max(lengths)
         assert least <= n_cells <= sum(lengths)
         return n_cells
 
     def checked_lengths(self) -> list[int]:
-        """What each sequence holds by the books, after comparing that with the memory."""
+        """What each sequence holds by the books; the memory agrees."""
         self.stats()
         lengths = self.scheduler.sequence_lengths()
         assert [self.context.positions(i)[1] for i in range(len(lengths))] == lengths

@@ -19,18 +19,20 @@ from tests.core.kinds import (
     check_output,
     every_kind,
     every_uncut,
+    in_both_layouts,
 )
 from tests.core.running import Core
 
 
 @every_kind
+@in_both_layouts
 @pytest.mark.parametrize("n_parallel", [1, 4])
 def test_the_same_prompt_again_starts_near_its_end(
-    model_of: ModelOf, name: str, n_parallel: int
+    model_of: ModelOf, name: str, n_parallel: int, partitioned: bool
 ) -> None:
     model = model_of(name)
     prompt = model.random_prompt(np.random.default_rng(6), 150)
-    with Core(model, n_ctx=2048, n_parallel=n_parallel) as core:
+    with Core(model, n_ctx=2048, n_parallel=n_parallel, partitioned=partitioned) as core:
         first, second, third = (core.run(prompt, 20, params=ENDLESS) for _ in range(3))
     n_cached = 150 - (N_TAIL if KINDS[name] == STATES else 1)
     assert [r.request.n_cached for r in (first, second, third)] == [0, n_cached, n_cached]
@@ -39,14 +41,15 @@ def test_the_same_prompt_again_starts_near_its_end(
 
 
 @every_uncut
+@in_both_layouts
 @pytest.mark.parametrize("n_parallel", [1, 4])
 def test_another_last_turn_starts_from_the_end_of_the_one_before(
-    model_of: ModelOf, name: str, n_parallel: int
+    model_of: ModelOf, name: str, n_parallel: int, partitioned: bool
 ) -> None:
     model = model_of(name)
     rng = np.random.default_rng(7)
     prompt = model.random_prompt(rng, 150)
-    with Core(model, n_ctx=2048, n_parallel=n_parallel) as core:
+    with Core(model, n_ctx=2048, n_parallel=n_parallel, partitioned=partitioned) as core:
         first = core.run(prompt, 60, params=ENDLESS)
         held = [*prompt, *first.tokens]
         turns = [[*held, n, *model.random_prompt(rng, 40)] for n in (5, 6, 7)]

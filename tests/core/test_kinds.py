@@ -15,6 +15,7 @@ from tests.core.kinds import (
     check_output,
     every_kind,
     every_uncut,
+    in_both_layouts,
 )
 from tests.core.running import LENGTH, Core, Result, eventually
 
@@ -53,13 +54,16 @@ def test_a_window_that_is_kept_in_full_is_an_ordinary_memory(
 
 
 @every_kind
-def test_a_burst_computes_its_common_prefix_once(model_of: ModelOf, name: str) -> None:
+@in_both_layouts
+def test_a_burst_computes_its_common_prefix_once(
+    model_of: ModelOf, name: str, partitioned: bool
+) -> None:
     model = model_of(name)
     rng = np.random.default_rng(2)
     common = model.random_prompt(rng, 200)
     prompts = [[*common, n, *model.random_prompt(rng, 9)] for n in model.text_tokens()[:8]]
     gate = Gated()
-    with Core(model, n_ctx=4096, n_parallel=8, decoder=gate) as core:
+    with Core(model, n_ctx=4096, n_parallel=8, partitioned=partitioned, decoder=gate) as core:
         results = burst(core, gate, prompts)
         stats = core.stats()
     assert sorted(result.request.n_cached for result in results) == [0] + 7 * [200]
@@ -70,14 +74,19 @@ def test_a_burst_computes_its_common_prefix_once(model_of: ModelOf, name: str) -
 
 
 @every_kind
-def test_a_burst_that_branches_twice_computes_each_part_once(model_of: ModelOf, name: str) -> None:
+@in_both_layouts
+def test_a_burst_that_branches_twice_computes_each_part_once(
+    model_of: ModelOf, name: str, partitioned: bool
+) -> None:
     model = model_of(name)
     rng = np.random.default_rng(3)
     trunk = model.random_prompt(rng, 100)
     branches = [[*trunk, n, *model.random_prompt(rng, 79)] for n in model.text_tokens()[:2]]
     prompts = [[*branch, n, 5, 6, 7] for branch in branches for n in model.text_tokens()[:3]]
     gate = Gated()
-    with Core(model, n_ctx=4096, n_parallel=6, n_sequences=8, decoder=gate) as core:
+    with Core(
+        model, n_ctx=4096, n_parallel=6, partitioned=partitioned, n_sequences=8, decoder=gate
+    ) as core:
         results = burst(core, gate, prompts)
         stats = core.stats()
     assert sorted(result.request.n_cached for result in results) == [0, 100] + 4 * [180]
@@ -87,12 +96,17 @@ def test_a_burst_that_branches_twice_computes_each_part_once(model_of: ModelOf, 
 
 
 @every_kind
-def test_a_follower_joins_a_leader_that_is_already_on_its_way(model_of: ModelOf, name: str) -> None:
+@in_both_layouts
+def test_a_follower_joins_a_leader_that_is_already_on_its_way(
+    model_of: ModelOf, name: str, partitioned: bool
+) -> None:
     model = model_of(name)
     rng = np.random.default_rng(4)
     common = model.random_prompt(rng, 200)
     gate = Gated()
-    with Core(model, n_ctx=2048, n_batch=64, n_ubatch=64, decoder=gate) as core:
+    with Core(
+        model, n_ctx=2048, partitioned=partitioned, n_batch=64, n_ubatch=64, decoder=gate
+    ) as core:
         leader = core.submit([*common, 5], 4, params=ENDLESS)
         gate.step()
         gate.entered.wait()
@@ -120,9 +134,10 @@ def test_preempted_requests_say_the_same(model_of: ModelOf, name: str, n_spare_b
 
 
 @every_kind
+@in_both_layouts
 @pytest.mark.parametrize("n_parallel", [1, 3])
 def test_random_prompts_of_one_tree_say_the_same_warm_and_cold(
-    model_of: ModelOf, name: str, n_parallel: int
+    model_of: ModelOf, name: str, partitioned: bool, n_parallel: int
 ) -> None:
     """Prompts leave one another at any point, on sequences that are too few and cells too."""
     model = model_of(name)
@@ -132,7 +147,12 @@ def test_random_prompts_of_one_tree_say_the_same_warm_and_cold(
         parent = prompts[rng.integers(len(prompts))]
         kept = parent[: rng.integers(1, len(parent) + 1)]
         prompts.append([*kept, *model.random_prompt(rng, int(rng.integers(1, 90)))][:300])
-    options = {"n_parallel": n_parallel, "checkpoint_step": 64, "n_ubatch": 32}
+    options = {
+        "n_parallel": n_parallel,
+        "partitioned": partitioned,
+        "checkpoint_step": 64,
+        "n_ubatch": 32,
+    }
     with Core(model, n_ctx=700, **options) as core:
         for prompt in prompts:
             core.run(prompt, 12, params=ENDLESS)
