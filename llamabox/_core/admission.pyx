@@ -3,7 +3,8 @@ from .pool cimport MatchC
 from .prefix cimport common_prefix
 from .slots cimport SlotC, n_expected
 
-# Tokens of a common prefix that make it worth waiting for the request that is computing it.
+# Tokens of a common prefix, summed over those that wait together, that make it worth waiting for
+# the request that is computing it.
 cdef int32_t MIN_BRANCH = 32
 
 
@@ -80,11 +81,15 @@ cdef class Admission:
         return longest
 
     cdef void follow(self, int32_t i_slot, int32_t n_match) noexcept nogil:
-        """Find the live request that will share most with this one, if that is worth waiting."""
+        """Find the live request that will share most with this one, if that is worth waiting.
+
+        One of several requests that were submitted together waits as the others do.
+        """
         cdef SlotC* slot = &self.slots.slots[i_slot]
         cdef SlotC* other
         cdef RequestC* request = slot.request
         cdef int32_t i, n
+        cdef int32_t n_waiting = max(1, min(request.n_alike, self.slots.n_slots) - 1)
         slot.i_leader = -1
         request.n_branch = n_match
         for i in range(self.slots.n_slots):
@@ -93,7 +98,7 @@ cdef class Admission:
                 continue
             n = common_prefix(other.request.tokens, request.tokens,
                               min(other.request.n_tokens, request.n_tokens - 1))
-            if n >= n_match + MIN_BRANCH and n > request.n_branch:
+            if (n - n_match) * n_waiting >= MIN_BRANCH and n > request.n_branch:
                 request.n_branch = n
                 slot.i_leader = i
                 slot.leader = other.request.arrival

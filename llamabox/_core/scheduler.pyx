@@ -5,7 +5,6 @@ ones (`n_past`); each step gives every live slot some tokens so that the second 
 first. There is no phase: prefill, chunked prefill, reuse of a prefix and resumption after a
 preemption are all this rule.
 """
-from cpython.ref cimport Py_DECREF, Py_INCREF
 from .debug cimport LLAMABOX_DEBUG
 from .inbox cimport (
     inbox_close,
@@ -65,28 +64,31 @@ cdef class Scheduler:
         with nogil:
             self.loop()
 
-    def submit(self, Request request not None):
-        """Queue a request, for any thread; False if the scheduler is closed.
+    def submit(self, Request request not None, *others):
+        """Queue requests, for any thread: all in the same step; False if the scheduler is closed.
 
-        Its outbox gets its events, the last of which has a finish reason.
+        Their outboxes get their events, the last of which has a finish reason.
         """
-        request.c.t_submit = now_ns()
-        request.c.rank = request.c.t_submit - request.priority_ns
-        if request.deadline_ns > 0:
-            request.c.t_deadline = request.c.t_submit + request.deadline_ns
-        request.outbox.n_open += 1
-        Py_INCREF(request)
-        if inbox_put(&self.inbox, &request.c):
+        cdef Request following
+        cdef RequestC* last = &request.c
+        cdef int64_t now = now_ns()
+        request.open(now)
+        for following in others:
+            following.open(now)
+            last.next = &following.c
+            last = last.next
+        if inbox_put(&self.inbox, &request.c, last, 1 + len(others)):
             return True
-        Py_DECREF(request)
-        request.outbox.n_open -= 1
+        request.retract()
+        for following in others:
+            following.retract()
         return False
 
-    @property
-    def n_queued(self):
-        """Requests that arrived and have no slot, beyond those that idle slots will take."""
+    def n_queued(self, int32_t n_more=0):
+        """Requests that arrived and have no slot, with `n_more` that may come, beyond those that
+        idle slots will take."""
         cdef int32_t n_idle = self.slots.n_slots - self.slots.n_live
-        return max(0, inbox_count(&self.inbox) + self.waiting.n - n_idle)
+        return max(0, inbox_count(&self.inbox) + self.waiting.n + n_more - n_idle)
 
     def sequence_lengths(self):
         """Tokens that each sequence holds by the books; of an idle scheduler."""

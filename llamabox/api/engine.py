@@ -284,7 +284,7 @@ class Engine:
         if os.getpid() != self._pid:
             raise EngineClosed("the engine belongs to another process")
         self._orphans.sweep()
-        if 0 < self.params.n_queue <= self._scheduler.n_queued:
+        if 0 < self.params.n_queue <= self._scheduler.n_queued():
             raise EngineOverloaded(f"{self.params.n_queue} requests are waiting already")
         if not self._scheduler.submit(request):
             raise EngineClosed("the engine is closed")

@@ -104,6 +104,7 @@ class Result:
     n_tokens: int = 0
     n_events: int = 0
     finish: int = 0
+    probs: list[list[tuple[int, float]]] = dataclasses.field(default_factory=list)
 
     @property
     def text(self) -> bytes:
@@ -199,13 +200,25 @@ class Core:
         assert self.scheduler.submit(request)
         return result
 
+    def submit_alike(self, prompt: Sequence[int], n: int, **options: Any) -> list[Result]:
+        """`n` requests of one prompt, submitted together."""
+        requests = [self.request(prompt, n_alike=n, **options) for _ in range(n)]
+        results = [Result(request=request) for request in requests]
+        for result in results:
+            result.request.consumer = result
+        self.results += results
+        assert self.scheduler.submit(*requests)
+        return results
+
     def drain(self) -> None:
-        for request, text, n_tokens, finish in self.outbox.drain():
+        for request, text, n_tokens, finish, probs in self.outbox.drain():
             result = request.consumer
             assert not result.finish, "an event after the last one"
             result.pieces.append(text)
             result.n_tokens += n_tokens
             result.n_events += 1
+            assert probs is None or len(probs) == n_tokens
+            result.probs += probs or []
             result.finish = finish
 
     def wait(self, *results: Result) -> None:
