@@ -7,7 +7,6 @@ from .vocab import Vocab
 
 class Scheduler:
     context: Context
-    vocab: Vocab
     batch: Batch
     def __init__(
         self,

@@ -6,6 +6,7 @@ Nothing here knows of HTTP, status codes or OpenAI's field names, and nothing he
 
 from .chat import ChatTemplate
 from .choices import await_all, best, interleaved
+from .context import Layout
 from .engine import Engine, Prompt
 from .model import Model, packaged_model
 from .results import (
@@ -33,6 +34,7 @@ __all__ = [
     "EngineStats",
     "FinishReason",
     "Histogram",
+    "Layout",
     "Model",
     "Prompt",
     "SampledToken",
