@@ -98,7 +98,8 @@ cdef class Admission:
                 continue
             n = common_prefix(other.request.tokens, request.tokens,
                               min(other.request.n_tokens, request.n_tokens - 1))
-            if (n - n_match) * n_waiting >= MIN_BRANCH and n > request.n_branch:
+            if ((n - n_match) * n_waiting >= MIN_BRANCH and n > request.n_branch
+                    and n >= self.pool.min_shared):
                 request.n_branch = n
                 slot.i_leader = i
                 slot.leader = other.request.arrival

@@ -15,13 +15,16 @@ cdef int32_t MIN_COPY = 32
 cdef class Partitions(Pool):
     """`n_cells` cells for each sequence of a partitioned memory; else as `Pool`."""
 
+    def __cinit__(self, *args):
+        self.min_shared = MIN_COPY
+
     cdef int32_t attach(self, MatchC match) noexcept nogil:
         """A live sequence, the first that is not, with as much of the match as can be given."""
         cdef int32_t i = self.tree.first_idle()
         cdef int32_t i_new, source = match.i_source
         if match.i_whole >= 0 and self.length(match.i_whole) == match.n_tokens:
             source = match.i_whole
-        if match.n_tokens < MIN_COPY:
+        if match.n_tokens < self.min_shared:
             source = -1
         if i == source and self.length(i) == match.n_tokens:
             return self.take_over(i, match.n_tokens)

@@ -17,6 +17,7 @@ cdef class Pool:
     cdef readonly PrefixTree tree
     cdef readonly int32_t n_cells
     cdef readonly size_t n_spare_bytes   # for the cells of preempted requests
+    cdef readonly int32_t min_shared     # tokens of a match that may be shared
 
     cdef MatchC find(self, const llama_token* tokens, int32_t n) noexcept nogil
     cdef int32_t attach(self, MatchC match) noexcept nogil

@@ -14,7 +14,6 @@ from llamabox import (
     Engine,
     EngineClosed,
     EngineOverloaded,
-    EngineParams,
     FinishReason,
     GenerationParams,
     InvalidRequest,
@@ -54,7 +53,7 @@ def test_choices_without_a_seed_differ(engine: Engine) -> None:
 
 
 def test_eight_choices_compute_the_prompt_once(tiny_model: Model) -> None:
-    params = EngineParams(n_ctx=2048, n_parallel=8, n_batch=256, n_ubatch=64, n_threads=1)
+    params = SMALL.replace(n_ctx=2048, n_parallel=8)
     with Engine(tiny_model, params) as engine:
         choices = engine.generate_choices(PROMPT, HOT, n=8, n_predict=8)
         stats = engine.stats()
@@ -127,7 +126,7 @@ def test_cancelling_one_choice_leaves_the_others(engine: Engine) -> None:
 
 
 def test_cancelling_the_task_cancels_all(tiny_model: Model) -> None:
-    with Engine(tiny_model, EngineParams(n_ctx=16_384, n_parallel=4, n_threads=1)) as engine:
+    with Engine(tiny_model, SMALL.replace(n_ctx=16_384)) as engine:
 
         async def run() -> None:
             endless = HOT.replace(n_predict=-1)
@@ -142,7 +141,7 @@ def test_cancelling_the_task_cancels_all(tiny_model: Model) -> None:
 
 
 def test_choices_count_in_the_queue_and_start_together_or_not_at_all(tiny_model: Model) -> None:
-    params = EngineParams(n_ctx=16_384, n_parallel=2, n_queue=3, n_threads=1)
+    params = SMALL.replace(n_ctx=16_384, n_parallel=2, n_queue=3)
     with Engine(tiny_model, params) as engine:
         endless = HOT.replace(n_predict=-1)
 

@@ -199,12 +199,15 @@ def test_a_cancelled_request_tells_of_the_tokens_it_has(tiny: LoadedModel) -> No
     assert [entry[0][0] for entry in result.probs] == result.tokens
 
 
+@pytest.mark.parametrize("partitioned", [False, True], ids=["unified", "partitioned"])
 @pytest.mark.parametrize("n_prompt", [2, 6, 20, 33, 200])
 @pytest.mark.parametrize("n", [2, 8, 20])
-def test_requests_of_one_prompt_compute_it_once(tiny: LoadedModel, n: int, n_prompt: int) -> None:
+def test_requests_of_one_prompt_compute_it_once(
+    tiny: LoadedModel, n: int, n_prompt: int, partitioned: bool
+) -> None:
     prompt = tiny.random_prompt(np.random.default_rng(3), n_prompt)
     gate = Gated()
-    with Core(tiny, n_ctx=4096, n_parallel=8, decoder=gate) as core:
+    with Core(tiny, n_ctx=4096, n_parallel=8, decoder=gate, partitioned=partitioned) as core:
         first = core.submit([5], 1)
         gate.entered.wait()
         results = core.submit_alike(prompt, n, n_predict=12, params=ENDLESS)
@@ -215,9 +218,11 @@ def test_requests_of_one_prompt_compute_it_once(tiny: LoadedModel, n: int, n_pro
     assert first.finish
     n_cached = [result.request.n_cached for result in results]
     assert stats["n_prompt_tokens"] == 1 + sum(n_prompt - cached for cached in n_cached)
-    # The first seven followers save this much by one step of waiting; those that had to queue
-    # find the prompt there.
-    if (min(n, 8) - 1) * (n_prompt - 1) >= 32:
+    # Those that get a slot save this much by one step of waiting; those that queue find the prompt
+    # there. A partitioned memory does not share less than 32 tokens.
+    if partitioned and n_prompt <= 32:
+        assert n_cached == n * [0]
+    elif (min(n, 8) - 1) * (n_prompt - 1) >= 32:
         assert n_cached == [0] + (n - 1) * [n_prompt - 1]
     else:
         assert n_cached == min(n, 8) * [0] + (n - min(n, 8)) * [n_prompt - 1]
