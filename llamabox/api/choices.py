@@ -6,7 +6,7 @@ import asyncio
 import dataclasses
 import math
 import secrets
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 
 from ..errors import InvalidRequest
 from ..params import MAX_SEED, RANDOM_SEED, ChoiceParams, GenerationParams
@@ -58,7 +58,9 @@ def mean_logprob(completion: Completion) -> float:
     return sum(token.logprob for token in completion.logprobs) / len(completion.logprobs)
 
 
-async def interleaved(streams: Sequence[AsyncStream]) -> AsyncIterator[list[tuple[int, Chunk]]]:
+async def interleaved(
+    streams: Sequence[AsyncStream],
+) -> AsyncGenerator[list[tuple[int, Chunk]], None]:
     """What is ready of any stream, as (its index, chunk) pairs, until all have ended.
 
     :raises GenerationError: llama.cpp failed on one.
