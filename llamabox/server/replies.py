@@ -72,7 +72,6 @@ class OpenAIReply(abc.ABC):
 
     def __init__(self, id_prefix: str, model: str, asked: GenerationRequest) -> None:
         self._include_usage = asked.include_usage
-        self._tells_probs = asked.params.n_probs >= 0
         self._n_choices = asked.choices.n
         self._fields: dict[str, Any] = {
             "id": f"{id_prefix}-{uuid.uuid4().hex}",
@@ -80,7 +79,7 @@ class OpenAIReply(abc.ABC):
             "model": model,
             "system_fingerprint": SYSTEM_FINGERPRINT,
         }
-        logprobs = HOLE if self._tells_probs else None
+        logprobs = HOLE if asked.params.n_probs >= 0 else None
         self._frames = [
             split_event(self._chunk(self.delta(HOLE), None, i, logprobs))
             for i in range(self._n_choices)
@@ -117,14 +116,14 @@ class OpenAIReply(abc.ABC):
         return b""
 
     def part(self, chunk: Chunk, index: int = 0) -> bytes:
-        if chunk.logprobs:
-            before, between, after = self._frames[index]
-            logprobs = orjson.dumps(self.logprobs(chunk.logprobs, index))
-            return before + orjson.dumps(chunk.text) + between + logprobs + after
-        if not chunk.text:
+        if not chunk.text and not chunk.logprobs:
             return b""
-        before, after = self._frames[index]
-        return before + orjson.dumps(chunk.text) + after
+        if chunk.logprobs is None:
+            before, after = self._frames[index]
+            return before + orjson.dumps(chunk.text) + after
+        before, between, after = self._frames[index]
+        logprobs = orjson.dumps(self.logprobs(chunk.logprobs, index))
+        return before + orjson.dumps(chunk.text) + between + logprobs + after
 
     def end(self, completion: Completion, index: int) -> bytes:
         return event(orjson.dumps(self._last_chunk(completion, index)))

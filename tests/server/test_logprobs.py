@@ -6,11 +6,15 @@ import math
 from typing import Any
 
 import httpx
+import numpy as np
 import openai
 import pytest
 
+from llamabox import Chunk, FinishReason, GenerationParams, Prompt
+from llamabox.server.replies import ChatReply, NativeReply, TextReply
+from llamabox.server.schema import read_text
 from tests.server.live import LiveServer, eventually
-from tests.server.sse_reader import events
+from tests.server.sse_reader import events, parse
 
 CHAT = "/v1/chat/completions"
 TEXT = "/v1/completions"
@@ -173,6 +177,21 @@ def test_a_slow_reader_gets_all_entries(server: LiveServer) -> None:
         eventually(lambda: server.stats().n_running == 0, "the generation has ended")
         text = "\n".join(lines)
     assert text.count('"top_logprobs"') == 1500
+
+
+@pytest.mark.parametrize("dialect", ["chat", "text", "native"])
+def test_text_that_comes_after_its_tokens_has_no_entries(dialect: str) -> None:
+    prompt = Prompt(np.zeros(1, np.int32), "x")
+    asked = read_text({"prompt": "x", "logprobs": 0}, GenerationParams())
+    replies = {"chat": ChatReply, "text": TextReply}
+    reply = replies[dialect]("m", asked) if dialect in replies else NativeReply("m", prompt, asked)
+    (chunk,) = parse(reply.part(Chunk("held", 0, FinishReason.DEADLINE, ())))
+    assert "held" in str(chunk)
+    if dialect == "native":
+        assert chunk["completion_probabilities"] == []
+    else:
+        assert not any(chunk["choices"][0]["logprobs"].values())
+    assert reply.part(Chunk("", 0, FinishReason.DEADLINE, ())) == b""
 
 
 @pytest.mark.parametrize("path", [CHAT, TEXT])
