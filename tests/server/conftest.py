@@ -21,7 +21,7 @@ def small_config(**changes: object) -> ServerConfig:
     """A configuration on a free port that leaves the machine some room."""
     settings: dict[str, object] = {
         "port": 0,
-        "engine_params": EngineParams(n_ctx=N_CTX, n_parallel=4, n_threads=1),
+        "engine_params": EngineParams(n_ctx=N_CTX, n_parallel=4, n_threads=1, kv_layout="unified"),
     }
     return ServerConfig(**settings | changes)
 
@@ -35,7 +35,7 @@ def server() -> Iterator[LiveServer]:
 @pytest.fixture(scope="session")
 def exact(random_models: RandomModels) -> Iterator[LiveServer]:
     """A server whose outputs do not depend on the load: f32 weights, no flash attention."""
-    params = small_config().engine_params.replace(kv_layout="unified", flash_attention="off")
+    params = small_config().engine_params.replace(flash_attention="off")
     with LiveServer(small_config(model=random_models("llama"), engine_params=params)) as live:
         yield live.wait_ready()
 
