@@ -5,7 +5,8 @@ from .pool cimport MatchC
 from .prefix cimport common_prefix
 from .slots cimport SlotC, n_expected
 
-# Tokens of a common prefix that make it worth waiting for the request that is computing it.
+# Tokens of a common prefix, summed over those that wait together, that make it worth waiting for
+# the request that is computing it.
 cdef int32_t MIN_BRANCH = 32
 # The last checkpoint of a prompt is so many tokens before its end: the last one is always computed,
 # and a template may begin the assistant's turn in another way when it is history.
@@ -100,11 +101,15 @@ cdef class Admission:
         return n
 
     cdef void follow(self, int32_t i_slot, int32_t n_match) noexcept nogil:
-        """Find the live request that will share most with this one, if that is worth waiting."""
+        """Find the live request that will share most with this one, if that is worth waiting.
+
+        One of several requests that were submitted together waits as the others do.
+        """
         cdef SlotC* slot = &self.slots.slots[i_slot]
         cdef SlotC* other
         cdef RequestC* request = slot.request
         cdef int32_t i, n
+        cdef int32_t n_waiting = max(1, min(request.n_alike, self.slots.n_slots) - 1)
         slot.i_leader = -1
         request.n_branch = n_match
         for i in range(self.slots.n_slots):
@@ -112,7 +117,8 @@ cdef class Admission:
             if i == i_slot or other.request == NULL or other.i_sequence < 0:
                 continue
             n = self.n_shared(other.request, request)
-            if n >= n_match + MIN_BRANCH and n > request.n_branch:
+            if ((n - n_match) * n_waiting >= MIN_BRANCH and n > request.n_branch
+                    and n >= self.pool.min_shared):
                 request.n_branch = n
                 slot.i_leader = i
                 slot.leader = other.request.arrival

@@ -17,6 +17,9 @@ cdef int32_t MIN_COPY = 32
 cdef class Partitions(Pool):
     """`n_cells` cells for each sequence of a partitioned memory; else as `Pool`."""
 
+    def __cinit__(self, *args):
+        self.min_shared = MIN_COPY
+
     cdef bint lends_cells(self, int32_t i_source) noexcept nogil:
         """A window that is restored would be overwritten by the copy of a stream."""
         return (self.context.kind != MEMORY_WINDOW
@@ -41,7 +44,7 @@ cdef class Partitions(Pool):
             return self.return_to(&match, request)
         if match.i_whole >= 0 and self.length(match.i_whole) == match.n_tokens:
             source = match.i_whole
-        if match.n_tokens < MIN_COPY:
+        if match.n_tokens < self.min_shared:
             source = -1
         if i == source and self.length(i) == match.n_tokens:
             return self.take_over(i, match.n_tokens)

@@ -22,6 +22,7 @@ cdef class Pool:
     cdef readonly Checkpoints checkpoints
     cdef readonly int32_t n_cells
     cdef readonly size_t n_spare_bytes   # for the cells of preempted requests
+    cdef readonly int32_t min_shared     # tokens of a match that may be shared
 
     cdef MatchC find(self, const llama_token* tokens, int32_t n, int64_t key) noexcept nogil
     cdef void narrow(self, MatchC* match, const llama_token* tokens, int32_t n,

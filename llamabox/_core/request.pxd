@@ -3,6 +3,7 @@ from libc.stdint cimport int32_t, int64_t, uint8_t
 
 from .llama cimport llama_token
 from .outbox cimport Outbox, OutboxC
+from .probs cimport ProbsC
 from .sampler cimport Sampler, SamplerC
 from .sync cimport load_int
 from .text cimport TextC
@@ -23,6 +24,7 @@ cdef struct RequestC:
     int32_t n_marked      # it could be started again from there without computing it anew
     int32_t n_cut         # computed tokens at which its next chunk ends, if above n_past
     int64_t key           # what else the meaning of its tokens depends on
+    int32_t n_alike       # requests of the same prompt that were submitted with it, itself included
     int32_t i_slot        # -1 while it is queued
     int32_t i_row         # its output row in the current batch, or -1
     int32_t finish        # FinishC
@@ -34,6 +36,7 @@ cdef struct RequestC:
     size_t n_saved_bytes
     int32_t n_saved       # tokens that they hold
     TextC text
+    ProbsC probs
     SamplerC* sampler
     OutboxC* outbox
     PyObject* owner       # the Request, which the step thread holds a reference to
@@ -54,6 +57,8 @@ cdef class Request:
     cdef int64_t deadline_ns
     cdef int take_prompt(self, const int32_t[::1] prompt) except -1
     cdef int take_stops(self, stops) except -1
+    cdef void open(self, int64_t now)
+    cdef void retract(self)
 
 
 cdef inline int32_t n_output(const RequestC* request) noexcept nogil:
@@ -65,7 +70,7 @@ cdef inline int32_t n_pending(const RequestC* request) noexcept nogil:
     return request.n_tokens - request.n_past
 
 
-cdef inline int32_t n_chunk(const RequestC* request) noexcept nogil:
+cdef inline int32_t n_to_cut(const RequestC* request) noexcept nogil:
     """Known tokens that may be computed in one step."""
     if request.n_cut > request.n_past:
         return min(n_pending(request), request.n_cut - request.n_past)

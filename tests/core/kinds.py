@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from tests.core.running import GREEDY, LoadedModel, Result, plain_greedy
+from tests.core.plain_greedy import plain_greedy
+from tests.core.running import GREEDY, LoadedModel, Result
 
 CELLS, WINDOW, STATES = range(3)
 KINDS = {

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import dataclasses
 import threading
 import time
@@ -108,6 +107,7 @@ class Result:
     n_tokens: int = 0
     n_events: int = 0
     finish: int = 0
+    probs: list[list[tuple[int, float]]] = dataclasses.field(default_factory=list)
 
     @property
     def text(self) -> bytes:
@@ -208,13 +208,25 @@ class Core:
         assert self.scheduler.submit(request)
         return result
 
+    def submit_alike(self, prompt: Sequence[int], n: int, **options: Any) -> list[Result]:
+        """`n` requests of one prompt, submitted together."""
+        requests = [self.request(prompt, n_alike=n, **options) for _ in range(n)]
+        results = [Result(request=request) for request in requests]
+        for result in results:
+            result.request.consumer = result
+        self.results += results
+        assert self.scheduler.submit(*requests)
+        return results
+
     def drain(self) -> None:
-        for request, text, n_tokens, finish in self.outbox.drain():
+        for request, text, n_tokens, finish, probs in self.outbox.drain():
             result = request.consumer
             assert not result.finish, "an event after the last one"
             result.pieces.append(text)
             result.n_tokens += n_tokens
             result.n_events += 1
+            assert probs is None or len(probs) == n_tokens
+            result.probs += probs or []
             result.finish = finish
 
     def wait(self, *results: Result) -> None:
@@ -258,43 +270,3 @@ class Core:
         stats = self.scheduler.stats()
         n_finished = sum(stats["n_requests"].values())
         return bool(stats["n_running"] or n_finished < len(self.results))
-
-
-@dataclasses.dataclass
-class Greedy:
-    """A greedy output, and by how much each token led the next best, in logits."""
-
-    tokens: list[int] = dataclasses.field(default_factory=list)
-    leads: list[float] = dataclasses.field(default_factory=list)
-
-    def agrees(self, tokens: Sequence[int], rounding: float) -> bool:
-        """Whether `tokens` are the same up to a lead that rounding can turn over."""
-        pairs = zip(self.tokens, tokens, strict=len(tokens) == len(self.tokens))
-        differing = (i for i, (mine, theirs) in enumerate(pairs) if mine != theirs)
-        first = next(differing, None)
-        if first is None:
-            return len(tokens) == len(self.tokens)
-        return self.leads[first] < rounding
-
-
-def plain_greedy(
-    model: LoadedModel, prompt: Sequence[int], n_predict: int, *, ignore_eos: bool = False
-) -> Greedy:
-    """What llama.cpp alone makes of a prompt: one sequence, one context, one thread."""
-    context = model.new_context(len(prompt) + n_predict + 1, 1, len(prompt) + 1, 512)
-    ends = set(model.vocab.end_of_generation)
-    output = Greedy()
-    batch = list(prompt)
-    while len(output.tokens) < n_predict and not ends & set(output.tokens[-1:]):
-        tokens = (ctypes.c_int32 * len(batch))(*batch)
-        code = llama_cpp.llama_decode(context, llama_cpp.llama_batch_get_one(tokens, len(batch)))
-        assert code == 0
-        row = np.ctypeslib.as_array(llama_cpp.llama_get_logits_ith(context, -1), (model.n_vocab,))
-        if ignore_eos:
-            row[list(ends)] = -np.inf
-        second, best = np.sort(row)[-2:]
-        output.leads.append(float(best - second))
-        output.tokens.append(int(np.argmax(row)))
-        batch = output.tokens[-1:]
-    llama_cpp.llama_free(context)
-    return output

@@ -168,6 +168,22 @@ def test_random_prompts_of_one_tree_say_the_same_warm_and_cold(
         check_output(model, prompt, result)
 
 
+@every_kind
+@in_both_layouts
+def test_choices_of_one_prompt_compute_it_once(
+    model_of: ModelOf, name: str, partitioned: bool
+) -> None:
+    model = model_of(name)
+    prompt = model.random_prompt(np.random.default_rng(22), 100)
+    gate = Gated()
+    with Core(model, n_ctx=2048, n_parallel=4, partitioned=partitioned, decoder=gate) as core:
+        results = burst(core, gate, 4 * [prompt])
+        assert core.stats()["n_prompt_tokens"] == 1 + 100 + 3
+    assert sorted(result.request.n_cached for result in results) == [0, 99, 99, 99]
+    for result in results:
+        check_output(model, prompt, result)
+
+
 def test_sessions_that_share_a_long_prefix_do_not_run_out_of_window_cells(
     model_of: ModelOf,
 ) -> None:
