@@ -22,6 +22,7 @@ UNLIMITED = -1
 RANDOM_SEED = -1
 MAX_SEQUENCES = 256
 """Sequences that one llama.cpp context can hold (``LLAMA_MAX_SEQ``)."""
+MAX_CHECKPOINTS = 1024
 MAX_THREADS = 512
 MAX_SECONDS = 1e6
 MAX_PRIORITY = 1000
@@ -80,6 +81,12 @@ class EngineParams:
         a step to; 0 for five times what a step takes that only decodes.
     :param preempt_ram: MiB in which requests keep their cells when others need the pool; without
         room there, the cells are computed again.
+    :param swa_full: keep all cells of a sliding window, as of other layers: more memory, and any
+        part of a prefix can be reused.
+    :param checkpoint_ram: MiB for checkpoints of the states of recurrent and hybrid models, and of
+        sliding windows, from which prompts can start; other models need none; 0 takes none.
+    :param ctx_checkpoints: such checkpoints per slot at most.
+    :param checkpoint_min_step: tokens of a long prompt between two checkpoints.
     :param warmup: run one forward when the engine starts, so that no request pays for it.
     """
 
@@ -94,6 +101,10 @@ class EngineParams:
     n_queue: int = 0
     target_itl: float = 0.0
     preempt_ram: int = 256
+    swa_full: bool = False
+    checkpoint_ram: int = 256
+    ctx_checkpoints: int = 32
+    checkpoint_min_step: int = 8192
     warmup: bool = True
 
     def __post_init__(self) -> None:
@@ -106,6 +117,9 @@ class EngineParams:
         _check_int(self, "n_queue", 0)
         _check_float(self, "target_itl", 0, MAX_SECONDS)
         _check_int(self, "preempt_ram", 0)
+        _check_int(self, "checkpoint_ram", 0)
+        _check_int(self, "ctx_checkpoints", 0, MAX_CHECKPOINTS)
+        _check_int(self, "checkpoint_min_step", 32)
         for name in ("n_threads", "n_threads_batch"):
             if getattr(self, name) is not None:
                 _check_int(self, name, 1, MAX_THREADS)

@@ -24,6 +24,7 @@ class Request:
         n_probs: int = -1,
         post_sampling: bool = False,
         n_alike: int = 1,
+        key: int = 0,
         sampler: Sampler,
         vocab: Vocab,
         outbox: Outbox,

@@ -21,6 +21,8 @@ cdef class Request:
         tells nothing.
     :param post_sampling: tell their probabilities after the samplers, not the model's own.
     :param n_alike: requests of this prompt that are submitted together, this one included.
+    :param key: what else the cells of its tokens depend on, such as adapters; only requests of the
+        same key share a prefix.
     :param sampler: its own; kept alive.
     :param vocab: kept alive.
     :param outbox: where its events go; kept alive.
@@ -29,7 +31,7 @@ cdef class Request:
 
     def __cinit__(self, const int32_t[::1] prompt, *, int32_t n_limit, stops=(),
                   int64_t priority_ns=0, int64_t deadline_ns=0, int32_t n_probs=-1,
-                  bint post_sampling=False, int32_t n_alike=1,
+                  bint post_sampling=False, int32_t n_alike=1, int64_t key=0,
                   Sampler sampler not None, Vocab vocab not None, Outbox outbox not None,
                   consumer=None):
         self.vocab = vocab
@@ -42,6 +44,7 @@ cdef class Request:
         self.c.sampler = &sampler.c
         self.c.outbox = &outbox.c
         self.c.n_limit = n_limit
+        self.c.key = key
         self.c.i_slot = self.c.i_row = -1
         self.c.n_alike = n_alike
         self.c.probs.n_best = min(n_probs, vocab.c.n_tokens)

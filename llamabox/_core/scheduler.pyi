@@ -17,6 +17,9 @@ class Scheduler:
         target_ns: int = 0,
         n_spare_bytes: int = 0,
         n_chunk: int = 16,
+        n_checkpoints: int = 0,
+        n_checkpoint_bytes: int = 0,
+        checkpoint_step: int = 8192,
     ) -> None: ...
     def run(self) -> None: ...
     def submit(self, request: Request, *others: Request) -> bool: ...

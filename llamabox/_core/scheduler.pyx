@@ -5,6 +5,7 @@ ones (`n_past`); each step gives every live slot some tokens so that the second 
 first. There is no phase: prefill, chunked prefill, reuse of a prefix and resumption after a
 preemption are all this rule.
 """
+from .checkpoints cimport Checkpoints
 from .debug cimport LLAMABOX_DEBUG
 from .inbox cimport (
     inbox_close,
@@ -41,19 +42,23 @@ cdef class Scheduler:
     :param target_ns: see `Plan`.
     :param n_chunk: see `Plan`.
     :param n_spare_bytes: RAM in which preempted requests keep their cells.
+    :param n_checkpoints: see `Checkpoints`, as `n_checkpoint_bytes`.
+    :param checkpoint_step: see `Admission`.
     """
 
     def __cinit__(self, Context context not None, Vocab vocab not None, int32_t n_slots,
                   int32_t n_cells, int64_t target_ns=0, size_t n_spare_bytes=0,
-                  int32_t n_chunk=16):
+                  int32_t n_chunk=16, int32_t n_checkpoints=0, size_t n_checkpoint_bytes=0,
+                  int32_t checkpoint_step=8192):
         inbox_init(&self.inbox)
         self.context = context
         self.slots = Slots(n_slots)
         pool = Partitions if context.is_partitioned else Pool
-        self.pool = pool(context, n_cells, n_spare_bytes)
+        self.pool = pool(context, n_cells, n_spare_bytes,
+                         Checkpoints(n_checkpoints, n_checkpoint_bytes))
         self.plan = Plan(self.slots, context.n_batch, context.n_ubatch, n_chunk, target_ns)
         self.batch = Batch(context.n_batch)
-        self.admission = Admission(self.slots, self.pool)
+        self.admission = Admission(self.slots, self.pool, checkpoint_step)
         self.output = Output(context, vocab)
         self.output.counters = &self.counters
 
@@ -190,6 +195,7 @@ cdef class Scheduler:
     cdef void choose_rows(self) noexcept nogil:
         """Plan and fill the step; where cells are too few, the one ranked last gives up its own."""
         self.batch.clear()
+        self.admission.set_cuts()
         while self.slots.n_live > 0:
             if self.plan.choose(self.pool.n_available()):
                 self.fill_batch()
@@ -275,6 +281,7 @@ cdef class Scheduler:
             request = slot.request
             self.pool.extend(slot.i_sequence, request.tokens + request.n_past, slot.n_planned)
             request.n_past += slot.n_planned
+            self.admission.mark(request, slot.i_sequence)
             reason = FINISH_NONE
             if request.i_row >= 0:
                 reason = self.output.append(request, slot.token, now)
@@ -310,6 +317,8 @@ cdef class Scheduler:
         self.counters.n_running = self.slots.n_live
         self.counters.n_waiting = self.waiting.n
         self.counters.n_cells_used = <int> self.pool.n_used()
+        self.counters.n_checkpoints = self.pool.checkpoints.n_checkpoints
+        self.counters.n_checkpoint_bytes = self.pool.checkpoints.n_bytes
 
     cdef void finish_all(self) noexcept nogil:
         """Cancel every request that is left, with those that came in before the inbox closed."""

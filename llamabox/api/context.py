@@ -52,7 +52,7 @@ class OwnedContext:
         if not llama_cpp.llama_get_memory(self.address):
             self.close()
             raise ModelLoadError(f"{model.path}: the model does not generate text")
-        self.core = Context(LIBRARY, self.address, owner=model)
+        self.core = Context(LIBRARY, self.address, owner=model, swa_full=params.swa_full)
 
     def warm_up(self) -> None:
         """Run one forward and forget it, so that no request pays for first-time work."""
@@ -85,6 +85,7 @@ def new_context(model: Model, params: EngineParams, layout: Layout) -> int:
     c_params.n_threads = n_threads
     c_params.n_threads_batch = params.n_threads_batch or n_threads
     c_params.kv_unified = not layout.partitioned
+    c_params.swa_full = params.swa_full
     c_params.flash_attn_type = FLASH_ATTENTION.index(layout.flash_attention) - 1
     c_params.no_perf = True
     return llama_cpp.llama_init_from_model(model.address, c_params) or 0

@@ -118,6 +118,9 @@ class Engine:
                 round(self.params.target_itl * NS),
                 self.params.preempt_ram << 20,
                 CHUNK if self.layout.flash_attention == "off" else FLASH_CHUNK,
+                self.params.ctx_checkpoints * self.params.n_parallel,
+                self.params.checkpoint_ram << 20,
+                self.params.checkpoint_min_step,
             )
             undo.pop_all()
         self._deliveries: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, LoopDelivery]

@@ -126,6 +126,8 @@ class EngineStats:
     :param n_ctx: tokens that a request may hold.
     :param n_cells: cells of all sessions.
     :param n_cells_used: cells that hold something, parked prefixes included.
+    :param n_checkpoints: states in RAM that prompts can start from.
+    :param n_checkpoint_bytes: bytes that they take.
     :param n_slots: requests that can run at once.
     :param n_running: requests that have a slot.
     :param n_waiting: requests in the queue.
@@ -147,6 +149,8 @@ class EngineStats:
     n_ctx: int
     n_cells: int
     n_cells_used: int
+    n_checkpoints: int
+    n_checkpoint_bytes: int
     n_slots: int
     n_running: int
     n_waiting: int

@@ -13,6 +13,7 @@ from .._version import __version__
 from ..errors import InvalidRequest
 from ..params import FLASH_ATTENTION, KV_LAYOUTS, EngineParams, GenerationParams, ModelParams
 from ..templates import NAMED_TEMPLATES
+from .cli_checkpoints import add_checkpoints
 from .cli_parser import FlagGroup, FlagParser
 from .cli_sampling import add_sampling
 from .config import AUTOMATIC, ServerConfig
@@ -257,6 +258,7 @@ def _add_completion(group: FlagGroup) -> None:
         metavar="MIB",
         help="RAM in which requests keep their cells when others need the pool (default: 256)",
     )
+    add_checkpoints(group)
     group.value(
         "-n",
         "--predict",

@@ -84,6 +84,10 @@ ENGINE: dict[str, tuple[list[Any], list[Any]]] = {
     "n_queue": ([0, 1, 10_000], [-1, 1.5, "1", None]),
     "target_itl": ([0, 0.02], [-1, math.inf, math.nan, "1", None]),
     "preempt_ram": ([0, 64], [-1, 1.5, "1", None]),
+    "swa_full": ([True, False], []),
+    "checkpoint_ram": ([0, 64], [-1, 1.5, "1", None]),
+    "ctx_checkpoints": ([0, 32], [-1, 1025, 1.5, "1", None]),
+    "checkpoint_min_step": ([32, 8192], [31, -1, 1.5, "1", None]),
     "warmup": ([True, False], []),
 }
 CHOICES: dict[str, tuple[list[Any], list[Any]]] = {

@@ -27,6 +27,7 @@ HANG = 60.0
 """Seconds after which something that should have happened is taken for a hang."""
 EOG, STOP, LENGTH, CANCELLED, DEADLINE, ERROR = range(1, 7)
 GREEDY = GenerationParams(temperature=0, seed=0)
+CHECKPOINTS = {"n_checkpoints": 64, "n_checkpoint_bytes": 64 << 20}
 
 
 def eventually(holds: Callable[[], bool], what: str) -> None:
@@ -72,6 +73,7 @@ class LoadedModel:
         *,
         flash_attention: bool = False,
         n_sequences: int = 0,
+        swa_full: bool = False,
         partitioned: bool = False,
     ) -> int:
         """A context of one thread; `n_ctx` are the cells of each sequence if it is partitioned.
@@ -86,6 +88,7 @@ class LoadedModel:
         params.n_seq_max = params.n_outputs_max = n_sequences or n_parallel
         params.n_threads = params.n_threads_batch = 1
         params.kv_unified = not partitioned
+        params.swa_full = swa_full
         params.no_perf = True
         params.flash_attn_type = int(flash_attention)
         address: int = llama_cpp.llama_init_from_model(self.address, params)
@@ -120,6 +123,7 @@ class Core:
     """A scheduler that runs until the `with` block ends; all its requests share one outbox.
 
     :param decoder: what computes; opened when the `with` block ends.
+    :param options: more of the scheduler's.
     """
 
     def __init__(
@@ -134,8 +138,9 @@ class Core:
         decoder: Decoder | None = None,
         flash_attention: bool = False,
         n_sequences: int = 0,
-        n_spare_bytes: int = 0,
+        swa_full: bool = False,
         partitioned: bool = False,
+        **options: int,
     ) -> None:
         self.model = model
         self.n_parallel = n_parallel
@@ -147,13 +152,14 @@ class Core:
             n_ubatch,
             flash_attention=flash_attention,
             n_sequences=n_sequences,
+            swa_full=swa_full,
             partitioned=partitioned,
         )
         self._decoder = decoder or Decoder()
         binding = decoder.binding if decoder else llama_cpp
-        self.context = Context(Library(binding), self._address)
+        self.context = Context(Library(binding), self._address, swa_full=swa_full)
         self.scheduler = Scheduler(
-            self.context, model.vocab, n_parallel, self.n_cells, n_spare_bytes=n_spare_bytes
+            self.context, model.vocab, n_parallel, self.n_cells, **{**CHECKPOINTS, **options}
         )
         self.outbox = Outbox()
         self.results: list[Result] = []
@@ -248,13 +254,18 @@ class Core:
     def checked_cells(self) -> int:
         """Cells in use, after comparing the memory's positions with the books of each sequence."""
         n_cells: int = self.stats()["n_cells_used"]
-        lengths = self.scheduler.sequence_lengths()
-        assert [self.context.positions(i) for i in range(len(lengths))] == [
-            (0, n_tokens) for n_tokens in lengths
-        ]
+        lengths = self.checked_lengths()
+        assert not any(self.context.positions(i)[0] for i in range(len(lengths)))
         least = sum(lengths) if self.context.is_partitioned else max(lengths)
         assert least <= n_cells <= sum(lengths)
         return n_cells
+
+    def checked_lengths(self) -> list[int]:
+        """What each sequence holds by the books; the memory agrees."""
+        self.stats()
+        lengths = self.scheduler.sequence_lengths()
+        assert [self.context.positions(i)[1] for i in range(len(lengths))] == lengths
+        return lengths
 
     def _is_busy(self) -> bool:
         stats = self.scheduler.stats()
@@ -279,7 +290,9 @@ class Greedy:
         return self.leads[first] < rounding
 
 
-def plain_greedy(model: LoadedModel, prompt: Sequence[int], n_predict: int) -> Greedy:
+def plain_greedy(
+    model: LoadedModel, prompt: Sequence[int], n_predict: int, *, ignore_eos: bool = False
+) -> Greedy:
     """What llama.cpp alone makes of a prompt: one sequence, one context, one thread."""
     context = model.new_context(len(prompt) + n_predict + 1, 1, len(prompt) + 1, 512)
     ends = set(model.vocab.end_of_generation)
@@ -290,6 +303,8 @@ def plain_greedy(model: LoadedModel, prompt: Sequence[int], n_predict: int) -> G
         code = llama_cpp.llama_decode(context, llama_cpp.llama_batch_get_one(tokens, len(batch)))
         assert code == 0
         row = np.ctypeslib.as_array(llama_cpp.llama_get_logits_ith(context, -1), (model.n_vocab,))
+        if ignore_eos:
+            row[list(ends)] = -np.inf
         second, best = np.sort(row)[-2:]
         output.leads.append(float(best - second))
         output.tokens.append(int(np.argmax(row)))
