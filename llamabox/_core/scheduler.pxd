@@ -1,46 +1,39 @@
 from libc.stdint cimport int32_t, int64_t
 
+from .admission cimport Admission
 from .batch cimport Batch
 from .context cimport Context
 from .inbox cimport InboxC
-from .llama cimport llama_token, llama_token_data
-from .outbox cimport EventsC
+from .output cimport Output
 from .plan cimport Plan
 from .pool cimport Pool
 from .request cimport RequestC
 from .slots cimport SlotC, Slots
 from .stats cimport StatsC
-from .vocab cimport Vocab
 from .waiting cimport WaitingC
 
 
 cdef class Scheduler:
     cdef readonly Context context
-    cdef readonly Vocab vocab
     cdef readonly Slots slots
     cdef readonly Pool pool
     cdef readonly Plan plan
     cdef readonly Batch batch
+    cdef readonly Admission admission
+    cdef readonly Output output
     cdef InboxC inbox
     cdef WaitingC waiting
-    cdef EventsC events               # of this step, for all outboxes
     cdef StatsC counters
-    cdef llama_token_data* scratch    # [max(n_vocab, n_ctx)]
     cdef int64_t n_arrived
     cdef int32_t n_prompt_rows        # of the current batch
     cdef int64_t t_scan               # nanoseconds; when the queue is searched next
-    cdef int64_t refused              # the `arrival` of the request that had no room
-    cdef int64_t refused_at           # and `slots.n_changes` then
 
     cdef void loop(self) noexcept nogil
     cdef bint receive(self) noexcept nogil
     cdef void step(self) noexcept nogil
     cdef void end_early(self, int64_t now) noexcept nogil
     cdef void admit(self) noexcept nogil
-    cdef bint has_room(self, RequestC* request) noexcept nogil
-    cdef int32_t longest_live_prefix(self, RequestC* request) noexcept nogil
     cdef void begin(self, int32_t i_slot) noexcept nogil
-    cdef void follow(self, int32_t i_slot, int32_t n_match) noexcept nogil
     cdef void join_leaders(self) noexcept nogil
     cdef void mark_started(self, RequestC* request) noexcept nogil
     cdef void choose_rows(self) noexcept nogil
@@ -52,9 +45,6 @@ cdef class Scheduler:
     cdef void recover(self, int32_t code) noexcept nogil
     cdef void settle(self, int64_t t_start) noexcept nogil
     cdef void account(self, int64_t elapsed) noexcept nogil
-    cdef void extend(self, RequestC* request, int64_t now) noexcept nogil
-    cdef void count_token(self, RequestC* request, int64_t now) noexcept nogil
-    cdef void report(self, RequestC* request, int32_t n_bytes) noexcept nogil
     cdef void finish(self, RequestC* request, int32_t reason) noexcept nogil
     cdef void publish(self) noexcept nogil
     cdef void set_gauges(self) noexcept nogil

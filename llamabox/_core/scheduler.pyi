@@ -7,7 +7,6 @@ from .vocab import Vocab
 
 class Scheduler:
     context: Context
-    vocab: Vocab
     batch: Batch
     def __init__(
         self,
@@ -17,6 +16,7 @@ class Scheduler:
         n_cells: int,
         target_ns: int = 0,
         n_spare_bytes: int = 0,
+        n_chunk: int = 16,
     ) -> None: ...
     @property
     def n_queued(self) -> int: ...

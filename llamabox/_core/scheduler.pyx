@@ -6,8 +6,6 @@ first. There is no phase: prefill, chunked prefill, reuse of a prefix and resump
 preemption are all this rule.
 """
 from cpython.ref cimport Py_DECREF, Py_INCREF
-from libc.stdlib cimport calloc, free
-
 from .debug cimport LLAMABOX_DEBUG
 from .inbox cimport (
     inbox_close,
@@ -18,34 +16,15 @@ from .inbox cimport (
     inbox_put,
     inbox_take,
 )
-from .outbox cimport (
-    EventC,
-    OutboxC,
-    events_append,
-    events_free,
-    outbox_notify,
-)
-from .plan cimport is_decoding
-from .pool cimport MatchC, fail
-from .prefix cimport common_prefix
-from .request cimport Request, ended_early, n_output, n_pending
-from .sampler cimport sampler_sample, sampler_start
-from .slots cimport n_expected
+from .partitions cimport Partitions
+from .pool cimport Pool, fail
+from .request cimport Request, ended_early, n_pending
+from .sampler cimport sampler_start
 from .stats cimport histogram_observe, stats_dict
-from .sync cimport now_ns, pthread_mutex_lock, pthread_mutex_unlock
-from .text cimport text_push, text_release
-from .types cimport (
-    FINISH_CANCELLED,
-    FINISH_EOG,
-    FINISH_ERROR,
-    FINISH_LENGTH,
-    FINISH_NONE,
-    FINISH_STOP,
-)
+from .sync cimport now_ns
+from .types cimport FINISH_CANCELLED, FINISH_ERROR, FINISH_LENGTH, FINISH_NONE
+from .vocab cimport Vocab
 from .waiting cimport waiting_put, waiting_take, waiting_take_ended
-
-# Tokens of a common prefix that make it worth waiting for the request that is computing it.
-cdef int32_t MIN_BRANCH = 32
 
 # A longer queue is searched for requests that are cancelled or late only so often, in nanoseconds.
 cdef int SHORT_QUEUE = 256
@@ -58,29 +37,29 @@ cdef class Scheduler:
     :param context: its memory belongs to the scheduler from now on.
     :param vocab: of the context's model.
     :param n_slots: requests that run at once, `n_seq_max` of the context at most.
-    :param n_cells: cells that they share, `n_ctx` of the context at most.
+    :param n_cells: cells that they share, or that each has in a partitioned memory; `n_ctx` of
+        the context at most.
     :param target_ns: see `Plan`.
+    :param n_chunk: see `Plan`.
     :param n_spare_bytes: RAM in which preempted requests keep their cells.
     """
 
     def __cinit__(self, Context context not None, Vocab vocab not None, int32_t n_slots,
-                  int32_t n_cells, int64_t target_ns=0, size_t n_spare_bytes=0):
+                  int32_t n_cells, int64_t target_ns=0, size_t n_spare_bytes=0,
+                  int32_t n_chunk=16):
         inbox_init(&self.inbox)
         self.context = context
-        self.vocab = vocab
         self.slots = Slots(n_slots)
-        self.pool = Pool(context, n_cells, n_spare_bytes)
-        self.plan = Plan(self.slots, context.n_batch, context.n_ubatch, target_ns)
+        pool = Partitions if context.is_partitioned else Pool
+        self.pool = pool(context, n_cells, n_spare_bytes)
+        self.plan = Plan(self.slots, context.n_batch, context.n_ubatch, n_chunk, target_ns)
         self.batch = Batch(context.n_batch)
-        self.scratch = <llama_token_data*> calloc(
-            max(vocab.c.n_tokens, context.n_ctx), sizeof(llama_token_data))
-        if self.scratch == NULL:
-            raise MemoryError
+        self.admission = Admission(self.slots, self.pool)
+        self.output = Output(context, vocab)
+        self.output.counters = &self.counters
 
     def __dealloc__(self):
         inbox_free(&self.inbox)
-        events_free(&self.events)
-        free(self.scratch)
 
     def run(self):
         """Serve requests until `close`; then end those that are left and return.
@@ -146,7 +125,7 @@ cdef class Scheduler:
     cdef void step(self) noexcept nogil:
         cdef int64_t t_start = now_ns()
         self.end_early(t_start)
-        if self.events.n_events > 0:
+        if self.output.events.n_events > 0:
             self.publish()
         self.join_leaders()
         self.admit()
@@ -179,92 +158,22 @@ cdef class Scheduler:
     cdef void admit(self) noexcept nogil:
         """Give slots to the first requests of the queue, as far as the pool has room."""
         cdef int32_t i_slot = self.slots.idle()
-        while i_slot >= 0 and self.waiting.first != NULL and self.has_room(self.waiting.first):
+        while i_slot >= 0 and self.waiting.first != NULL and (
+                self.admission.has_room(self.waiting.first)):
             self.slots.occupy(i_slot, waiting_take(&self.waiting))
             self.begin(i_slot)
             i_slot = self.slots.idle()
 
-    cdef bint has_room(self, RequestC* request) noexcept nogil:
-        """Whether the pool holds the request beside what the live ones hold and are about to.
-
-        Once it does not, it cannot until some slot changes hands.
-        """
-        cdef bint fits
-        if self.slots.n_live == 0:
-            return True
-        if request.arrival == self.refused and self.slots.n_changes == self.refused_at:
-            return False
-        request.n_branch = self.longest_live_prefix(request)
-        fits = self.slots.n_expected() + n_expected(request) <= self.pool.n_available()
-        if not fits:
-            self.refused = request.arrival
-            self.refused_at = self.slots.n_changes
-        return fits
-
-    cdef int32_t longest_live_prefix(self, RequestC* request) noexcept nogil:
-        """Known tokens of a request that some live request shares."""
-        cdef int32_t i, n, longest = 0
-        cdef RequestC* other
+    cdef void join_leaders(self) noexcept nogil:
+        """Let those begin that have waited long enough for a common prefix."""
+        cdef int32_t i
         for i in range(self.slots.n_slots):
-            other = self.slots.slots[i].request
-            if other != NULL:
-                n = common_prefix(other.tokens, request.tokens,
-                                  min(other.n_tokens, request.n_tokens - 1))
-                longest = max(longest, n)
-        return longest
+            if self.admission.may_begin(i):
+                self.begin(i)
 
     cdef void begin(self, int32_t i_slot) noexcept nogil:
-        """Let a request start from the longest prefix that any sequence holds, or wait for a live
-        request that is about to hold a longer one."""
-        cdef SlotC* slot = &self.slots.slots[i_slot]
-        cdef RequestC* request = slot.request
-        cdef MatchC match = self.pool.find(request.tokens, request.n_tokens - 1)
-        if request.n_saved > match.n_tokens:
-            slot.i_sequence = self.pool.restore(request)
-            if slot.i_sequence >= 0:
-                request.n_past = self.pool.length(slot.i_sequence)
-                return
-            match = self.pool.find(request.tokens, request.n_tokens - 1)
-        self.pool.discard(request)
-        self.follow(i_slot, match.n_tokens)
-        if slot.i_leader >= 0:
-            return
-        slot.i_sequence = self.pool.attach(match)
-        request.n_past = request.n_branch = self.pool.length(slot.i_sequence)
-        self.mark_started(request)
-
-    cdef void follow(self, int32_t i_slot, int32_t n_match) noexcept nogil:
-        """Find the live request that will share most with this one, if that is worth waiting."""
-        cdef SlotC* slot = &self.slots.slots[i_slot]
-        cdef SlotC* other
-        cdef RequestC* request = slot.request
-        cdef int32_t i, n
-        slot.i_leader = -1
-        request.n_branch = n_match
-        for i in range(self.slots.n_slots):
-            other = &self.slots.slots[i]
-            if i == i_slot or other.request == NULL or other.i_sequence < 0:
-                continue
-            n = common_prefix(other.request.tokens, request.tokens,
-                              min(other.request.n_tokens, request.n_tokens - 1))
-            if n >= n_match + MIN_BRANCH and n > request.n_branch:
-                request.n_branch = n
-                slot.i_leader = i
-                slot.leader = other.request.arrival
-
-    cdef void join_leaders(self) noexcept nogil:
-        """Let those begin whose leaders have computed the common prefix, or are gone."""
-        cdef int32_t i
-        cdef SlotC* slot
-        cdef RequestC* leader
-        for i in range(self.slots.n_slots):
-            slot = &self.slots.slots[i]
-            if slot.request == NULL or slot.i_sequence >= 0:
-                continue
-            leader = self.slots.slots[slot.i_leader].request
-            if (leader == NULL or leader.arrival != slot.leader
-                    or leader.n_past >= slot.request.n_branch):
-                self.begin(i)
+        if self.admission.begin(i_slot):
+            self.mark_started(self.slots.slots[i_slot].request)
 
     cdef void mark_started(self, RequestC* request) noexcept nogil:
         """What happens once in a request's life, not again after a preemption."""
@@ -286,16 +195,13 @@ cdef class Scheduler:
             self.preempt(self.slots.last_ranked())
 
     cdef void fill_batch(self) noexcept nogil:
-        """Put the planned rows into the batch, decode rows first."""
+        """Put the planned rows into the batch."""
         cdef int32_t i
         self.n_prompt_rows = 0
         self.pool.make_room(self.plan.n_decode + self.plan.n_prefill)
-        for i in range(self.slots.n_slots):
-            if self.slots.slots[i].n_planned > 0 and is_decoding(&self.slots.slots[i]):
-                self.fill(i)
-        for i in range(self.slots.n_slots):
-            if self.slots.slots[i].n_planned > 0 and not is_decoding(&self.slots.slots[i]):
-                self.fill(i)
+        self.slots.arrange()
+        for i in range(self.slots.n_arranged):
+            self.fill(self.slots.arranged[i])
 
     cdef void fill(self, int32_t i_slot) noexcept nogil:
         """Add the slot's planned tokens to the batch; the last known one is an output row."""
@@ -343,8 +249,7 @@ cdef class Scheduler:
             return
         if code == 1 and self.slots.n_live > 1:
             self.preempt(self.slots.last_ranked())
-            self.refused = self.waiting.first.arrival
-            self.refused_at = self.slots.n_changes
+            self.admission.refuse(self.waiting.first)
             return
         for i in range(self.slots.n_slots):
             slot = &self.slots.slots[i]
@@ -355,9 +260,12 @@ cdef class Scheduler:
 
     cdef void settle(self, int64_t t_start) noexcept nogil:
         """Book the computed rows, sample where a request has caught up, end what is at its end."""
-        cdef int32_t i
+        cdef int32_t i, reason
+        cdef int64_t now
         cdef SlotC* slot
         cdef RequestC* request
+        self.output.choose(self.slots)
+        now = now_ns()
         for i in range(self.slots.n_slots):
             slot = &self.slots.slots[i]
             if slot.request == NULL or slot.n_planned == 0:
@@ -365,10 +273,13 @@ cdef class Scheduler:
             request = slot.request
             self.pool.extend(slot.i_sequence, request.tokens + request.n_past, slot.n_planned)
             request.n_past += slot.n_planned
+            reason = FINISH_NONE
             if request.i_row >= 0:
-                self.extend(request, now_ns())
+                reason = self.output.append(request, slot.token, now)
             elif n_pending(request) == 0:
-                self.finish(request, FINISH_LENGTH)
+                reason = FINISH_LENGTH
+            if reason:
+                self.finish(request, reason)
         self.account(now_ns() - t_start)
 
     cdef void account(self, int64_t elapsed) noexcept nogil:
@@ -380,52 +291,6 @@ cdef class Scheduler:
         self.counters.prefill_ns += prefill_ns
         self.counters.decode_ns += elapsed - prefill_ns
 
-    cdef void extend(self, RequestC* request, int64_t now) noexcept nogil:
-        """Sample the request's next token, and end the request if that is its last.
-
-        A grammar that allows no token has come to its end.
-        """
-        cdef llama_token token = sampler_sample(
-            request.sampler, &self.context.library.c, self.context.logits(request.i_row),
-            self.vocab.c.n_tokens, request.tokens, request.n_tokens, self.scratch)
-        cdef int32_t* offsets = self.vocab.c.offsets
-        cdef int32_t n_ready
-        if token < 0:
-            self.finish(request, FINISH_ERROR if request.sampler.grammar == NULL else FINISH_EOG)
-            return
-        request.tokens[request.n_tokens] = token
-        request.n_tokens += 1
-        self.count_token(request, now)
-        if self.vocab.c.is_eog[token]:
-            self.finish(request, FINISH_EOG)
-            return
-        n_ready = text_push(&request.text, self.vocab.c.pieces + offsets[token],
-                            offsets[token + 1] - offsets[token])
-        if request.text.i_stop >= 0:
-            self.finish(request, FINISH_STOP)
-        elif request.n_tokens >= request.n_limit:
-            self.finish(request, FINISH_LENGTH)
-        elif n_ready > 0:
-            self.report(request, n_ready)
-
-    cdef void count_token(self, RequestC* request, int64_t now) noexcept nogil:
-        request.n_unreported += 1
-        self.counters.n_output_tokens += 1
-        if n_output(request) == 1:
-            request.t_first = now
-            histogram_observe(&self.counters.first_token, now - request.t_submit)
-        else:
-            histogram_observe(&self.counters.inter_token, now - request.t_last)
-        request.t_last = now
-
-    cdef void report(self, RequestC* request, int32_t n_bytes) noexcept nogil:
-        """Release `n_bytes` of text with an event of this step."""
-        if events_append(&self.events, request.owner, request.text.held, n_bytes,
-                         request.n_unreported, request.finish) < 0:
-            fail("out of memory")
-        text_release(&request.text, n_bytes)
-        request.n_unreported = 0
-
     cdef void finish(self, RequestC* request, int32_t reason) noexcept nogil:
         """End a request: park its cells, release all of its text, say why."""
         self.pool.discard(request)
@@ -433,39 +298,16 @@ cdef class Scheduler:
             self.leave(request.i_slot)
         request.finish = reason
         self.counters.n_finished[reason] += 1
-        self.report(request, request.text.n_held)
+        self.output.report(request, request.text.n_held)
 
     cdef void publish(self) noexcept nogil:
-        """Hand the step's events to their outboxes, with one notification each.
-
-        After its last event a request, and with it its outbox, may be gone at any moment.
-        """
-        cdef EventsC* events = &self.events
-        cdef EventC* event
-        cdef OutboxC* outbox
-        cdef int32_t i, j
         self.set_gauges()
-        for i in range(events.n_events):
-            if events.events[i].request == NULL:
-                continue
-            outbox = (<Request> events.events[i].request).c.outbox
-            pthread_mutex_lock(&outbox.mutex)
-            for j in range(i, events.n_events):
-                event = &events.events[j]
-                if event.request == NULL or (<Request> event.request).c.outbox != outbox:
-                    continue
-                if events_append(&outbox.filling, event.request, events.text + event.offset,
-                                 event.n_bytes, event.n_tokens, event.finish) < 0:
-                    fail("out of memory")
-                event.request = NULL
-            self.counters.n_wakeups += outbox_notify(outbox)
-            pthread_mutex_unlock(&outbox.mutex)
-        events.n_events = events.n_text = 0
+        self.output.publish()
 
     cdef void set_gauges(self) noexcept nogil:
         self.counters.n_running = self.slots.n_live
         self.counters.n_waiting = self.waiting.n
-        self.counters.n_cells_used = <int> self.pool.tree.n_cells
+        self.counters.n_cells_used = <int> self.pool.n_used()
 
     cdef void finish_all(self) noexcept nogil:
         """Cancel every request that is left, with those that came in before the inbox closed."""

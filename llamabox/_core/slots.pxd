@@ -1,5 +1,6 @@
 from libc.stdint cimport int32_t, int64_t
 
+from .llama cimport llama_token
 from .request cimport RequestC
 
 
@@ -10,6 +11,7 @@ cdef struct SlotC:
     int64_t leader        # and its request's `arrival`
     int32_t n_planned     # rows that the current batch adds
     int32_t n_passed      # steps in which it got no rows
+    llama_token token     # what its output row gave in this step; -1: nothing that may be
 
 
 cdef class Slots:
@@ -17,11 +19,15 @@ cdef class Slots:
     cdef readonly int32_t n_slots
     cdef readonly int32_t n_live
     cdef int64_t n_changes        # times that a slot was occupied or vacated
+    cdef int32_t* arranged        # slots with planned rows, in their order in the batch
+    cdef int32_t n_arranged
     cdef int32_t idle(self) noexcept nogil
     cdef void occupy(self, int32_t i, RequestC* request) noexcept nogil
     cdef void vacate(self, int32_t i) noexcept nogil
+    cdef void arrange(self) noexcept nogil
     cdef int32_t last_ranked(self) noexcept nogil
     cdef int64_t n_expected(self) noexcept nogil
 
 
+cdef bint is_decoding(const SlotC* slot) noexcept nogil
 cdef int64_t n_expected(const RequestC* request) noexcept nogil

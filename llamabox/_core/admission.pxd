@@ -1,0 +1,19 @@
+from libc.stdint cimport int32_t, int64_t
+
+from .pool cimport Pool
+from .request cimport RequestC
+from .slots cimport Slots
+
+
+cdef class Admission:
+    cdef readonly Slots slots
+    cdef readonly Pool pool
+    cdef int64_t refused              # the `arrival` of the request that had no room
+    cdef int64_t refused_at           # and `slots.n_changes` then
+
+    cdef bint has_room(self, RequestC* request) noexcept nogil
+    cdef void refuse(self, const RequestC* request) noexcept nogil
+    cdef bint begin(self, int32_t i_slot) noexcept nogil
+    cdef bint may_begin(self, int32_t i_slot) noexcept nogil
+    cdef int32_t longest_live_prefix(self, const RequestC* request) noexcept nogil
+    cdef void follow(self, int32_t i_slot, int32_t n_match) noexcept nogil
