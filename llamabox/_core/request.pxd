@@ -20,11 +20,11 @@ cdef struct RequestC:
     int32_t n_cached      # prompt tokens that were in a slot already
     int32_t n_unreported  # output tokens of which no event tells yet
     int32_t n_branch      # of its tokens, those that other sequences hold or are about to
+    int32_t n_alike       # requests of the same prompt that were submitted with it, itself included
     int32_t n_common      # of its tokens, those that others had that it could not start from
     int32_t n_marked      # it could be started again from there without computing it anew
     int32_t n_cut         # computed tokens at which its next chunk ends, if above n_past
     int64_t key           # what else the meaning of its tokens depends on
-    int32_t n_alike       # requests of the same prompt that were submitted with it, itself included
     int32_t i_slot        # -1 while it is queued
     int32_t i_row         # its output row in the current batch, or -1
     int32_t finish        # FinishC
@@ -70,7 +70,7 @@ cdef inline int32_t n_pending(const RequestC* request) noexcept nogil:
     return request.n_tokens - request.n_past
 
 
-cdef inline int32_t n_to_cut(const RequestC* request) noexcept nogil:
+cdef inline int32_t n_chunk(const RequestC* request) noexcept nogil:
     """Known tokens that may be computed in one step."""
     if request.n_cut > request.n_past:
         return min(n_pending(request), request.n_cut - request.n_past)

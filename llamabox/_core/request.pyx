@@ -17,12 +17,12 @@ cdef class Request:
     :param stops: stop strings, encoded.
     :param priority_ns: nanoseconds by which it counts as older than it is.
     :param deadline_ns: nanoseconds after its submission at which it ends; 0 for never.
-    :param key: what else the cells of its tokens depend on, such as adapters; only requests of the
-        same key share a prefix.
     :param n_probs: likeliest tokens that its events tell of beside each output token (`probs`); -1
         tells nothing.
     :param post_sampling: tell their probabilities after the samplers, not the model's own.
     :param n_alike: requests of this prompt that are submitted together, this one included.
+    :param key: what else the cells of its tokens depend on, such as adapters; only requests of the
+        same key share a prefix.
     :param sampler: its own; kept alive.
     :param vocab: kept alive.
     :param outbox: where its events go; kept alive.
@@ -30,8 +30,8 @@ cdef class Request:
     """
 
     def __cinit__(self, const int32_t[::1] prompt, *, int32_t n_limit, stops=(),
-                  int64_t priority_ns=0, int64_t deadline_ns=0, int64_t key=0, int32_t n_probs=-1,
-                  bint post_sampling=False, int32_t n_alike=1,
+                  int64_t priority_ns=0, int64_t deadline_ns=0, int32_t n_probs=-1,
+                  bint post_sampling=False, int32_t n_alike=1, int64_t key=0,
                   Sampler sampler not None, Vocab vocab not None, Outbox outbox not None,
                   consumer=None):
         self.vocab = vocab
