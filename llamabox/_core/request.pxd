@@ -70,7 +70,7 @@ cdef inline int32_t n_pending(const RequestC* request) noexcept nogil:
     return request.n_tokens - request.n_past
 
 
-cdef inline int32_t n_chunk(const RequestC* request) noexcept nogil:
+cdef inline int32_t n_to_cut(const RequestC* request) noexcept nogil:
     """Known tokens that may be computed in one step."""
     if request.n_cut > request.n_past:
         return min(n_pending(request), request.n_cut - request.n_past)
