@@ -66,8 +66,8 @@ class EngineParams:
     :param n_ctx: tokens that a request may hold at most; 0 takes the model's own length.
     :param n_parallel: requests that run at once.
     :param kv_layout: "unified" for one pool of `n_ctx` cells that all requests share;
-        "partitioned" for `n_ctx` cells for each, which takes `n_parallel` times the memory and
-        keeps attention local; "auto" for what a trial at the start finds faster, if a quarter of
+        "partitioned" for `n_ctx` cells for each, which takes `n_parallel` + 1 times the memory
+        and keeps attention local; "auto" for what a trial at the start finds faster, if a quarter of
         the memory at hand can hold it.
     :param n_batch: rows of a forward at most, while nothing is decoding.
     :param n_ubatch: rows that llama.cpp computes at a time, and the prefill rows of a forward

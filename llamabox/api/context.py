@@ -9,7 +9,7 @@ import llama_cpp
 
 from .._core.context import Context
 from ..errors import ModelLoadError
-from ..params import FLASH_ATTENTION, EngineParams
+from ..params import FLASH_ATTENTION, MAX_SEQUENCES, EngineParams
 from .library import LIBRARY, captured_errors
 from .model import Model
 from .system import default_threads
@@ -72,16 +72,22 @@ class OwnedContext:
         self.address = 0
 
 
+def n_streams(params: EngineParams) -> int:
+    """Streams of a partitioned memory: one is spare, so that sequences can change places."""
+    return min(params.n_parallel + 1, MAX_SEQUENCES)
+
+
 def new_context(model: Model, params: EngineParams, layout: Layout) -> int:
     """Address of a `llama_context`, owned by the caller; 0 if llama.cpp cannot make it."""
     n_threads = params.n_threads or default_threads()
     n_ctx = params.n_ctx or model.n_ctx_train
     c_params = llama_cpp.llama_context_default_params()
-    c_params.n_ctx = n_ctx * params.n_parallel if layout.partitioned else n_ctx
+    n_sequences = n_streams(params) if layout.partitioned else params.n_parallel
+    c_params.n_ctx = n_ctx * n_sequences if layout.partitioned else n_ctx
     c_params.n_batch = max(params.n_batch, params.n_parallel)
     c_params.n_ubatch = min(params.n_ubatch, c_params.n_batch)
-    c_params.n_seq_max = params.n_parallel
-    c_params.n_outputs_max = c_params.n_seq_max
+    c_params.n_seq_max = n_sequences
+    c_params.n_outputs_max = n_sequences
     c_params.n_threads = n_threads
     c_params.n_threads_batch = params.n_threads_batch or n_threads
     c_params.kv_unified = not layout.partitioned

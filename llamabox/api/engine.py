@@ -32,7 +32,7 @@ from ..params import (
 from ..templates import CHATML
 from .chat import ChatTemplate, Message
 from .choices import await_all, best, choice_params, complete_all
-from .context import OwnedContext
+from .context import OwnedContext, n_streams
 from .gate import Gate
 from .layout import choose_layout
 from .model import Model
@@ -311,7 +311,7 @@ class Engine:
         fields = self._scheduler.stats()
         for name in HISTOGRAMS:
             fields[name] = Histogram(*fields[name])
-        n_pools = self.params.n_parallel if self.layout.partitioned else 1
+        n_pools = n_streams(self.params) if self.layout.partitioned else 1
         return EngineStats(
             n_ctx=self.n_ctx,
             n_cells=self.n_ctx * n_pools,

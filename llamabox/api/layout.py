@@ -8,7 +8,7 @@ import llama_cpp
 
 from ..errors import ModelLoadError
 from ..params import EngineParams
-from .context import Layout
+from .context import Layout, n_streams
 from .library import captured_errors
 from .model import Model
 from .system import memory_at_hand
@@ -49,7 +49,7 @@ def _partitions(model: Model, params: EngineParams) -> list[bool]:
         return [False]
     if params.kv_layout == "partitioned":
         return [True]
-    n_cells = (params.n_ctx or model.n_ctx_train) * params.n_parallel
+    n_cells = (params.n_ctx or model.n_ctx_train) * n_streams(params)
     fits = n_cells * cell_bytes(model) <= MEMORY_SHARE * memory_at_hand()
     return [False, True] if fits else [False]
 
