@@ -63,6 +63,8 @@ class EngineParams:
         that also decodes.
     :param n_threads: compute threads; None takes the physical cores less one, at least one.
     :param n_threads_batch: compute threads of forwards over several rows; None: ``n_threads``.
+    :param n_threads_sampling: threads that sample the rows of a forward, 1 for the step's own
+        alone; None takes the physical cores, 8 at most.
     :param flash_attention: "on", "off", or "auto" for llama.cpp's choice. It saves memory, and
         time in long contexts; on a CPU it may cost time in short ones.
     :param n_queue: requests that may wait for a slot; more are refused; 0 has no limit.
@@ -79,6 +81,7 @@ class EngineParams:
     n_ubatch: int = 512
     n_threads: int | None = None
     n_threads_batch: int | None = None
+    n_threads_sampling: int | None = None
     flash_attention: str = "auto"
     n_queue: int = 0
     target_itl: float = 0.0
@@ -99,7 +102,7 @@ class EngineParams:
         _check_int(self, "n_queue", 0)
         _check_float(self, "target_itl", 0, MAX_SECONDS)
         _check_int(self, "preempt_ram", 0)
-        for name in ("n_threads", "n_threads_batch"):
+        for name in ("n_threads", "n_threads_batch", "n_threads_sampling"):
             if getattr(self, name) is not None:
                 _check_int(self, name, 1, MAX_THREADS)
 

@@ -1,4 +1,4 @@
-from libc.stdint cimport int32_t
+from libc.stdint cimport int32_t, int64_t
 
 from .llama cimport LlamaC, llama_token, llama_token_data, llama_token_data_array
 
@@ -36,6 +36,7 @@ cdef struct SamplerC:
     TokenLogitC* edits    # logits as they were, of what is changed while a token is chosen
     int32_t n_edits
     llama_token_data_array candidates  # what the last token was chosen from, in the scratch
+    int64_t cost_ns       # nanoseconds that a token takes
 
 
 cdef class Sampler:

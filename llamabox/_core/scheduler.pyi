@@ -2,6 +2,7 @@ from typing import Any
 
 from .batch import Batch
 from .context import Context
+from .output import Output
 from .request import Request
 from .vocab import Vocab
 
@@ -9,6 +10,7 @@ class Scheduler:
     context: Context
     vocab: Vocab
     batch: Batch
+    output: Output
     def __init__(
         self,
         context: Context,
@@ -17,6 +19,7 @@ class Scheduler:
         n_cells: int,
         target_ns: int = 0,
         n_spare_bytes: int = 0,
+        n_sampling_threads: int = 1,
     ) -> None: ...
     @property
     def n_queued(self) -> int: ...

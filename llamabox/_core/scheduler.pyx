@@ -40,10 +40,12 @@ cdef class Scheduler:
     :param n_cells: cells that they share, `n_ctx` of the context at most.
     :param target_ns: see `Plan`.
     :param n_spare_bytes: RAM in which preempted requests keep their cells.
+    :param n_sampling_threads: threads that sample, the one of `run` among them.
     """
 
     def __cinit__(self, Context context not None, Vocab vocab not None, int32_t n_slots,
-                  int32_t n_cells, int64_t target_ns=0, size_t n_spare_bytes=0):
+                  int32_t n_cells, int64_t target_ns=0, size_t n_spare_bytes=0,
+                  int32_t n_sampling_threads=1):
         inbox_init(&self.inbox)
         self.context = context
         self.slots = Slots(n_slots)
@@ -51,7 +53,7 @@ cdef class Scheduler:
         self.plan = Plan(self.slots, context.n_batch, context.n_ubatch, target_ns)
         self.batch = Batch(context.n_batch)
         self.admission = Admission(self.slots, self.pool)
-        self.output = Output(context, vocab)
+        self.output = Output(context, vocab, n_slots, n_sampling_threads)
         self.output.counters = &self.counters
 
     def __dealloc__(self):
@@ -104,6 +106,7 @@ cdef class Scheduler:
         while self.receive():
             self.step()
         self.finish_all()
+        self.output.crew.dismiss()
 
     cdef bint receive(self) noexcept nogil:
         """Queue what has arrived, waiting for it if there is nothing to do; False if closed."""

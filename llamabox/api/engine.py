@@ -29,6 +29,7 @@ from .gate import Gate
 from .model import Model
 from .results import Completion, EngineStats, Histogram
 from .stream import AsyncStream, LoopDelivery, Orphans, Stream
+from .system import default_sampling_threads
 from .text import Tokens
 
 NS = 1_000_000_000
@@ -99,6 +100,7 @@ class Engine:
                 self.n_ctx,
                 round(self.params.target_itl * NS),
                 self.params.preempt_ram << 20,
+                self.params.n_threads_sampling or default_sampling_threads(),
             )
             undo.pop_all()
         self._deliveries: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, LoopDelivery]

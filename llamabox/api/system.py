@@ -43,6 +43,14 @@ def default_threads() -> int:
     return max(1, physical_cores() - 1)
 
 
+def default_sampling_threads() -> int:
+    """Threads that sample while the compute threads have nothing to do: the physical cores.
+
+    They sleep in between; those beyond eight would find few rows.
+    """
+    return min(8, physical_cores())
+
+
 def system_info() -> str:
     """CPU features and build options of the installed llama.cpp, on one line."""
     text: bytes = llama_cpp.llama_print_system_info()

@@ -62,7 +62,7 @@ def parse(argv: Sequence[str]) -> Command:
 
 def _config(given: dict[str, Any]) -> ServerConfig:
     """The configuration of the flags in ``given``; the dataclasses know the defaults."""
-    for name in ("n_threads", "n_threads_batch"):
+    for name in ("n_threads", "n_threads_batch", "n_threads_sampling"):
         if given.get(name) == AUTOMATIC:
             del given[name]
     keys = [key.strip() for listed in given.get("api_key", ()) for key in listed.split(",")]
@@ -205,6 +205,13 @@ def _add_completion(group: FlagGroup) -> None:
     )
     for short, long, dest, text in sizes:
         group.value(short, long, dest=dest, type=int, metavar="N", help=text)
+    group.value(
+        "--threads-sampling",
+        dest="n_threads_sampling",
+        type=int,
+        metavar="N",
+        help="Threads that sample (default: -1, physical cores, 8 at most; 1 = no extra ones)",
+    )
     group.value(
         "-fa",
         "--flash-attn",

@@ -133,6 +133,7 @@ class Core:
         flash_attention: bool = False,
         n_sequences: int = 0,
         n_spare_bytes: int = 0,
+        n_sampling_threads: int = 1,
     ) -> None:
         self.model = model
         self.n_parallel = n_parallel
@@ -149,7 +150,12 @@ class Core:
         binding = decoder.binding if decoder else llama_cpp
         self.context = Context(Library(binding), self._address)
         self.scheduler = Scheduler(
-            self.context, model.vocab, n_parallel, self.n_cells, n_spare_bytes=n_spare_bytes
+            self.context,
+            model.vocab,
+            n_parallel,
+            self.n_cells,
+            n_spare_bytes=n_spare_bytes,
+            n_sampling_threads=n_sampling_threads,
         )
         self.outbox = Outbox()
         self.results: list[Result] = []
@@ -180,14 +186,17 @@ class Core:
         outbox: Outbox | None = None,
         **options: int,
     ) -> Request:
-        banned = self.model.vocab.end_of_generation if params.ignore_eos else ()
+        model = self.model
+        banned = model.vocab.end_of_generation if params.ignore_eos else ()
         n_limit = self.n_cells if n_predict < 0 else min(self.n_cells, len(prompt) + n_predict)
         return Request(
             np.asarray(prompt, dtype=np.int32),
             n_limit=n_limit,
             stops=list(stops),
-            sampler=Sampler(llama_cpp, self.model.n_vocab, self.n_cells, params, banned),
-            vocab=self.model.vocab,
+            sampler=Sampler(
+                llama_cpp, model.n_vocab, self.n_cells, params, banned, vocab=model.vocab_address
+            ),
+            vocab=model.vocab,
             outbox=outbox or self.outbox,
             **options,
         )
