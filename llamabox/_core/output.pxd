@@ -1,5 +1,6 @@
 from libc.stdint cimport int32_t, int64_t
 
+from .backend cimport Backend
 from .context cimport Context
 from .crew cimport Crew
 from .llama cimport llama_token, llama_token_data
@@ -19,8 +20,9 @@ cdef class Output:
     cdef readonly Context context
     cdef readonly Vocab vocab
     cdef readonly Crew crew
+    cdef readonly Backend backend
     cdef public int64_t wake_ns       # nanoseconds of sampling that are worth waking a helper
-    cdef RowC* rows                   # [n_slots]: the output rows of the step
+    cdef RowC* rows                   # [n_slots]: those of the step's output rows to sample here
     cdef int32_t n_rows
     cdef StatsC* counters             # the scheduler's
     cdef EventsC events               # of this step, for all outboxes

@@ -22,13 +22,15 @@ cdef class Output:
 
     :param n_slots: rows of a step at most.
     :param n_threads: threads that sample, the step thread among them.
+    :param backend: samples some rows before they come here.
     """
 
     def __cinit__(self, Context context not None, Vocab vocab not None, int32_t n_slots,
-                  int32_t n_threads):
+                  int32_t n_threads, Backend backend not None):
         cdef size_t n_scratch = max(vocab.c.n_tokens, context.n_ctx)
         self.context = context
         self.vocab = vocab
+        self.backend = backend
         self.crew = Crew(n_threads - 1, n_scratch)
         self.wake_ns = WAKE_NS
         self.rows = <RowC*> calloc(n_slots, sizeof(RowC))
@@ -51,14 +53,23 @@ cdef class Output:
         self.crew.share(work_on_row, <void*> self, self.n_rows, n_helpers, self.scratch)
 
     cdef void gather(self, Slots slots) noexcept nogil:
-        """List the output rows; their logits are on the host afterwards."""
+        """List the output rows to sample; the tokens of the others are in their slots.
+
+        Logits are on the host afterwards; those of a row that the backend has sampled are not.
+        """
         cdef int32_t i
         cdef SlotC* slot
+        cdef RequestC* request
         self.n_rows = 0
         for i in range(slots.n_slots):
             slot = &slots.slots[i]
-            if slot.n_planned > 0 and slot.request.i_row >= 0:
-                self.rows[self.n_rows] = RowC(slot, self.context.logits(slot.request.i_row))
+            if slot.n_planned == 0 or slot.request.i_row < 0:
+                continue
+            request = slot.request
+            if request.sampler.attached != NULL:
+                slot.token = self.backend.sampled(request.i_row, request.sampler)
+            else:
+                self.rows[self.n_rows] = RowC(slot, self.context.logits(request.i_row))
                 self.n_rows += 1
 
     cdef int32_t n_helpers(self) noexcept nogil:

@@ -1,5 +1,6 @@
 from typing import Any
 
+from .backend import Backend
 from .batch import Batch
 from .context import Context
 from .output import Output
@@ -11,6 +12,7 @@ class Scheduler:
     vocab: Vocab
     batch: Batch
     output: Output
+    backend: Backend
     def __init__(
         self,
         context: Context,
@@ -20,6 +22,7 @@ class Scheduler:
         target_ns: int = 0,
         n_spare_bytes: int = 0,
         n_sampling_threads: int = 1,
+        backend: Backend | None = None,
     ) -> None: ...
     @property
     def n_queued(self) -> int: ...

@@ -13,6 +13,7 @@ from typing import Any
 import llama_cpp
 import numpy as np
 
+from llamabox._core.backend import Backend
 from llamabox._core.context import Context
 from llamabox._core.lib import Library
 from llamabox._core.outbox import Outbox
@@ -134,6 +135,7 @@ class Core:
         n_sequences: int = 0,
         n_spare_bytes: int = 0,
         n_sampling_threads: int = 1,
+        backend_sampling: bool = False,
     ) -> None:
         self.model = model
         self.n_parallel = n_parallel
@@ -156,6 +158,7 @@ class Core:
             self.n_cells,
             n_spare_bytes=n_spare_bytes,
             n_sampling_threads=n_sampling_threads,
+            backend=Backend(self.context, backend_sampling),
         )
         self.outbox = Outbox()
         self.results: list[Result] = []
@@ -194,7 +197,13 @@ class Core:
             n_limit=n_limit,
             stops=list(stops),
             sampler=Sampler(
-                llama_cpp, model.n_vocab, self.n_cells, params, banned, vocab=model.vocab_address
+                llama_cpp,
+                model.n_vocab,
+                self.n_cells,
+                params,
+                banned,
+                vocab=model.vocab_address,
+                backend=self.scheduler.backend.is_enabled,
             ),
             vocab=model.vocab,
             outbox=outbox or self.outbox,
