@@ -17,6 +17,7 @@ __all__ = ["EngineParams", "GenerationParams", "ModelParams"]
 
 FLASH_ATTENTION = ("auto", "off", "on")
 """Their places less one are llama.cpp's numbers (``llama_flash_attn_type``)."""
+BACKEND_SAMPLING = ("auto", "off", "on")
 UNLIMITED = -1
 RANDOM_SEED = -1
 MAX_SEQUENCES = 256
@@ -72,6 +73,10 @@ class EngineParams:
         a step to; 0 for four times what a step takes that only decodes.
     :param preempt_ram: MiB in which requests keep their cells when others need the pool; without
         room there, the cells are computed again.
+    :param backend_sampling: "on" lets llama.cpp sample beside the model what it can sample there,
+        so that tokens come from the device instead of logits; "auto" does so if the device that
+        computes the logits is a GPU. Only requests with the same sampling parameters take turns
+        without a new graph.
     :param warmup: run one forward when the engine starts, so that no request pays for it.
     """
 
@@ -86,6 +91,7 @@ class EngineParams:
     n_queue: int = 0
     target_itl: float = 0.0
     preempt_ram: int = 256
+    backend_sampling: str = "off"
     warmup: bool = True
 
     def __post_init__(self) -> None:
@@ -93,12 +99,14 @@ class EngineParams:
         _check_int(self, "n_parallel", 1, MAX_SEQUENCES)
         _check_int(self, "n_batch", 1)
         _check_int(self, "n_ubatch", 1)
-        if self.flash_attention not in FLASH_ATTENTION:
-            choices = ", ".join(FLASH_ATTENTION)
-            raise InvalidRequest(
-                f"flash_attention: {self.flash_attention!r} is none of {choices}",
-                param="flash_attention",
-            )
+        for name, choices in (
+            ("flash_attention", FLASH_ATTENTION),
+            ("backend_sampling", BACKEND_SAMPLING),
+        ):
+            if getattr(self, name) not in choices:
+                raise InvalidRequest(
+                    f"{name}: {getattr(self, name)!r} is none of {', '.join(choices)}", param=name
+                )
         _check_int(self, "n_queue", 0)
         _check_float(self, "target_itl", 0, MAX_SECONDS)
         _check_int(self, "preempt_ram", 0)

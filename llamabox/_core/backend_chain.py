@@ -6,7 +6,6 @@ below hold; beyond them they abort the process, or sample another distribution.
 
 from __future__ import annotations
 
-import ctypes
 import hashlib
 import math
 from collections import defaultdict
@@ -26,7 +25,7 @@ MAX_MIN_P = 0.99
 """Closer to 0 and to 1 the graph's threshold rounds to the best logit, and cuts that too."""
 ALL_BUT_ROUNDING = 1 - 2**-24
 """The largest float below 1: as top_p it sorts the candidates and keeps them."""
-FILTERS = {"top_k", "top_p", "min_p", "temperature"}
+FILTERS = frozenset(("top_k", "top_p", "min_p", "temperature"))
 
 
 def backend_chain(
@@ -89,7 +88,7 @@ def _can_follow(params: Any, parts: Parts, rest: list[str]) -> bool:
         return True
     return (
         parts.prune == TOP_K
-        and FILTERS >= set(rest)
+        and FILTERS.issuperset(rest)
         and len(rest) == len(set(rest))  # a second top_k or top_p finds candidates in columns
         and "adaptive_p" not in params.samplers
         and params.top_k <= MAX_TOP_K
@@ -108,9 +107,7 @@ def _edits(params: Any, parts: Parts, n_vocab: int) -> list[Stage]:
             biases[token] += bias
         stages.append(("logit_bias", tuple(sorted(biases.items()))))
     penalties = params.repeat_penalty, params.frequency_penalty, params.presence_penalty
-    stages += [
-        ("penalties", n_vocab, lookback.last_n, *penalties) for lookback in parts.lookbacks
-    ]
+    stages += [("penalties", n_vocab, lookback.last_n, *penalties) for lookback in parts.lookbacks]
     return stages
 
 

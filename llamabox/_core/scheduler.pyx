@@ -16,6 +16,7 @@ from .inbox cimport (
     inbox_put,
     inbox_take,
 )
+from .log cimport keep_quiet
 from .plan cimport is_decoding
 from .pool cimport fail
 from .request cimport Request, ended_early, n_pending
@@ -105,6 +106,7 @@ cdef class Scheduler:
         return stats_dict(&self.counters)
 
     cdef void loop(self) noexcept nogil:
+        keep_quiet()
         while self.receive():
             self.step()
         self.finish_all()

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import ctypes
+from typing import Any
 
 import llama_cpp
 
+from .._core.backend import Backend
+from .._core.backend_chain import largest_chain
 from .._core.context import Context
 from ..errors import ModelLoadError
 from ..params import FLASH_ATTENTION, EngineParams
@@ -17,13 +20,24 @@ from .system import default_threads
 class OwnedContext:
     """A `llama_context` and the core's view of it.
 
+    With backend sampling it is made for the largest chain of samplers on every sequence: what
+    does not fit the device is known now, where llama.cpp still has an error for it.
+
     :param model: kept alive.
+    :ivar backend: where llama.cpp samples beside the model.
     :raises ModelLoadError: llama.cpp cannot make it, or it cannot generate.
     """
 
     def __init__(self, model: Model, params: EngineParams) -> None:
+        self.address = 0
+        self._chains: list[Any] = []
+        wanted = params.backend_sampling
+        with_chains = wanted == "on" or (wanted == "auto" and model.uses_gpu)
         with captured_errors() as errors:
-            self.address = llama_cpp.llama_init_from_model(model.address, _c_params(params))
+            if with_chains:
+                self._make(model, params, with_chains=True)
+            if not self.address and (not with_chains or wanted == "auto"):
+                self._make(model, params, with_chains=False)
         if not self.address:
             reason = "; ".join(errors) or "llama.cpp gives no reason"
             raise ModelLoadError(f"{model.path}: no context of {params.n_ctx} cells: {reason}")
@@ -31,6 +45,8 @@ class OwnedContext:
             self.close()
             raise ModelLoadError(f"{model.path}: the model does not generate text")
         self.core = Context(LIBRARY, self.address, owner=model)
+        has_chains = bool(self._chains)
+        self.backend = Backend(self.core, has_chains, is_set=has_chains)
 
     def warm_up(self) -> None:
         """Run one forward and forget it, so that no request pays for first-time work."""
@@ -48,6 +64,25 @@ class OwnedContext:
             with captured_errors():
                 llama_cpp.llama_free(self.address)
         self.address = 0
+        self._free_chains()
+
+    def _make(self, model: Model, params: EngineParams, *, with_chains: bool) -> None:
+        c_params = _c_params(params)
+        if with_chains:
+            n = c_params.n_seq_max
+            self._chains = [largest_chain(llama_cpp, model.n_vocab) for _ in range(n)]
+            configs = (llama_cpp.llama_sampler_seq_config * n)()
+            for i, chain in enumerate(self._chains):
+                configs[i].seq_id = i
+                configs[i].sampler = ctypes.cast(chain, ctypes.c_void_p)
+            c_params.samplers, c_params.n_samplers = configs, n
+        self.address = llama_cpp.llama_init_from_model(model.address, c_params)
+        if not self.address:
+            self._free_chains()
+
+    def _free_chains(self) -> None:
+        while self._chains:
+            llama_cpp.llama_sampler_free(self._chains.pop())
 
 
 def _c_params(params: EngineParams) -> llama_cpp.llama_context_params:

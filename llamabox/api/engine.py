@@ -101,6 +101,7 @@ class Engine:
                 round(self.params.target_itl * NS),
                 self.params.preempt_ram << 20,
                 self.params.n_threads_sampling or default_sampling_threads(),
+                context.backend,
             )
             undo.pop_all()
         self._deliveries: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, LoopDelivery]
@@ -280,6 +281,7 @@ class Engine:
                 params,
                 self.model.vocab.end_of_generation if params.ignore_eos else (),
                 vocab=llama_cpp.llama_model_get_vocab(self.model.address),
+                backend=self._scheduler.backend.is_enabled,
             )
 
     def _submit(self, request: Request) -> None:

@@ -10,6 +10,8 @@ from typing import Any
 
 import llama_cpp
 
+GPU_TYPES = (1, 2)
+"""``GGML_BACKEND_DEVICE_TYPE_GPU`` and ``_IGPU``."""
 SIBLINGS = "/sys/devices/system/cpu/cpu{}/topology/thread_siblings_list"
 
 
@@ -66,6 +68,13 @@ def list_devices() -> list[Device]:
     ]
 
 
+def has_gpu() -> bool:
+    """Whether the installed llama.cpp build finds a GPU."""
+    ggml = _ggml()
+    devices = map(ggml.ggml_backend_dev_get, range(ggml.ggml_backend_dev_count()))
+    return any(ggml.ggml_backend_dev_type(device) in GPU_TYPES for device in devices)
+
+
 def _device(ggml: Any, device: int) -> Device:
     free, total = ctypes.c_size_t(), ctypes.c_size_t()
     ggml.ggml_backend_dev_memory(device, ctypes.byref(free), ctypes.byref(total))
@@ -86,6 +95,7 @@ def _ggml() -> Any:
     for function in (library.ggml_backend_dev_name, library.ggml_backend_dev_description):
         function.argtypes = [ctypes.c_void_p]
         function.restype = ctypes.c_char_p
+    library.ggml_backend_dev_type.argtypes = [ctypes.c_void_p]
     size = ctypes.POINTER(ctypes.c_size_t)
     library.ggml_backend_dev_memory.argtypes = [ctypes.c_void_p, size, size]
     library.ggml_backend_dev_memory.restype = None

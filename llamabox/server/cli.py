@@ -11,7 +11,13 @@ from typing import Any
 
 from .._version import __version__
 from ..errors import InvalidRequest
-from ..params import FLASH_ATTENTION, EngineParams, GenerationParams, ModelParams
+from ..params import (
+    BACKEND_SAMPLING,
+    FLASH_ATTENTION,
+    EngineParams,
+    GenerationParams,
+    ModelParams,
+)
 from ..templates import NAMED_TEMPLATES
 from .cli_parser import FlagGroup, FlagParser
 from .cli_sampling import add_sampling
@@ -228,6 +234,17 @@ def _add_completion(group: FlagGroup) -> None:
         action="store_const",
         const="off",
         help="Disable Flash Attention",
+    )
+    group.value(
+        "-bs",
+        "--backend-sampling",
+        dest="backend_sampling",
+        nargs="?",
+        const="on",
+        choices=BACKEND_SAMPLING,
+        metavar="on|off|auto",
+        help="Let llama.cpp sample beside the model; auto: if a GPU computes the logits\n"
+        "(default: off)",
     )
     group.value(
         "--target-itl",

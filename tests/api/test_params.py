@@ -82,6 +82,7 @@ ENGINE: dict[str, tuple[list[Any], list[Any]]] = {
     "n_queue": ([0, 1, 10_000], [-1, 1.5, "1", None]),
     "target_itl": ([0, 0.02], [-1, math.inf, math.nan, "1", None]),
     "preempt_ram": ([0, 64], [-1, 1.5, "1", None]),
+    "backend_sampling": (["auto", "on", "off"], ["", "On", True, 1, None]),
     "warmup": ([True, False], []),
 }
 TABLES = [(GenerationParams, GENERATION), (EngineParams, ENGINE)]

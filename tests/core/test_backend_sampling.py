@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 from typing import Any
 
 import llama_cpp
@@ -10,8 +11,8 @@ import pytest
 
 from llamabox._core.sampler import Sampler
 from llamabox.params import GenerationParams
-from tests.core.faults import Failing, with_decode
-from tests.core.running import ERROR, GREEDY, LENGTH, Core, LoadedModel, plain_greedy
+from tests.core.faults import Decoder, Failing
+from tests.core.running import ERROR, LENGTH, Core, LoadedModel, plain_greedy
 
 N_PREDICT = 24
 SEEDED = GenerationParams(seed=11, ignore_eos=True)
@@ -153,9 +154,7 @@ def test_a_shared_prefix_is_sampled_by_each_ones_own_chain(tiny: LoadedModel) ->
         ]
         core.wait()
         assert core.stats()["n_cached_tokens"] > 0
-        alone = [
-            core.run([*prompt, i], N_PREDICT, params=SEEDED.replace(seed=i)) for i in range(8)
-        ]
+        alone = [core.run([*prompt, i], N_PREDICT, params=SEEDED.replace(seed=i)) for i in range(8)]
     assert [r.tokens for r in results] == [r.tokens for r in alone]
 
 
@@ -188,25 +187,34 @@ def test_a_failed_forward_ends_its_requests_alone(tiny: LoadedModel) -> None:
         assert core.run([1], N_PREDICT).finish == LENGTH
 
 
-def test_a_refusal_leaves_all_sampling_here(tiny: LoadedModel) -> None:
-    binding = with_decode(lambda context, batch: llama_cpp.llama_decode(context, batch))
-    refused: list[int] = []
+@ctypes.CFUNCTYPE(ctypes.c_bool, ctypes.c_void_p, ctypes.c_int32, ctypes.c_void_p)
+def refuse(context: int, sequence: int, chain: int) -> bool:
+    """A `llama_set_sampler` of a model that is split over devices."""
+    return False
 
-    @llama_cpp.ctypes.CFUNCTYPE(
-        llama_cpp.ctypes.c_bool, llama_cpp.ctypes.c_void_p, llama_cpp.ctypes.c_int32,
-        llama_cpp.ctypes.c_void_p,
-    )
-    def refuse(context: int, sequence: int, chain: int) -> bool:
-        refused.append(sequence)
-        return False
 
-    binding.llama_set_sampler = refuse
+UNSUPPORTED = ctypes.create_string_buffer(b"-dist")
+
+
+@ctypes.CFUNCTYPE(ctypes.c_void_p, ctypes.c_void_p)
+def unsupported(sampler: int) -> int:
+    """The name that `llama_sampler_name` has for a sampler whose operations a device lacks."""
+    return ctypes.addressof(UNSUPPORTED)
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [{"llama_set_sampler": refuse}, {"llama_sampler_name": unsupported}],
+    ids=["refused", "unsupported"],
+)
+def test_a_refusal_leaves_all_sampling_here(tiny: LoadedModel, fault: dict[str, Any]) -> None:
+    decoder = Decoder()
+    vars(decoder.binding).update(fault)
     expected = plain_greedy(tiny, [1], N_PREDICT).tokens
-    decoder = Failing(0, set())
-    decoder.binding = binding
     with backend_core(tiny, decoder=decoder) as core:
-        assert [core.run([1], N_PREDICT, params=GREEDY).tokens for _ in range(3)] == [expected] * 3
-        assert len(refused) == 1
+        outputs = [core.run([1], N_PREDICT).tokens for _ in range(3)]
+        assert outputs == [expected] * 3
+        assert (core.scheduler.backend.n_changes, core.scheduler.backend.n_sampled) == (1, 0)
         assert not core.scheduler.backend.is_enabled
 
 

@@ -110,6 +110,14 @@ def test_flash_attention_can_be_chosen(argv: list[str], expected: str) -> None:
     assert parse(argv).config.engine_params.flash_attention == expected
 
 
+@pytest.mark.parametrize(
+    ("argv", "expected"),
+    [(["-bs"], "on"), (["--backend-sampling", "auto"], "auto"), ([], "off")],
+)
+def test_backend_sampling_can_be_chosen(argv: list[str], expected: str) -> None:
+    assert parse(argv).config.engine_params.backend_sampling == expected
+
+
 def test_the_queue_and_latency_flags_reach_the_engine() -> None:
     argv = ["--queue-max", "5", "--target-itl", "20", "--preempt-ram", "8"]
     params = parse(argv).config.engine_params
