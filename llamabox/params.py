@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from typing import Any
+from typing import Any, TypeVar
 
 from .errors import InvalidRequest
 from .samplers import DEFAULT_SAMPLERS, SAMPLER_CHARS
@@ -17,6 +17,7 @@ __all__ = ["EngineParams", "GenerationParams", "ModelParams"]
 
 FLASH_ATTENTION = ("auto", "off", "on")
 """Their places less one are llama.cpp's numbers (``llama_flash_attn_type``)."""
+KV_LAYOUTS = ("auto", "unified", "partitioned")
 BACKEND_SAMPLING = ("auto", "off", "on")
 UNLIMITED = -1
 RANDOM_SEED = -1
@@ -38,6 +39,8 @@ MAX_STOP_LENGTH = 65_536
 MAX_BREAKERS = 64
 """Each costs DRY a pass over the vocabulary when the request starts."""
 
+P = TypeVar("P", "EngineParams", "GenerationParams")
+
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class ModelParams:
@@ -57,8 +60,12 @@ class ModelParams:
 class EngineParams:
     """Size and threads of an engine (``llama_context_params``).
 
-    :param n_ctx: cells of the KV pool that all sessions share; 0 takes the model's own length.
-    :param n_parallel: requests that run at once. Each may grow to the whole pool.
+    :param n_ctx: tokens that a request may hold at most; 0 takes the model's own length.
+    :param n_parallel: requests that run at once.
+    :param kv_layout: "unified" for one pool of `n_ctx` cells that all requests share;
+        "partitioned" for `n_ctx` cells for each, which takes `n_parallel` times the memory and
+        keeps attention local; "auto" for what a trial at the start finds faster, if a quarter of
+        the memory at hand can hold it.
     :param n_batch: rows of a forward at most, while nothing is decoding.
     :param n_ubatch: rows that llama.cpp computes at a time, and the prefill rows of a forward
         that also decodes.
@@ -66,8 +73,8 @@ class EngineParams:
     :param n_threads_batch: compute threads of forwards over several rows; None: ``n_threads``.
     :param n_threads_sampling: threads that sample the rows of a forward, 1 for the step's own
         alone; None takes the physical cores, 8 at most.
-    :param flash_attention: "on", "off", or "auto" for llama.cpp's choice. It saves memory, and
-        time in long contexts; on a CPU it may cost time in short ones.
+    :param flash_attention: "on", "off", or "auto" for what a trial at the start finds faster;
+        llama.cpp's choice if the model is too slow for a trial, or `warmup` is off.
     :param n_queue: requests that may wait for a slot; more are refused; 0 has no limit.
     :param target_itl: seconds between two tokens of a request that prompts of others may stretch
         a step to; 0 for four times what a step takes that only decodes.
@@ -87,6 +94,7 @@ class EngineParams:
     n_threads: int | None = None
     n_threads_batch: int | None = None
     n_threads_sampling: int | None = None
+    kv_layout: str = "auto"
     flash_attention: str = "auto"
     n_queue: int = 0
     target_itl: float = 0.0
@@ -99,20 +107,22 @@ class EngineParams:
         _check_int(self, "n_parallel", 1, MAX_SEQUENCES)
         _check_int(self, "n_batch", 1)
         _check_int(self, "n_ubatch", 1)
-        for name, choices in (
-            ("flash_attention", FLASH_ATTENTION),
-            ("backend_sampling", BACKEND_SAMPLING),
-        ):
-            if getattr(self, name) not in choices:
-                raise InvalidRequest(
-                    f"{name}: {getattr(self, name)!r} is none of {', '.join(choices)}", param=name
-                )
+        _check_choice(self, "flash_attention", FLASH_ATTENTION)
+        _check_choice(self, "kv_layout", KV_LAYOUTS)
+        _check_choice(self, "backend_sampling", BACKEND_SAMPLING)
         _check_int(self, "n_queue", 0)
         _check_float(self, "target_itl", 0, MAX_SECONDS)
         _check_int(self, "preempt_ram", 0)
         for name in ("n_threads", "n_threads_batch", "n_threads_sampling"):
             if getattr(self, name) is not None:
                 _check_int(self, name, 1, MAX_THREADS)
+
+    def replace(self, **changes: Any) -> EngineParams:
+        """These parameters with some fields changed.
+
+        :raises InvalidRequest: a field is unknown or out of range.
+        """
+        return _replaced(self, changes)
 
 
 INT_RANGES = (
@@ -258,10 +268,14 @@ class GenerationParams:
 
         :raises InvalidRequest: a field is unknown or out of range.
         """
-        try:
-            return dataclasses.replace(self, **changes)
-        except TypeError as error:
-            raise InvalidRequest(str(error)) from None
+        return _replaced(self, changes)
+
+
+def _replaced(params: P, changes: dict[str, Any]) -> P:
+    try:
+        return dataclasses.replace(params, **changes)
+    except TypeError as error:
+        raise InvalidRequest(str(error)) from None
 
 
 def _check_int(params: object, name: str, low: int, high: int = MAX_INT) -> None:
@@ -281,6 +295,12 @@ def _check_float(
         raise InvalidRequest(f"{name}: {value!r} is not a number", param=name)
     if not low <= value <= high:
         raise InvalidRequest(f"{name}: {value} is not within {low} to {high}", param=name)
+
+
+def _check_choice(params: object, name: str, choices: tuple[str, ...]) -> None:
+    value = getattr(params, name)
+    if value not in choices:
+        raise InvalidRequest(f"{name}: {value!r} is none of {', '.join(choices)}", param=name)
 
 
 def _check_strings(params: object, name: str) -> None:

@@ -9,10 +9,12 @@ cdef class Context:
     cdef void* memory
     cdef readonly Library library
     cdef readonly object owner
-    cdef readonly int32_t n_ctx
+    cdef readonly int32_t n_ctx           # cells that one sequence can hold at most
     cdef readonly int32_t n_batch
     cdef readonly int32_t n_ubatch
     cdef readonly int32_t n_seq_max
+    cdef readonly bint is_partitioned
+    cdef bint is_copying              # the next forward begins with copies between streams
     cdef int32_t forward(self, llama_batch batch) noexcept nogil
     cdef float* logits(self, int32_t i_row) noexcept nogil
     cdef int32_t trim(self, llama_seq_id seq, llama_pos n_keep) noexcept nogil

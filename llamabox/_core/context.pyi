@@ -7,5 +7,6 @@ class Context:
     n_batch: int
     n_ubatch: int
     n_seq_max: int
+    is_partitioned: bool
     def __init__(self, library: Library, address: int, *, owner: object = None) -> None: ...
     def positions(self, seq: int) -> tuple[int, int]: ...

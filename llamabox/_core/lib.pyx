@@ -15,6 +15,7 @@ FUNCTIONS = (
     "get_logits_ith",
     "get_memory",
     "n_ctx",
+    "n_ctx_seq",
     "n_batch",
     "n_ubatch",
     "n_seq_max",

@@ -38,6 +38,7 @@ cdef struct LlamaC:
     float* (*get_logits_ith)(void* ctx, int32_t i) noexcept nogil
     void* (*get_memory)(const void* ctx) noexcept nogil
     uint32_t (*n_ctx)(const void* ctx) noexcept nogil
+    uint32_t (*n_ctx_seq)(const void* ctx) noexcept nogil
     uint32_t (*n_batch)(const void* ctx) noexcept nogil
     uint32_t (*n_ubatch)(const void* ctx) noexcept nogil
     uint32_t (*n_seq_max)(const void* ctx) noexcept nogil

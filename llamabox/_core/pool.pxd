@@ -20,6 +20,7 @@ cdef class Pool:
 
     cdef MatchC find(self, const llama_token* tokens, int32_t n) noexcept nogil
     cdef int32_t attach(self, MatchC match) noexcept nogil
+    cdef int32_t claim(self) noexcept nogil
     cdef int32_t take_over(self, int32_t i_sequence, int32_t n_kept) noexcept nogil
     cdef void save(self, int32_t i_sequence, RequestC* request) noexcept nogil
     cdef int32_t restore(self, RequestC* request) noexcept nogil
@@ -29,6 +30,8 @@ cdef class Pool:
     cdef void leave(self, int32_t i_sequence) noexcept nogil
     cdef void evict(self, int32_t i_sequence) noexcept nogil
     cdef bint evict_parked(self) noexcept nogil
+    cdef int64_t n_used(self) noexcept nogil
+    cdef int64_t n_free(self) noexcept nogil
     cdef int64_t n_available(self) noexcept nogil
     cdef void make_room(self, int64_t n_cells) noexcept nogil
     cdef void shrink(self, int32_t i_sequence, int64_t n_wanted) noexcept nogil

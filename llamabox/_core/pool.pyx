@@ -1,4 +1,7 @@
-"""The pool of cells: the books of the prefix tree and llama.cpp's memory, moved together."""
+"""The pool of cells: the books of the prefix tree and llama.cpp's memory, moved together.
+
+`Pool` is that of a unified memory, `partitions.Partitions` that of a partitioned one.
+"""
 from libc.stdio cimport fprintf, stderr
 from libc.stdlib cimport abort, free
 
@@ -52,6 +55,14 @@ cdef class Pool:
             return self.take_over(match.i_whole, match.n_tokens)
         return i
 
+    cdef int32_t claim(self) noexcept nogil:
+        """A vacant sequence; the one that was parked longest ago is evicted for it, if need be."""
+        cdef int32_t i = self.tree.vacant()
+        if i < 0:
+            i = self.tree.oldest_parked()
+            self.evict(i)
+        return i
+
     cdef int32_t take_over(self, int32_t i_sequence, int32_t n_kept) noexcept nogil:
         """Make a parked sequence live, with its first `n_kept` tokens at most."""
         if n_kept < self.length(i_sequence):
@@ -70,12 +81,9 @@ cdef class Pool:
 
     cdef int32_t restore(self, RequestC* request) noexcept nogil:
         """A live sequence with the saved cells, which are given up; -1 if there is no room."""
-        cdef int32_t i = self.tree.vacant()
-        if i < 0:
-            i = self.tree.oldest_parked()
-            self.evict(i)
+        cdef int32_t i = self.claim()
         self.make_room(request.n_saved)
-        if self.n_cells - self.tree.n_cells < request.n_saved or not self.context.restore(
+        if self.n_free() < request.n_saved or not self.context.restore(
                 i, request.saved, request.n_saved_bytes):
             self.discard(request)
             return -1
@@ -121,20 +129,28 @@ cdef class Pool:
             i = self.tree.oldest_parked()
         return found
 
+    cdef int64_t n_used(self) noexcept nogil:
+        """Cells that hold something."""
+        return self.tree.n_cells
+
+    cdef int64_t n_free(self) noexcept nogil:
+        """Cells that hold nothing and that a sequence may take."""
+        return self.n_cells - self.tree.n_cells
+
     cdef int64_t n_available(self) noexcept nogil:
         """Cells that hold nothing, or nothing but parked prefixes."""
         return self.n_cells - self.tree.n_live_cells
 
     cdef void make_room(self, int64_t n_cells) noexcept nogil:
         """Free the ends of parked sequences, the oldest first, until `n_cells` are free."""
-        cdef int64_t n_free = self.n_cells - self.tree.n_cells
+        cdef int64_t n_free = self.n_free()
         cdef int32_t i
         while n_free < n_cells:
             i = self.tree.oldest_parked()
             if i < 0:
                 return
             self.shrink(i, n_cells - n_free)
-            n_free = self.n_cells - self.tree.n_cells
+            n_free = self.n_free()
 
     cdef void shrink(self, int32_t i_sequence, int64_t n_wanted) noexcept nogil:
         """Free up to `n_wanted` cells of a parked sequence, and the sequence if none is left."""
@@ -156,7 +172,7 @@ cdef class Pool:
             n_held = self.context.library.c.memory_seq_pos_max(self.context.memory, i) + 1
             if n_held != sequence.n_tokens:
                 fail("a sequence holds other cells than the books say")
-        if self.tree.n_cells > self.n_cells:
+        if self.n_free() < 0:
             fail("the books have more cells than the pool")
 
 

@@ -40,11 +40,13 @@ cdef class PrefixTree:
                       int32_t* i_whole) noexcept nogil
     cdef int32_t vacant(self) noexcept nogil
     cdef int32_t oldest_parked(self) noexcept nogil
+    cdef int32_t first_idle(self) noexcept nogil
     cdef void start(self, int32_t i) noexcept nogil
     cdef int share(self, int32_t i_source, int32_t i, int32_t n) noexcept nogil
     cdef int extend(self, int32_t i, const llama_token* tokens, int32_t n) noexcept nogil
     cdef int truncate(self, int32_t i, int32_t n) noexcept nogil
     cdef void park(self, int32_t i) noexcept nogil
+    cdef void replace(self, int32_t i, int32_t i_new) noexcept nogil
     cdef void drop(self, int32_t i) noexcept nogil
     cdef int32_t n_exclusive(self, int32_t i) noexcept nogil
     cdef bint is_redundant(self, int32_t i) noexcept nogil

@@ -74,6 +74,14 @@ cdef class PrefixTree:
                 oldest = i
         return oldest
 
+    cdef int32_t first_idle(self) noexcept nogil:
+        """The first sequence that is not live, or -1."""
+        cdef int32_t i
+        for i in range(self.n_sequences):
+            if self.sequences[i].holder != HOLDER_LIVE:
+                return i
+        return -1
+
     cdef void start(self, int32_t i) noexcept nogil:
         """Make a vacant or parked sequence live, with what it holds."""
         cdef SequenceC* sequence = &self.sequences[i]
@@ -122,6 +130,16 @@ cdef class PrefixTree:
         sequence.parked_at = self.n_parkings
         sequence.holder = HOLDER_PARKED
         self.count(sequence.tail, -1, 1)
+
+    cdef void replace(self, int32_t i, int32_t i_new) noexcept nogil:
+        """Let a vacant sequence take the place of a parked one, which becomes vacant."""
+        cdef SequenceC* sequence = &self.sequences[i]
+        cdef SequenceC* new = &self.sequences[i_new]
+        self.count(self.root, 0, 1)
+        new.holder = HOLDER_PARKED
+        new.parked_at = sequence.parked_at
+        self.move(i_new, sequence.tail, sequence.n_tokens)
+        self.drop(i)
 
     cdef void drop(self, int32_t i) noexcept nogil:
         """Make a sequence vacant."""
@@ -226,6 +244,9 @@ cdef class PrefixBooks:
     def park(self, int32_t i):
         self.tree.park(i)
 
+    def replace(self, int32_t i, int32_t i_new):
+        self.tree.replace(i, i_new)
+
     def drop(self, int32_t i):
         self.tree.drop(i)
 
@@ -234,6 +255,9 @@ cdef class PrefixBooks:
 
     def oldest_parked(self):
         return self.tree.oldest_parked()
+
+    def first_idle(self):
+        return self.tree.first_idle()
 
     def n_exclusive(self, int32_t i):
         return self.tree.n_exclusive(i)

@@ -9,7 +9,6 @@ from .vocab import Vocab
 
 class Scheduler:
     context: Context
-    vocab: Vocab
     batch: Batch
     output: Output
     backend: Backend

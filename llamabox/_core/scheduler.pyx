@@ -17,8 +17,8 @@ from .inbox cimport (
     inbox_take,
 )
 from .log cimport keep_quiet
-from .plan cimport is_decoding
-from .pool cimport fail
+from .partitions cimport Partitions
+from .pool cimport Pool, fail
 from .request cimport Request, ended_early, n_pending
 from .sampler cimport sampler_start
 from .stats cimport histogram_observe, stats_dict
@@ -38,7 +38,8 @@ cdef class Scheduler:
     :param context: its memory belongs to the scheduler from now on.
     :param vocab: of the context's model.
     :param n_slots: requests that run at once, `n_seq_max` of the context at most.
-    :param n_cells: cells that they share, `n_ctx` of the context at most.
+    :param n_cells: cells that they share, or that each has in a partitioned memory; `n_ctx` of
+        the context at most.
     :param target_ns: see `Plan`.
     :param n_spare_bytes: RAM in which preempted requests keep their cells.
     :param n_sampling_threads: threads that sample, the one of `run` among them.
@@ -51,7 +52,8 @@ cdef class Scheduler:
         inbox_init(&self.inbox)
         self.context = context
         self.slots = Slots(n_slots)
-        self.pool = Pool(context, n_cells, n_spare_bytes)
+        pool = Partitions if context.is_partitioned else Pool
+        self.pool = pool(context, n_cells, n_spare_bytes)
         self.plan = Plan(self.slots, context.n_batch, context.n_ubatch, target_ns)
         self.batch = Batch(context.n_batch)
         self.admission = Admission(self.slots, self.pool)
@@ -201,16 +203,14 @@ cdef class Scheduler:
             self.preempt(self.slots.last_ranked())
 
     cdef void fill_batch(self) noexcept nogil:
-        """Put the planned rows into the batch, decode rows first."""
+        """Put the planned rows into the batch, by sequence: llama.cpp computes the rows of
+        neighbouring streams at once."""
         cdef int32_t i
         self.n_prompt_rows = 0
         self.pool.make_room(self.plan.n_decode + self.plan.n_prefill)
-        for i in range(self.slots.n_slots):
-            if self.slots.slots[i].n_planned > 0 and is_decoding(&self.slots.slots[i]):
-                self.fill(i)
-        for i in range(self.slots.n_slots):
-            if self.slots.slots[i].n_planned > 0 and not is_decoding(&self.slots.slots[i]):
-                self.fill(i)
+        self.slots.sort()
+        for i in range(self.slots.n_sorted):
+            self.fill(self.slots.sorted[i])
 
     cdef void fill(self, int32_t i_slot) noexcept nogil:
         """Add the slot's planned tokens to the batch; the last known one is an output row."""
@@ -317,7 +317,7 @@ cdef class Scheduler:
     cdef void set_gauges(self) noexcept nogil:
         self.counters.n_running = self.slots.n_live
         self.counters.n_waiting = self.waiting.n
-        self.counters.n_cells_used = <int> self.pool.tree.n_cells
+        self.counters.n_cells_used = <int> self.pool.n_used()
 
     cdef void finish_all(self) noexcept nogil:
         """Cancel every request that is left, with those that came in before the inbox closed."""

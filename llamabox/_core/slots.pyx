@@ -13,11 +13,13 @@ cdef class Slots:
     def __cinit__(self, int32_t n_slots):
         self.n_slots = n_slots
         self.slots = <SlotC*> calloc(n_slots, sizeof(SlotC))
-        if self.slots == NULL:
+        self.sorted = <int32_t*> calloc(n_slots, sizeof(int32_t))
+        if self.slots == NULL or self.sorted == NULL:
             raise MemoryError
 
     def __dealloc__(self):
         free(self.slots)
+        free(self.sorted)
 
     cdef int32_t idle(self) noexcept nogil:
         """An idle slot, or -1."""
@@ -41,6 +43,21 @@ cdef class Slots:
         self.slots[i].n_planned = 0
         self.n_live -= 1
         self.n_changes += 1
+
+    cdef void sort(self) noexcept nogil:
+        """Fill `sorted`."""
+        cdef int32_t i, j
+        self.n_sorted = 0
+        for i in range(self.n_slots):
+            if self.slots[i].n_planned == 0:
+                continue
+            j = self.n_sorted
+            while j > 0 and (self.slots[self.sorted[j - 1]].i_sequence
+                             > self.slots[i].i_sequence):
+                self.sorted[j] = self.sorted[j - 1]
+                j -= 1
+            self.sorted[j] = i
+            self.n_sorted += 1
 
     cdef int32_t last_ranked(self) noexcept nogil:
         """The slot of the live request that is served last of all, or -1."""

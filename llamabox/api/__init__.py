@@ -5,6 +5,7 @@ Nothing here knows of HTTP, status codes or OpenAI's field names, and nothing he
 """
 
 from .chat import ChatTemplate
+from .context import Layout
 from .engine import Engine, Prompt
 from .model import Model, packaged_model
 from .results import Chunk, Completion, EngineStats, FinishReason, Histogram, Timings
@@ -22,6 +23,7 @@ __all__ = [
     "EngineStats",
     "FinishReason",
     "Histogram",
+    "Layout",
     "Model",
     "Prompt",
     "Stream",

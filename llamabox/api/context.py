@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ctypes
+import dataclasses
+from collections.abc import Sequence
 from typing import Any
 
 import llama_cpp
@@ -17,6 +19,27 @@ from .model import Model
 from .system import default_threads
 
 
+@dataclasses.dataclass(frozen=True, slots=True)
+class Layout:
+    """How a context keeps its cells, and computes attention over them.
+
+    In a *unified* memory all sessions share one pool of `n_ctx` cells, and every row attends over
+    those that are used. In a *partitioned* one each of them has `n_ctx` cells of its own: attention
+    is local, a shared prefix is copied.
+
+    :param partitioned: which of the two.
+    :param flash_attention: "on", "off", or "auto" for llama.cpp's choice.
+    """
+
+    partitioned: bool
+    flash_attention: str
+
+    @property
+    def kv_layout(self) -> str:
+        """As `EngineParams` has it."""
+        return "partitioned" if self.partitioned else "unified"
+
+
 class OwnedContext:
     """A `llama_context` and the core's view of it.
 
@@ -28,25 +51,28 @@ class OwnedContext:
     :raises ModelLoadError: llama.cpp cannot make it, or it cannot generate.
     """
 
-    def __init__(self, model: Model, params: EngineParams) -> None:
+    def __init__(self, model: Model, params: EngineParams, layout: Layout) -> None:
+        wanted = params.backend_sampling
         self.address = 0
         self._chains: list[Any] = []
-        wanted = params.backend_sampling
-        with_chains = wanted == "on" or (wanted == "auto" and model.uses_gpu)
         with captured_errors() as errors:
-            if with_chains:
-                self._make(model, params, with_chains=True)
-            if not self.address and (not with_chains or wanted == "auto"):
-                self._make(model, params, with_chains=False)
+            if wanted == "on" or (wanted == "auto" and model.uses_gpu):
+                n_vocab = model.n_vocab
+                self._chains = [largest_chain(llama_cpp, n_vocab) for _ in range(params.n_parallel)]
+                self.address = new_context(model, params, layout, self._chains)
+            if not self.address and wanted != "on":
+                self._free_chains()
+                self.address = new_context(model, params, layout)
         if not self.address:
+            self._free_chains()
             reason = "; ".join(errors) or "llama.cpp gives no reason"
             raise ModelLoadError(f"{model.path}: no context of {params.n_ctx} cells: {reason}")
         if not llama_cpp.llama_get_memory(self.address):
             self.close()
             raise ModelLoadError(f"{model.path}: the model does not generate text")
         self.core = Context(LIBRARY, self.address, owner=model)
-        has_chains = bool(self._chains)
-        self.backend = Backend(self.core, has_chains, is_set=has_chains)
+        is_used = bool(self._chains)
+        self.backend = Backend(self.core, is_used, is_set=is_used)
 
     def warm_up(self) -> None:
         """Run one forward and forget it, so that no request pays for first-time work."""
@@ -66,36 +92,35 @@ class OwnedContext:
         self.address = 0
         self._free_chains()
 
-    def _make(self, model: Model, params: EngineParams, *, with_chains: bool) -> None:
-        c_params = _c_params(params)
-        if with_chains:
-            n = c_params.n_seq_max
-            self._chains = [largest_chain(llama_cpp, model.n_vocab) for _ in range(n)]
-            configs = (llama_cpp.llama_sampler_seq_config * n)()
-            for i, chain in enumerate(self._chains):
-                configs[i].seq_id = i
-                configs[i].sampler = ctypes.cast(chain, ctypes.c_void_p)
-            c_params.samplers, c_params.n_samplers = configs, n
-        self.address = llama_cpp.llama_init_from_model(model.address, c_params)
-        if not self.address:
-            self._free_chains()
-
     def _free_chains(self) -> None:
         while self._chains:
             llama_cpp.llama_sampler_free(self._chains.pop())
 
 
-def _c_params(params: EngineParams) -> llama_cpp.llama_context_params:
+def new_context(
+    model: Model, params: EngineParams, layout: Layout, chains: Sequence[Any] = ()
+) -> int:
+    """Address of a `llama_context`, owned by the caller; 0 if llama.cpp cannot make it.
+
+    :param chains: of samplers that run beside the model, one for each sequence; borrowed.
+    """
     n_threads = params.n_threads or default_threads()
+    n_ctx = params.n_ctx or model.n_ctx_train
     c_params = llama_cpp.llama_context_default_params()
-    c_params.n_ctx = params.n_ctx
+    c_params.n_ctx = n_ctx * params.n_parallel if layout.partitioned else n_ctx
     c_params.n_batch = max(params.n_batch, params.n_parallel)
     c_params.n_ubatch = min(params.n_ubatch, c_params.n_batch)
     c_params.n_seq_max = params.n_parallel
     c_params.n_outputs_max = c_params.n_seq_max
     c_params.n_threads = n_threads
     c_params.n_threads_batch = params.n_threads_batch or n_threads
-    c_params.kv_unified = True
-    c_params.flash_attn_type = FLASH_ATTENTION.index(params.flash_attention) - 1
+    c_params.kv_unified = not layout.partitioned
+    c_params.flash_attn_type = FLASH_ATTENTION.index(layout.flash_attention) - 1
     c_params.no_perf = True
-    return c_params
+    configs = (llama_cpp.llama_sampler_seq_config * len(chains))()
+    for i, chain in enumerate(chains):
+        configs[i].seq_id = i
+        configs[i].sampler = ctypes.cast(chain, ctypes.c_void_p)
+    if chains:
+        c_params.samplers, c_params.n_samplers = configs, len(chains)
+    return llama_cpp.llama_init_from_model(model.address, c_params) or 0

@@ -26,6 +26,7 @@ from ..templates import CHATML
 from .chat import ChatTemplate, Message
 from .context import OwnedContext
 from .gate import Gate
+from .layout import choose_layout
 from .model import Model
 from .results import Completion, EngineStats, Histogram
 from .stream import AsyncStream, LoopDelivery, Orphans, Stream
@@ -68,7 +69,8 @@ class Engine:
     :param model: a loaded `Model`, a path, or None for the packaged model.
     :param params: sizes and threads.
     :param chat_template: Jinja source that replaces the model's own.
-    :ivar n_ctx: cells of the pool.
+    :ivar n_ctx: tokens that a request may hold.
+    :ivar layout: how the context keeps its cells.
     :raises ModelLoadError: the model or its context cannot be made.
     :raises TemplateError: the chat template does not compile.
     """
@@ -89,7 +91,10 @@ class Engine:
             tokenizer = self.model.tokenizer
             source = chat_template or self.model.chat_template or CHATML
             self.template = ChatTemplate(source, bos=tokenizer.bos, eos=tokenizer.eos)
-            context = undo.enter_context(contextlib.closing(OwnedContext(self.model, self.params)))
+            self.layout = choose_layout(self.model, self.params)
+            context = undo.enter_context(
+                contextlib.closing(OwnedContext(self.model, self.params, self.layout))
+            )
             if self.params.warmup:
                 context.warm_up()
             self.n_ctx = min(self.params.n_ctx or context.core.n_ctx, context.core.n_ctx)
@@ -238,7 +243,13 @@ class Engine:
         fields = self._scheduler.stats()
         for name in HISTOGRAMS:
             fields[name] = Histogram(*fields[name])
-        return EngineStats(n_ctx=self.n_ctx, n_slots=self.params.n_parallel, **fields)
+        n_pools = self.params.n_parallel if self.layout.partitioned else 1
+        return EngineStats(
+            n_ctx=self.n_ctx,
+            n_cells=self.n_ctx * n_pools,
+            n_slots=self.params.n_parallel,
+            **fields,
+        )
 
     def close(self) -> None:
         """Cancel what runs, end the step thread and free the context; blocks for a step at most.

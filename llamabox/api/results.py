@@ -93,7 +93,8 @@ class Histogram:
 class EngineStats:
     """Counters since the engine started, and its state now.
 
-    :param n_ctx: cells of the pool.
+    :param n_ctx: tokens that a request may hold.
+    :param n_cells: cells of all sessions.
     :param n_cells_used: cells that hold something, parked prefixes included.
     :param n_slots: requests that can run at once.
     :param n_running: requests that have a slot.
@@ -114,6 +115,7 @@ class EngineStats:
     """
 
     n_ctx: int
+    n_cells: int
     n_cells_used: int
     n_slots: int
     n_running: int

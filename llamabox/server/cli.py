@@ -14,6 +14,7 @@ from ..errors import InvalidRequest
 from ..params import (
     BACKEND_SAMPLING,
     FLASH_ATTENTION,
+    KV_LAYOUTS,
     EngineParams,
     GenerationParams,
     ModelParams,
@@ -200,9 +201,13 @@ def _add_model(group: FlagGroup) -> None:
     )
 
 
+UNIFIED_FLAGS = ("-kvu", "--kv-unified")
+PARTITIONED_FLAGS = ("-no-kvu", "--no-kv-unified")
+
+
 def _add_completion(group: FlagGroup) -> None:
     sizes = (
-        ("-c", "--ctx-size", "n_ctx", "Cells that all sessions share (default: 4096, 0 = model's)"),
+        ("-c", "--ctx-size", "n_ctx", "Tokens of a session at most (default: 4096, 0 = model's)"),
         ("-np", "--parallel", "n_parallel", "Sessions that run at once (default: 4)"),
         ("-b", "--batch-size", "n_batch", "Logical batch size (default: 2048)"),
         ("-ub", "--ubatch-size", "n_ubatch", "Physical batch size (default: 512)"),
@@ -226,7 +231,7 @@ def _add_completion(group: FlagGroup) -> None:
         const="on",
         choices=FLASH_ATTENTION,
         metavar="on|off|auto",
-        help="Flash Attention (default: auto)",
+        help="Flash Attention (default: auto, by a trial at the start)",
     )
     group.value(
         "--no-flash-attn",
@@ -235,6 +240,22 @@ def _add_completion(group: FlagGroup) -> None:
         const="off",
         help="Disable Flash Attention",
     )
+    group.value(
+        "--kv-layout",
+        dest="kv_layout",
+        choices=KV_LAYOUTS,
+        metavar="|".join(KV_LAYOUTS),
+        help="One pool of -c cells for all sessions, or -c cells for each of them\n"
+        "(default: auto, by memory and by a trial at the start)",
+    )
+    for flags, layout in ((UNIFIED_FLAGS, "unified"), (PARTITIONED_FLAGS, "partitioned")):
+        group.value(
+            *flags,
+            dest="kv_layout",
+            action="store_const",
+            const=layout,
+            help=f"As --kv-layout {layout}",
+        )
     group.value(
         "-bs",
         "--backend-sampling",

@@ -78,6 +78,7 @@ ENGINE: dict[str, tuple[list[Any], list[Any]]] = {
     "n_threads": ([None, 1, 8], [0, -1, 1.5, "1"]),
     "n_threads_batch": ([None, 1, 8], [0, -1, 1.5, "1"]),
     "n_threads_sampling": ([None, 1, 8], [0, -1, 513, 1.5, "1"]),
+    "kv_layout": (["auto", "unified", "partitioned"], ["", "Auto", True, 1, None]),
     "flash_attention": (["auto", "on", "off"], ["", "On", True, 1, None]),
     "n_queue": ([0, 1, 10_000], [-1, 1.5, "1", None]),
     "target_itl": ([0, 0.02], [-1, math.inf, math.nan, "1", None]),

@@ -73,19 +73,20 @@ class LoadedModel:
         *,
         flash_attention: bool = False,
         n_sequences: int = 0,
+        partitioned: bool = False,
     ) -> int:
-        """A context of one thread.
+        """A context of one thread; `n_ctx` are the cells of each sequence if it is partitioned.
 
         With flash attention the logits of a prompt depend on the batches that it came in, by
         some thousandths; without, and with f32 weights, by less than a millionth.
         """
         params = llama_cpp.llama_context_default_params()
-        params.n_ctx = n_ctx
+        params.n_ctx = n_ctx * (n_sequences or n_parallel) if partitioned else n_ctx
         params.n_batch = n_batch
         params.n_ubatch = n_ubatch
         params.n_seq_max = params.n_outputs_max = n_sequences or n_parallel
         params.n_threads = params.n_threads_batch = 1
-        params.kv_unified = True
+        params.kv_unified = not partitioned
         params.no_perf = True
         params.flash_attn_type = int(flash_attention)
         address: int = llama_cpp.llama_init_from_model(self.address, params)
@@ -136,6 +137,7 @@ class Core:
         n_spare_bytes: int = 0,
         n_sampling_threads: int = 1,
         backend_sampling: bool = False,
+        partitioned: bool = False,
     ) -> None:
         self.model = model
         self.n_parallel = n_parallel
@@ -147,6 +149,7 @@ class Core:
             n_ubatch,
             flash_attention=flash_attention,
             n_sequences=n_sequences,
+            partitioned=partitioned,
         )
         self._decoder = decoder or Decoder()
         binding = decoder.binding if decoder else llama_cpp
@@ -254,7 +257,8 @@ class Core:
         assert [self.context.positions(i) for i in range(len(lengths))] == [
             (0, n_tokens) for n_tokens in lengths
         ]
-        assert max(lengths) <= n_cells <= sum(lengths)
+        least = sum(lengths) if self.context.is_partitioned else max(lengths)
+        assert least <= n_cells <= sum(lengths)
         return n_cells
 
     def _is_busy(self) -> bool:

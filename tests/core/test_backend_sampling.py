@@ -54,6 +54,9 @@ ON_HOST: list[dict[str, Any]] = [
 ]
 
 
+LAYOUTS = pytest.mark.parametrize("partitioned", [False, True], ids=["unified", "partitioned"])
+
+
 def ids(options: dict[str, Any]) -> str:
     return "-".join(options) or "default"
 
@@ -101,11 +104,14 @@ def test_greedy_outputs_are_those_of_plain_llama(model_of: Any) -> None:
         assert greedy.agrees(result.tokens, 0.02)
 
 
-def test_requests_of_both_kinds_share_batches(tiny: LoadedModel) -> None:
+@LAYOUTS
+def test_requests_of_both_kinds_share_batches(tiny: LoadedModel, partitioned: bool) -> None:
     mixed = [SEEDED.replace(seed=i, **o) for i, o in enumerate([*ON_BACKEND, *ON_HOST])]
     with Core(tiny, n_parallel=8) as core:
         expected = [core.run([i], N_PREDICT, params=p).tokens for i, p in enumerate(mixed)]
-    with backend_core(tiny, n_parallel=8, n_sampling_threads=3) as core:
+    with backend_core(
+        tiny, n_ctx=256, n_parallel=8, n_sampling_threads=3, partitioned=partitioned
+    ) as core:
         core.scheduler.output.wake_ns = 0
         order = np.random.default_rng(0).permutation(len(mixed) * 3) % len(mixed)
         results = [(i, core.submit([i], N_PREDICT, params=mixed[i])) for i in map(int, order)]
@@ -146,9 +152,12 @@ def test_preempted_requests_draw_on_where_they_were(tiny: LoadedModel) -> None:
     assert [result.tokens for result in results] == expected
 
 
-def test_a_shared_prefix_is_sampled_by_each_ones_own_chain(tiny: LoadedModel) -> None:
+@LAYOUTS
+def test_a_shared_prefix_is_sampled_by_each_ones_own_chain(
+    tiny: LoadedModel, partitioned: bool
+) -> None:
     prompt = list(range(60))
-    with backend_core(tiny) as core:
+    with backend_core(tiny, partitioned=partitioned) as core:
         results = [
             core.submit([*prompt, i], N_PREDICT, params=SEEDED.replace(seed=i)) for i in range(8)
         ]
@@ -158,11 +167,12 @@ def test_a_shared_prefix_is_sampled_by_each_ones_own_chain(tiny: LoadedModel) ->
     assert [r.tokens for r in results] == [r.tokens for r in alone]
 
 
-def test_several_batches_to_a_forward(tiny: LoadedModel) -> None:
+@LAYOUTS
+def test_several_batches_to_a_forward(tiny: LoadedModel, partitioned: bool) -> None:
     prompts = [[i] * 50 for i in range(4)]
     with Core(tiny, n_ubatch=16) as core:
         expected = [core.run(p, N_PREDICT, params=SEEDED).tokens for p in prompts]
-    with backend_core(tiny, n_ubatch=16) as core:
+    with backend_core(tiny, n_ubatch=16, partitioned=partitioned) as core:
         results = [core.submit(p, N_PREDICT, params=SEEDED) for p in prompts]
         core.wait()
     assert [result.tokens for result in results] == expected

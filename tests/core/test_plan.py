@@ -62,15 +62,20 @@ def test_positions_of_a_sequence_go_on_or_start_again(batches: list[list[Row]]) 
         held[sequence] = first + len(rows)
 
 
-def test_single_rows_come_before_prompts_and_bound_them(batches: list[list[Row]]) -> None:
+def test_prompts_beside_single_rows_are_bounded(batches: list[list[Row]]) -> None:
     n_mixed = 0
     for batch in batches:
         lengths = [len(rows) for rows in runs(batch)]
-        n_single = sum(1 for _ in itertools.takewhile(lambda n: n == 1, lengths))
-        if 0 < n_single < len(lengths):
+        if 0 < lengths.count(1) < len(lengths):
             n_mixed += 1
-            assert sum(lengths[n_single:]) <= N_UBATCH
+            assert sum(lengths) - lengths.count(1) <= N_UBATCH
     assert n_mixed > 5
+
+
+def test_rows_are_in_the_order_of_their_sequences(batches: list[list[Row]]) -> None:
+    for batch in batches:
+        sequences = [sequence for _, _, sequence, _ in batch]
+        assert sequences == sorted(sequences)
 
 
 def test_a_prompt_alone_takes_the_whole_batch(batches: list[list[Row]]) -> None:

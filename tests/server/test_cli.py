@@ -104,6 +104,21 @@ def test_an_unknown_sampler_is_named(capsys: pytest.CaptureFixture[str], argv: t
 
 @pytest.mark.parametrize(
     ("argv", "expected"),
+    [
+        ([], "auto"),
+        (["--kv-layout", "partitioned"], "partitioned"),
+        (["-kvu"], "unified"),
+        (["--kv-unified"], "unified"),
+        (["--no-kv-unified"], "partitioned"),
+        (["-kvu", "--kv-layout", "auto"], "auto"),
+    ],
+)
+def test_the_layout_of_the_cells_can_be_chosen(argv: list[str], expected: str) -> None:
+    assert parse(argv).config.engine_params.kv_layout == expected
+
+
+@pytest.mark.parametrize(
+    ("argv", "expected"),
     [(["-fa"], "on"), (["-fa", "off"], "off"), (["--no-flash-attn"], "off"), ([], "auto")],
 )
 def test_flash_attention_can_be_chosen(argv: list[str], expected: str) -> None:
