@@ -59,10 +59,11 @@ def backend_chain(
 
 def largest_chain(binding: Any, n_vocab: int) -> Any:
     """A chain that needs as much memory as any that `backend_chain` makes."""
-    stages = [
-        ("logit_bias", ((0, 0.0),)),
-        ("penalties", n_vocab, min(64, n_vocab), 1.1, 0.1, 0.1),
-        ("top_k", min(40, n_vocab)),
+    n_edits = min(MAX_EDITS, n_vocab)
+    stages: list[Stage] = [
+        ("logit_bias", tuple((token, 0.0) for token in range(n_edits))),
+        ("penalties", n_vocab, n_edits, 1.1, 0.1, 0.1),
+        ("top_k", min(MAX_TOP_K, n_vocab)),
         ("top_p", 0.9, 0),
         ("min_p", 0.1, 0),
         _temperature(0.8),
