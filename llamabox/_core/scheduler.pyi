@@ -20,6 +20,7 @@ class Scheduler:
         n_cells: int,
         target_ns: int = 0,
         n_spare_bytes: int = 0,
+        n_chunk: int = 16,
         n_sampling_threads: int = 1,
         backend: Backend | None = None,
     ) -> None: ...

@@ -41,6 +41,7 @@ cdef class Scheduler:
     :param n_cells: cells that they share, or that each has in a partitioned memory; `n_ctx` of
         the context at most.
     :param target_ns: see `Plan`.
+    :param n_chunk: see `Plan`.
     :param n_spare_bytes: RAM in which preempted requests keep their cells.
     :param n_sampling_threads: threads that sample, the one of `run` among them.
     :param backend: where llama.cpp samples beside the model; None for nowhere.
@@ -48,13 +49,13 @@ cdef class Scheduler:
 
     def __cinit__(self, Context context not None, Vocab vocab not None, int32_t n_slots,
                   int32_t n_cells, int64_t target_ns=0, size_t n_spare_bytes=0,
-                  int32_t n_sampling_threads=1, Backend backend=None):
+                  int32_t n_chunk=16, int32_t n_sampling_threads=1, Backend backend=None):
         inbox_init(&self.inbox)
         self.context = context
         self.slots = Slots(n_slots)
         pool = Partitions if context.is_partitioned else Pool
         self.pool = pool(context, n_cells, n_spare_bytes)
-        self.plan = Plan(self.slots, context.n_batch, context.n_ubatch, target_ns)
+        self.plan = Plan(self.slots, context.n_batch, context.n_ubatch, n_chunk, target_ns)
         self.batch = Batch(context.n_batch)
         self.admission = Admission(self.slots, self.pool)
         self.backend = backend or Backend(context, False)
@@ -203,14 +204,13 @@ cdef class Scheduler:
             self.preempt(self.slots.last_ranked())
 
     cdef void fill_batch(self) noexcept nogil:
-        """Put the planned rows into the batch, by sequence: llama.cpp computes the rows of
-        neighbouring streams at once."""
+        """Put the planned rows into the batch."""
         cdef int32_t i
         self.n_prompt_rows = 0
         self.pool.make_room(self.plan.n_decode + self.plan.n_prefill)
-        self.slots.sort()
-        for i in range(self.slots.n_sorted):
-            self.fill(self.slots.sorted[i])
+        self.slots.arrange()
+        for i in range(self.slots.n_arranged):
+            self.fill(self.slots.arranged[i])
 
     cdef void fill(self, int32_t i_slot) noexcept nogil:
         """Add the slot's planned tokens to the batch; the last known one is an output row."""

@@ -36,6 +36,11 @@ from .text import Tokens
 NS = 1_000_000_000
 PRIORITY_NS = 10 * NS
 """What a level of priority is worth in waiting."""
+CHUNK = 8
+"""Rows of a prompt that are computed beside others' tokens, at least."""
+FLASH_CHUNK = 64
+"""The same with flash attention, which llama.cpp's CPU backend computes by tiles of 64 rows, and
+several times slower below that (``GGML_FA_TILE_Q``)."""
 HISTOGRAMS = ("queue_time", "first_token", "inter_token")
 
 
@@ -105,8 +110,9 @@ class Engine:
                 self.n_ctx,
                 round(self.params.target_itl * NS),
                 self.params.preempt_ram << 20,
-                self.params.n_threads_sampling or default_sampling_threads(),
-                context.backend,
+                CHUNK if self.layout.flash_attention == "off" else FLASH_CHUNK,
+                n_sampling_threads=self.params.n_threads_sampling or default_sampling_threads(),
+                backend=context.backend,
             )
             undo.pop_all()
         self._deliveries: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, LoopDelivery]

@@ -12,14 +12,15 @@ from .context import Layout
 from .library import captured_errors
 from .model import Model
 from .system import memory_at_hand
-from .trial import ROUNDS, Trial
+from .trial import N_CHUNK, N_FILL, ROUNDS, Trial
 
 MEMORY_SHARE = 0.25
 """Of the memory at hand that the cells of a partitioned context may take."""
 CELL_ITEM = 2
 """Bytes of a number in a cell: F16."""
 MAX_SEQUENCES = 16
-TRIAL_SECONDS = 1.5
+MIN_FILL = 128
+TRIAL_SECONDS = 2.0
 """What all trials may take together, about; slower models are not tried."""
 WORTH = 0.95
 """Share of the unified layout's time below which the partitioned one is worth its memory."""
@@ -72,15 +73,18 @@ def cell_bytes(model: Model) -> int:
 def _try_out(model: Model, params: EngineParams, candidates: list[Layout]) -> Layout | None:
     """The fastest candidate; None if the model is too slow to try them, or refuses to."""
     n_sequences = min(params.n_parallel, MAX_SEQUENCES)
-    n_rows = Trial.n_rows(n_sequences) * len(candidates)
+    n_fill = max(MIN_FILL, min(N_FILL, (params.n_ctx or N_FILL) // 2))
+    n_rows = ROUNDS * (N_CHUNK + n_sequences)
     trials: dict[Layout, Trial] = {}
     with captured_errors():
         try:
             for layout in candidates:
-                trials[layout] = Trial(model, params, layout, n_sequences)
-                if trials[layout].row_seconds() * n_rows > TRIAL_SECONDS:
+                trials[layout] = Trial(model, params, layout, n_sequences, n_fill)
+                affordable = TRIAL_SECONDS / len(candidates) / trials[layout].row_seconds()
+                n_fill = min(n_fill, int(affordable) - n_rows)
+                if n_fill < MIN_FILL:
                     return None
-            return _fastest(trials)
+            return _fastest(trials, n_fill)
         except ModelLoadError:
             return None
         finally:
@@ -88,9 +92,9 @@ def _try_out(model: Model, params: EngineParams, candidates: list[Layout]) -> La
                 trial.close()
 
 
-def _fastest(trials: dict[Layout, Trial]) -> Layout:
+def _fastest(trials: dict[Layout, Trial], n_fill: int) -> Layout:
     for trial in trials.values():
-        trial.fill()
+        trial.fill(n_fill)
     for _ in range(ROUNDS):
         for trial in trials.values():
             trial.measure()

@@ -21,12 +21,12 @@ def fake_trials(monkeypatch: pytest.MonkeyPatch, seconds: dict[tuple[bool, str],
     made: dict[int, float] = {}
     start = Trial.__init__
 
-    def init(self: Trial, model: Model, params: EngineParams, layout: Layout, n: int) -> None:
-        start(self, model, params, layout, n)
+    def init(self: Trial, model: Model, params: EngineParams, layout: Layout, *sizes: int) -> None:
+        start(self, model, params, layout, *sizes)
         made[id(self)] = seconds[layout.partitioned, layout.flash_attention]
 
     monkeypatch.setattr(Trial, "__init__", init)
-    monkeypatch.setattr(Trial, "row_seconds", lambda self: 0.0)
+    monkeypatch.setattr(Trial, "row_seconds", lambda self: 1e-9)
     monkeypatch.setattr(Trial, "session_seconds", property(lambda self: made[id(self)]))
 
 

@@ -72,10 +72,44 @@ def test_prompts_beside_single_rows_are_bounded(batches: list[list[Row]]) -> Non
     assert n_mixed > 5
 
 
-def test_rows_are_in_the_order_of_their_sequences(batches: list[list[Row]]) -> None:
+def sequence_runs(batch: list[Row]) -> list[list[int]]:
+    """The sequences of a batch, cut where llama.cpp cannot compute two of them at once."""
+    cut: list[list[int]] = []
+    for rows in runs(batch):
+        sequence = rows[0][2]
+        if cut and sequence == cut[-1][-1] + 1:
+            cut[-1].append(sequence)
+        else:
+            cut.append([sequence])
+    return cut
+
+
+def test_sequences_stand_in_rising_runs_that_fall(batches: list[list[Row]]) -> None:
     for batch in batches:
-        sequences = [sequence for _, _, sequence, _ in batch]
-        assert sequences == sorted(sequences)
+        sequences = sorted(row[2] for rows in runs(batch) for row in rows[:1])
+        n_gaps = sum(b != a + 1 for a, b in itertools.pairwise(sequences))
+        cut = sequence_runs(batch)
+        assert len(cut) == n_gaps + 1
+        assert cut == sorted(cut, reverse=True)
+
+
+def test_a_long_prompt_is_a_run_of_its_own(tiny: LoadedModel) -> None:
+    gate, rng = Gated(), np.random.default_rng(7)
+    with Core(tiny, n_ctx=4096, n_batch=1024, n_ubatch=64, decoder=gate) as core:
+        first = core.submit(tiny.random_prompt(rng, 5), 60, params=ENDLESS)
+        gate.entered.wait()
+        long = core.submit(tiny.random_prompt(rng, 1500), 4, params=ENDLESS)
+        others = [core.submit(tiny.random_prompt(rng, 9), 60, params=ENDLESS) for _ in range(2)]
+        gate.open()
+        core.wait(first, long, *others)
+    apart = [sequence_runs(batch) for batch in gate.batches if long_position(batch) >= 512]
+    assert apart
+    assert all([1] in cut for cut in apart)
+
+
+def long_position(batch: list[Row]) -> int:
+    """Where the chunk of a prompt begins; -1 if the batch has none."""
+    return max((rows[0][1] for rows in runs(batch) if len(rows) > 1), default=-1)
 
 
 def test_a_prompt_alone_takes_the_whole_batch(batches: list[list[Row]]) -> None:
