@@ -7,6 +7,7 @@ import dataclasses
 import logging
 import sys
 import time
+import traceback
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -39,22 +40,20 @@ QUIET = 0.05
 def main(argv: Sequence[str] | None = None) -> int:
     """The command line; only a run of all scenarios at full size writes files.
 
-    :returns: the exit status: 1 if the machine was not quiet enough to keep the figures.
+    :returns: the exit status: 1 if a scenario failed, or the machine was not quiet enough to keep
+        the figures.
     """
     args = _parse(argv)
     logging.getLogger("llama-cpp-python").setLevel(logging.CRITICAL)
     settings = Settings(runs=args.runs, quick=args.quick, models=tuple(args.model))
-    results = []
     others = OtherWork()
-    for name in [args.only] if args.only else list(SCENARIOS):
-        print(f"{name} ...", file=sys.stderr, flush=True)
-        started = time.monotonic()
-        result = SCENARIOS[name](settings)
-        seconds = time.monotonic() - started
-        results.append(dataclasses.replace(result, seconds=seconds))
-        print(f"{render_result(results[-1])}\n", flush=True)
+    names = [args.only] if args.only else list(SCENARIOS)
+    results = [result for name in names if (result := _run_scenario(name, settings))]
     share = others.share()
     print(f"other work took {share:.0%} of the cores", file=sys.stderr)
+    if len(results) < len(names):
+        print("nothing is written: a scenario failed", file=sys.stderr)
+        return 1
     if args.only or args.quick:
         return 0
     if share > QUIET and not args.noisy:
@@ -62,6 +61,20 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 1
     _write(results, share)
     return 0
+
+
+def _run_scenario(name: str, settings: Settings) -> Result | None:
+    """Run and print one scenario; None if it failed, which the others need not suffer for."""
+    print(f"{name} ...", file=sys.stderr, flush=True)
+    started = time.monotonic()
+    try:
+        result = SCENARIOS[name](settings)
+    except Exception:
+        traceback.print_exc()
+        return None
+    result = dataclasses.replace(result, seconds=time.monotonic() - started)
+    print(f"{render_result(result)}\n", flush=True)
+    return result
 
 
 def _write(results: list[Result], share: float) -> None:

@@ -128,10 +128,9 @@ class _Sides:
         ]
 
     def engine_layout(self) -> str:
-        """What the engine chose, as far as it tells."""
-        layout = getattr(self._engine, "kv_layout", "unified")
-        attention = getattr(self._engine, "flash_attention", "llama.cpp's choice")
-        return f"the engine's KV layout: {layout}, flash attention: {attention}"
+        """What the engine chose."""
+        layout = self._engine.layout
+        return f"the engine's layout: {layout.kv_layout}, flash attention {layout.flash_attention}"
 
     def close(self) -> None:
         self._engine.close()

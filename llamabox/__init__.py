@@ -18,11 +18,12 @@ from .errors import (
     PromptTooLong,
     TemplateError,
 )
-from .params import EngineParams, GenerationParams, ModelParams
+from .params import ChoiceParams, EngineParams, GenerationParams, ModelParams
 
 if TYPE_CHECKING:
     from .api import (
         AsyncStream,
+        Candidate,
         Chunk,
         Completion,
         Engine,
@@ -31,12 +32,16 @@ if TYPE_CHECKING:
         Layout,
         Model,
         Prompt,
+        SampledToken,
         Stream,
+        interleaved,
         packaged_model,
     )
 
 __all__ = [
     "AsyncStream",
+    "Candidate",
+    "ChoiceParams",
     "Chunk",
     "Completion",
     "Engine",
@@ -57,9 +62,11 @@ __all__ = [
     "ModelParams",
     "Prompt",
     "PromptTooLong",
+    "SampledToken",
     "Stream",
     "TemplateError",
     "__version__",
+    "interleaved",
     "packaged_model",
 ]
 

@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 from .errors import InvalidRequest
 from .samplers import DEFAULT_SAMPLERS, SAMPLER_CHARS
 
-__all__ = ["EngineParams", "GenerationParams", "ModelParams"]
+__all__ = ["ChoiceParams", "EngineParams", "GenerationParams", "ModelParams"]
 
 FLASH_ATTENTION = ("auto", "off", "on")
 """Their places less one are llama.cpp's numbers (``llama_flash_attn_type``)."""
@@ -23,6 +23,7 @@ UNLIMITED = -1
 RANDOM_SEED = -1
 MAX_SEQUENCES = 256
 """Sequences that one llama.cpp context can hold (``LLAMA_MAX_SEQ``)."""
+MAX_CHECKPOINTS = 1024
 MAX_THREADS = 512
 MAX_SECONDS = 1e6
 MAX_PRIORITY = 1000
@@ -36,6 +37,9 @@ MAX_SAMPLERS = 32
 MAX_STOPS = 256
 MAX_STOP_LENGTH = 65_536
 """Of all stop strings together, in characters."""
+MAX_PROBS = 256
+"""Likeliest tokens that are told of beside each output token."""
+MAX_CHOICES = 128
 MAX_BREAKERS = 64
 """Each costs DRY a pass over the vocabulary when the request starts."""
 
@@ -80,6 +84,12 @@ class EngineParams:
         a step to; 0 for five times what a step takes that only decodes.
     :param preempt_ram: MiB in which requests keep their cells when others need the pool; without
         room there, the cells are computed again.
+    :param swa_full: keep all cells of a sliding window, as of other layers: more memory, and any
+        part of a prefix can be reused.
+    :param checkpoint_ram: MiB for checkpoints of the states of recurrent and hybrid models, and of
+        sliding windows, from which prompts can start; other models need none; 0 takes none.
+    :param ctx_checkpoints: such checkpoints per slot at most.
+    :param checkpoint_min_step: tokens of a long prompt between two checkpoints.
     :param backend_sampling: "on" lets llama.cpp sample beside the model what it can sample there,
         so that tokens come from the device instead of logits; "auto" does so if the device that
         computes the logits is a GPU. Only requests with the same sampling parameters take turns
@@ -99,6 +109,10 @@ class EngineParams:
     n_queue: int = 0
     target_itl: float = 0.0
     preempt_ram: int = 256
+    swa_full: bool = False
+    checkpoint_ram: int = 256
+    ctx_checkpoints: int = 32
+    checkpoint_min_step: int = 8192
     backend_sampling: str = "off"
     warmup: bool = True
 
@@ -113,6 +127,9 @@ class EngineParams:
         _check_int(self, "n_queue", 0)
         _check_float(self, "target_itl", 0, MAX_SECONDS)
         _check_int(self, "preempt_ram", 0)
+        _check_int(self, "checkpoint_ram", 0)
+        _check_int(self, "ctx_checkpoints", 0, MAX_CHECKPOINTS)
+        _check_int(self, "checkpoint_min_step", 32)
         for name in ("n_threads", "n_threads_batch", "n_threads_sampling"):
             if getattr(self, name) is not None:
                 _check_int(self, name, 1, MAX_THREADS)
@@ -127,6 +144,7 @@ class EngineParams:
 
 INT_RANGES = (
     ("n_predict", UNLIMITED, MAX_INT),
+    ("n_probs", -1, MAX_PROBS),
     ("priority", -MAX_PRIORITY, MAX_PRIORITY),
     ("top_k", -MAX_INT, MAX_INT),
     ("min_keep", 0, MAX_INT),
@@ -170,6 +188,9 @@ class GenerationParams:
     :param n_predict: output tokens at most; 0 computes the prompt only, -1 has no limit but
         the context.
     :param stop: strings that end the output; they are not part of it.
+    :param n_probs: tell the log probability of each output token, and of so many of the likeliest
+        tokens in its place; -1 tells nothing. They are the model's own, before any sampler.
+    :param post_sampling_probs: tell those of the distribution that was sampled from instead.
     :param ignore_eos: go on after an end-of-generation token (it is never sampled).
     :param priority: higher is served first; each level counts as ten seconds of waiting.
     :param deadline: seconds after its submission at which it ends; 0 for never.
@@ -207,6 +228,8 @@ class GenerationParams:
 
     n_predict: int = UNLIMITED
     stop: tuple[str, ...] = ()
+    n_probs: int = -1
+    post_sampling_probs: bool = False
     ignore_eos: bool = False
     priority: int = 0
     deadline: float = 0.0
@@ -276,6 +299,33 @@ def _replaced(params: P, changes: dict[str, Any]) -> P:
         return dataclasses.replace(params, **changes)
     except TypeError as error:
         raise InvalidRequest(str(error)) from None
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class ChoiceParams:
+    """How many outputs a prompt gets.
+
+    :param n: outputs that are returned, 1 to `MAX_CHOICES`.
+    :param best_of: outputs that are generated, `n` or more; those with the highest mean log
+        probability per token are returned. None generates `n`.
+    """
+
+    n: int = 1
+    best_of: int | None = None
+
+    def __post_init__(self) -> None:
+        _check_int(self, "n", 1, MAX_CHOICES)
+        if self.best_of is not None:
+            _check_int(self, "best_of", self.n, MAX_CHOICES)
+
+    @property
+    def n_generated(self) -> int:
+        return self.best_of or self.n
+
+    @property
+    def are_ranked(self) -> bool:
+        """Whether more are generated than returned."""
+        return self.n_generated > self.n
 
 
 def _check_int(params: object, name: str, low: int, high: int = MAX_INT) -> None:

@@ -24,17 +24,18 @@ N_WORDS = 12
 N_CELLS = 2_000
 N_CELLS_ENOUGH = 16_384
 N_PREDICT = 400
-SAME_OUTPUT = ("-fa", "off")
-"""With it a row does not depend on what stands beside it in a batch."""
+OUR_FLAGS = ("-kvu", "-fa", "off")
+"""One pool for all; without flash attention a row does not depend on the others of its batch."""
 
 Burst = tuple[Reply | None, ...]
 """The replies to a burst's requests in their order; None for one that failed."""
 
 ABOUT = f"""\
 24 requests at once of 400 tokens each, greedy with `ignore_eos`, for 12 slots over a pool of 2,000
-cells, of which they would need more than 5,000: `python -m llamabox -t 1 -np 12 -c 2000 -fa off`,
-and `llama-server -t 1 -tb 1 -np 12 -c 2000 {" ".join(llama_server.FLAGS)}`, which rounds the cells
-up to a multiple of 256. How many requests come to their end with all their tokens, and how many of
+cells, of which they would need more than 5,000:
+`python -m llamabox -t 1 -np 12 -c 2000 {" ".join(OUR_FLAGS)}`, and
+`llama-server -t 1 -tb 1 -np 12 -c 2000 {" ".join(llama_server.FLAGS)}`, which rounds the cells up
+to a multiple of 256. How many requests come to their end with all their tokens, and how many of
 llamabox's texts are those of a run with `-c 16384`: the fewest of all runs."""
 
 
@@ -51,7 +52,7 @@ def _figures(path: Path, settings: Settings) -> list[Figure]:
     """Counts of requests, the lowest of the runs."""
     n_predict = settings.count(N_PREDICT, 8)
     ours = partial(
-        llamabox_server, path, n_parallel=N_PARALLEL, n_threads=N_THREADS, flags=SAME_OUTPUT
+        llamabox_server, path, n_parallel=N_PARALLEL, n_threads=N_THREADS, flags=OUR_FLAGS
     )
     (expected,) = _bursts(ours(n_ctx=N_CELLS_ENOUGH), n_predict, 1)
     bursts = _bursts(ours(n_ctx=N_CELLS), n_predict, settings.runs)

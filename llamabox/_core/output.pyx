@@ -1,8 +1,9 @@
 """What comes out of a step: a token for each output row, its text, the events that tell of it."""
 from libc.stdlib cimport calloc, free, qsort
 
-from .outbox cimport EventC, OutboxC, events_append, events_free, outbox_notify
+from .outbox cimport EventC, OutboxC, events_append, events_clear, events_free, outbox_notify
 from .pool cimport fail
+from .probs cimport probs_add
 from .request cimport Request, n_output
 from .sampler cimport SamplerC, sampler_sample
 from .slots cimport SlotC
@@ -87,9 +88,14 @@ cdef class Output:
         """All that is to be done about one output row; by any thread, beside those of others."""
         cdef int64_t started = now_ns()
         cdef RequestC* request = row.slot.request
-        row.slot.token = sampler_sample(
+        cdef llama_token token = sampler_sample(
             request.sampler, &self.context.library.c, row.logits, self.vocab.c.n_tokens,
             request.tokens, request.n_tokens, scratch)
+        row.slot.token = token
+        if request.probs.n_best >= 0 and token >= 0 and probs_add(
+                &request.probs, request.sampler, row.logits, self.vocab.c.n_tokens, token,
+                scratch) < 0:
+            fail("out of memory")
         observe_cost(request.sampler, now_ns() - started)
 
     cdef int32_t append(self, RequestC* request, llama_token token, int64_t now) noexcept nogil:
@@ -127,12 +133,16 @@ cdef class Output:
         request.t_last = now
 
     cdef void report(self, RequestC* request, int32_t n_bytes) noexcept nogil:
-        """Release `n_bytes` of text with an event of this step."""
+        """Release `n_bytes` of text with an event of this step.
+
+        It tells of every token so far, though text of the last ones may still be held back.
+        """
         if events_append(&self.events, request.owner, request.text.held, n_bytes,
-                         request.n_unreported, request.finish) < 0:
+                         request.n_unreported, request.finish, request.probs.held,
+                         request.probs.n_held) < 0:
             fail("out of memory")
         text_release(&request.text, n_bytes)
-        request.n_unreported = 0
+        request.n_unreported = request.probs.n_held = 0
 
     cdef void publish(self) noexcept nogil:
         """Hand the step's events to their outboxes, with one notification each.
@@ -152,12 +162,13 @@ cdef class Output:
                 if event.request == NULL or (<Request> event.request).c.outbox != outbox:
                     continue
                 if events_append(&outbox.filling, event.request, self.events.text + event.offset,
-                                 event.n_bytes, event.n_tokens, event.finish) < 0:
+                                 event.n_bytes, event.n_tokens, event.finish,
+                                 self.events.probs + event.i_prob, event.n_probs) < 0:
                     fail("out of memory")
                 event.request = NULL
             self.counters.n_wakeups += outbox_notify(outbox)
             pthread_mutex_unlock(&outbox.mutex)
-        self.events.n_events = self.events.n_text = 0
+        events_clear(&self.events)
 
 
 cdef void work_on_row(void* output, int32_t i, llama_token_data* scratch) noexcept nogil:

@@ -5,8 +5,10 @@ is shared is copied, the whole stream at a time. llama.cpp computes the rows of 
 follow one another at once, and others after them, so the live sequences are kept together: a
 request takes the first sequence that is not live, and what is parked there moves.
 """
+from .context cimport MEMORY_WINDOW
 from .pool cimport fail
 from .prefix cimport HOLDER_PARKED
+from .request cimport RequestC
 
 # A match of fewer tokens is not worth the copy of a stream.
 cdef int32_t MIN_COPY = 32
@@ -15,23 +17,47 @@ cdef int32_t MIN_COPY = 32
 cdef class Partitions(Pool):
     """`n_cells` cells for each sequence of a partitioned memory; else as `Pool`."""
 
-    cdef int32_t attach(self, MatchC match) noexcept nogil:
+    def __cinit__(self, *args):
+        self.min_shared = MIN_COPY
+
+    cdef bint lends_cells(self, int32_t i_source) noexcept nogil:
+        """A window that is restored would be overwritten by the copy of a stream."""
+        return (self.context.kind != MEMORY_WINDOW
+                or self.tree.sequences[i_source].holder == HOLDER_PARKED)
+
+    cdef int32_t place_for(self, const MatchC* match) noexcept nogil:
+        cdef int32_t i = self.tree.first_idle()
+        if match.found.i_whole < 0 and (
+                i == match.i_cells or self.context.kind == MEMORY_WINDOW):
+            self.remember(match.i_cells, False)
+            return match.i_cells
+        if match.found.i_whole < 0:
+            self.move_parked(i, match.i_cells)
+        self.retire(i)
+        return i
+
+    cdef int32_t attach(self, MatchC match, const RequestC* request) noexcept nogil:
         """A live sequence, the first that is not, with as much of the match as can be given."""
         cdef int32_t i = self.tree.first_idle()
         cdef int32_t i_new, source = match.i_source
+        if match.found.n_tokens > 0:
+            return self.return_to(&match, request)
         if match.i_whole >= 0 and self.length(match.i_whole) == match.n_tokens:
             source = match.i_whole
-        if match.n_tokens < MIN_COPY:
+        if match.n_tokens < self.min_shared:
             source = -1
         if i == source and self.length(i) == match.n_tokens:
             return self.take_over(i, match.n_tokens)
+        if source >= 0 and match.n_tokens == self.length(source) and (
+                self.tree.sequences[source].holder == HOLDER_PARKED):
+            self.remember(source, True)
         i_new = self.move_parked(i, source)
         if i == source:
             if i_new < 0:
                 return self.take_over(i, match.n_tokens)
             source = i_new
-        self.evict(i)
-        self.tree.start(i)
+        self.retire(i)
+        self.tree.start(i, request.key)
         if source >= 0:
             self.copy(source, i, match.n_tokens)
             if (self.tree.sequences[source].holder == HOLDER_PARKED
@@ -43,7 +69,7 @@ cdef class Partitions(Pool):
         """The first sequence that is not live, vacant."""
         cdef int32_t i = self.tree.first_idle()
         self.move_parked(i, -1)
-        self.evict(i)
+        self.retire(i)
         return i
 
     cdef int32_t move_parked(self, int32_t i, int32_t i_source) noexcept nogil:
@@ -57,7 +83,7 @@ cdef class Partitions(Pool):
             i_new = self.tree.oldest_parked()
             if i_new == i or i_new == i_source:
                 return -1
-            self.evict(i_new)
+            self.retire(i_new)
         if self.context.share(i, i_new, n) != n:
             return -1
         self.tree.replace(i, i_new)

@@ -4,7 +4,7 @@ Decode rows go first, one for each slot that lacks a single token. Prompts share
 something decodes, the budget is what the measured costs allow within the target for the time
 between two tokens; else it is the whole batch.
 """
-from .request cimport n_pending
+from .request cimport n_chunk, n_pending
 from .slots cimport SlotC, is_decoding
 
 cdef enum:
@@ -70,7 +70,7 @@ cdef class Plan:
             if i < 0:
                 break
             slot = &self.slots.slots[i]
-            slot.n_planned = min(n_pending(slot.request), budget)
+            slot.n_planned = min(n_chunk(slot.request), budget)
             budget -= slot.n_planned
             self.n_prefill += slot.n_planned
         for i in range(self.slots.n_slots):

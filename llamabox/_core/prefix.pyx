@@ -5,9 +5,14 @@ of a node and holds all cells on the way there; where it shares them, it was cop
 sequence, which costs llama.cpp no cells. Two sequences that computed the same tokens apart have
 cells of their own, and so nodes of their own: siblings may begin with the same token.
 
+A token may be any int32: what stands for media is negative. A sequence has a key beside its tokens,
+for whatever else their cells depend on, such as adapters; those of different keys never match.
+
 The tree only keeps the books; the scheduler moves the cells. Nothing here grows with the length
 of a sequence but `find`, with the length of the match, and splitting and joining nodes.
 """
+from array import array
+
 from libc.stdlib cimport calloc, free, realloc
 from libc.string cimport memcpy, memmove
 
@@ -30,14 +35,14 @@ cdef class PrefixTree:
         free(self.root)
         free(self.sequences)
 
-    cdef int32_t find(self, const llama_token* tokens, int32_t n, int32_t* n_match,
+    cdef int32_t find(self, const llama_token* tokens, int32_t n, int64_t key, int32_t* n_match,
                       int32_t* i_whole) noexcept nogil:
-        """A sequence that holds the longest prefix of `tokens` that any holds; -1 if none does.
+        """A sequence that holds the longest prefix of `tokens` that any of the key holds, or -1.
 
         `i_whole` becomes the longest parked sequence that is nothing but such a prefix, or -1.
         """
         cdef NodeC* deepest = self.root
-        n_match[0] = descend(self.root, tokens, n, &deepest)
+        n_match[0] = descend(self.root, tokens, n, key, &deepest)
         i_whole[0] = self.whole_parked(deepest, n_match[0])
         if n_match[0] == 0:
             return -1
@@ -56,6 +61,12 @@ cdef class PrefixTree:
                 sequence = sequence.next
             node = node.parent
         return -1
+
+    cdef int32_t longest_whole(self, const llama_token* tokens, int32_t n,
+                               int64_t key) noexcept nogil:
+        """The longest sequence, live or parked, that is nothing but a prefix of `tokens`, or -1."""
+        cdef SequenceC* longest = longest_below(self.root, tokens, n, key)
+        return -1 if longest == NULL else <int32_t> (longest - self.sequences)
 
     cdef int32_t vacant(self) noexcept nogil:
         """A sequence that is free to take, or -1."""
@@ -82,9 +93,10 @@ cdef class PrefixTree:
                 return i
         return -1
 
-    cdef void start(self, int32_t i) noexcept nogil:
-        """Make a vacant or parked sequence live, with what it holds."""
+    cdef void start(self, int32_t i, int64_t key) noexcept nogil:
+        """Make a vacant or parked sequence live, with what it holds, which is of the same key."""
         cdef SequenceC* sequence = &self.sequences[i]
+        sequence.key = key
         cdef int32_t n_parked = 1 if sequence.holder == HOLDER_PARKED else 0
         sequence.holder = HOLDER_LIVE
         self.count(sequence.tail, 1, -n_parked)
@@ -105,6 +117,7 @@ cdef class PrefixTree:
             tail = new_node(tail)
             if tail == NULL:
                 return -1
+            tail.key = sequence.key
             self.move(i, tail, sequence.n_tokens)
         if reserve(tail, tail.n_tokens + n) < 0:
             return -1
@@ -137,6 +150,7 @@ cdef class PrefixTree:
         cdef SequenceC* new = &self.sequences[i_new]
         self.count(self.root, 0, 1)
         new.holder = HOLDER_PARKED
+        new.key = sequence.key
         new.parked_at = sequence.parked_at
         self.move(i_new, sequence.tail, sequence.n_tokens)
         self.drop(i)
@@ -164,6 +178,15 @@ cdef class PrefixTree:
         """Whether another sequence holds every cell of this one."""
         cdef NodeC* tail = self.sequences[i].tail
         return tail == self.root or tail.n_live + tail.n_parked > 1
+
+    cdef void copy_tokens(self, int32_t i, llama_token* tokens) noexcept nogil:
+        """The tokens of a sequence, into an array that is long enough."""
+        cdef NodeC* node = self.sequences[i].tail
+        cdef int32_t end = self.sequences[i].n_tokens
+        while node != self.root:
+            end -= node.n_tokens
+            memcpy(tokens + end, node.tokens, node.n_tokens * sizeof(llama_token))
+            node = node.parent
 
     cdef NodeC* node_at(self, int32_t i, int32_t n) noexcept nogil:
         """The node that ends after the first `n` tokens of a sequence, split off if need be."""
@@ -223,14 +246,25 @@ cdef class PrefixBooks:
     def __cinit__(self, int32_t n_sequences):
         self.tree = PrefixTree(n_sequences)
 
-    def find(self, const int32_t[::1] tokens):
+    def find(self, const int32_t[::1] tokens, int64_t key=0):
         """(sequence, length of the match, parked sequence that is a whole prefix)."""
         cdef int32_t n_match = 0, i_whole = -1
-        i = self.tree.find(&tokens[0], <int32_t> len(tokens), &n_match, &i_whole)
+        i = self.tree.find(&tokens[0], <int32_t> len(tokens), key, &n_match, &i_whole)
         return i, n_match, i_whole
 
-    def start(self, int32_t i):
-        self.tree.start(i)
+    def longest_whole(self, const int32_t[::1] tokens, int64_t key=0):
+        return self.tree.longest_whole(&tokens[0], <int32_t> len(tokens), key)
+
+    def tokens(self, int32_t i):
+        """What a sequence holds, as a list."""
+        found = array("i", bytes(4 * self.tree.sequences[i].n_tokens))
+        cdef int32_t[::1] view = found
+        if len(found) > 0:
+            self.tree.copy_tokens(i, &view[0])
+        return list(found)
+
+    def start(self, int32_t i, int64_t key=0):
+        self.tree.start(i, key)
 
     def share(self, int32_t i_source, int32_t i, int32_t n):
         return self.tree.share(i_source, i, n)
@@ -277,21 +311,40 @@ cdef class PrefixBooks:
         return self.tree.n_live_cells
 
 
-cdef int32_t descend(NodeC* node, const llama_token* tokens, int32_t n,
+cdef int32_t descend(NodeC* node, const llama_token* tokens, int32_t n, int64_t key,
                      NodeC** deepest) noexcept nogil:
     """The length of the longest match below a node, and the last node that it touches."""
     cdef int32_t n_edge, n_below, longest = 0
     cdef NodeC* below
     cdef NodeC* child = node.child
     while child != NULL:
-        n_edge = common_prefix(child.tokens, tokens, min(child.n_tokens, n))
+        n_edge = min(child.n_tokens, n) if child.key == key else 0
+        n_edge = common_prefix(child.tokens, tokens, n_edge)
         below = child
         n_below = 0
         if 0 < n_edge == child.n_tokens:
-            n_below = descend(child, tokens + n_edge, n - n_edge, &below)
+            n_below = descend(child, tokens + n_edge, n - n_edge, key, &below)
         if n_edge + n_below > longest:
             longest = n_edge + n_below
             deepest[0] = below
+        child = child.next
+    return longest
+
+
+cdef SequenceC* longest_below(NodeC* node, const llama_token* tokens, int32_t n,
+                              int64_t key) noexcept nogil:
+    """The longest sequence that ends below a node with no more than `tokens`, or NULL."""
+    cdef SequenceC* found
+    cdef SequenceC* longest = NULL
+    cdef NodeC* child = node.child
+    while child != NULL:
+        if child.key == key and child.n_tokens <= n and (
+                common_prefix(child.tokens, tokens, child.n_tokens) == child.n_tokens):
+            found = longest_below(child, tokens + child.n_tokens, n - child.n_tokens, key)
+            if found == NULL:
+                found = child.ending
+            if found != NULL and (longest == NULL or found.n_tokens > longest.n_tokens):
+                longest = found
         child = child.next
     return longest
 
@@ -336,6 +389,7 @@ cdef NodeC* split(NodeC* node, int32_t n_upper) noexcept nogil:
         return NULL
     memcpy(upper.tokens, node.tokens, n_upper * sizeof(llama_token))
     upper.n_tokens = n_upper
+    upper.key = node.key
     upper.n_live = node.n_live
     upper.n_parked = node.n_parked
     upper.parent = node.parent

@@ -70,7 +70,7 @@ class OwnedContext:
         if not llama_cpp.llama_get_memory(self.address):
             self.close()
             raise ModelLoadError(f"{model.path}: the model does not generate text")
-        self.core = Context(LIBRARY, self.address, owner=model)
+        self.core = Context(LIBRARY, self.address, owner=model, swa_full=params.swa_full)
         is_used = bool(self._chains)
         self.backend = Backend(self.core, is_used, is_set=is_used)
 
@@ -115,6 +115,7 @@ def new_context(
     c_params.n_threads = n_threads
     c_params.n_threads_batch = params.n_threads_batch or n_threads
     c_params.kv_unified = not layout.partitioned
+    c_params.swa_full = params.swa_full
     c_params.flash_attn_type = FLASH_ATTENTION.index(layout.flash_attention) - 1
     c_params.no_perf = True
     configs = (llama_cpp.llama_sampler_seq_config * len(chains))()

@@ -21,9 +21,17 @@ from .._core.request import Request
 from .._core.sampler import Sampler
 from .._core.scheduler import Scheduler
 from ..errors import EngineClosed, EngineOverloaded, InvalidRequest, PromptTooLong
-from ..params import MAX_SEED, RANDOM_SEED, UNLIMITED, EngineParams, GenerationParams
+from ..params import (
+    MAX_SEED,
+    RANDOM_SEED,
+    UNLIMITED,
+    ChoiceParams,
+    EngineParams,
+    GenerationParams,
+)
 from ..templates import CHATML
 from .chat import ChatTemplate, Message
+from .choices import await_all, best, choice_params, complete_all
 from .context import OwnedContext
 from .gate import Gate
 from .layout import choose_layout
@@ -111,6 +119,9 @@ class Engine:
                 round(self.params.target_itl * NS),
                 self.params.preempt_ram << 20,
                 CHUNK if self.layout.flash_attention == "off" else FLASH_CHUNK,
+                self.params.ctx_checkpoints * self.params.n_parallel,
+                self.params.checkpoint_ram << 20,
+                self.params.checkpoint_min_step,
                 n_sampling_threads=self.params.n_threads_sampling or default_sampling_threads(),
                 backend=context.backend,
             )
@@ -163,9 +174,31 @@ class Engine:
         """Start a prompt; returns an iterator of `Chunk`. Raises as `generate`."""
         params = (params or GenerationParams()).replace(**options)
         request = self._request(self._prompt(prompt), params, Outbox())
-        stream = Stream(request, params.stop, self._orphans)
+        stream = Stream(request, params, self._orphans)
         self._submit(request)
         return stream
+
+    def generate_choices(
+        self,
+        prompt: PromptLike,
+        params: GenerationParams | None = None,
+        *,
+        n: int,
+        best_of: int | None = None,
+        **options: Any,
+    ) -> list[Completion]:
+        """Run a prompt to `n` ends (`ChoiceParams`); raises as `generate`, and `EngineOverloaded`.
+
+        The prompt is computed once. Each output is that of `generate` with the seed plus its
+        index, and if one fails, all do.
+        """
+        choices = ChoiceParams(n=n, best_of=best_of)
+        params = (params or GenerationParams()).replace(**options)
+        outboxes = [Outbox() for _ in range(choices.n_generated)]
+        requests = self._requests(self._prompt(prompt), params, choices, outboxes)
+        streams = [Stream(request, params, self._orphans) for request, params in requests]
+        self._submit(*(stream.request for stream in streams))
+        return best(complete_all(streams), choices, params)
 
     async def agenerate(
         self, prompt: PromptLike, params: GenerationParams | None = None, **options: Any
@@ -192,6 +225,21 @@ class Engine:
         """`stream` for the running event loop."""
         params = (params or GenerationParams()).replace(**options)
         return self.submit(await self.prepare(prompt), params)
+
+    async def agenerate_choices(
+        self,
+        prompt: PromptLike,
+        params: GenerationParams | None = None,
+        *,
+        n: int,
+        best_of: int | None = None,
+        **options: Any,
+    ) -> list[Completion]:
+        """`generate_choices` for the running event loop; cancelled with its task."""
+        choices = ChoiceParams(n=n, best_of=best_of)
+        params = (params or GenerationParams()).replace(**options)
+        streams = await self.submit_choices(await self.prepare(prompt), params, choices)
+        return best(await await_all(streams), choices, params)
 
     async def prepare(self, prompt: PromptLike) -> Prompt:
         """Tokenize, off the event loop; raises as `generate`, and `TemplateError`."""
@@ -234,15 +282,32 @@ class Engine:
         :raises EngineOverloaded: the queue is full.
         """
         loop = asyncio.get_running_loop()
-        with self._lock:
-            delivery = self._deliveries.get(loop)
-            if delivery is None:
-                delivery = self._deliveries[loop] = LoopDelivery(loop, self._orphans)
+        delivery = self._delivery(loop)
         request = self._request(prompt, params, delivery.outbox)
-        stream = AsyncStream(request, params.stop, loop)
+        stream = AsyncStream(request, params, loop)
         self._submit(request)
         delivery.listen()
         return stream
+
+    async def submit_choices(
+        self, prompt: Prompt, params: GenerationParams, choices: ChoiceParams
+    ) -> list[AsyncStream]:
+        """Start all outputs of a prepared prompt, or none; raises as `submit`.
+
+        Returns a stream for each that is generated; to cancel one leaves the others. Their
+        samplers are made off the event loop. `choices.interleaved` reads them together, and
+        `choices.best` chooses among what came of them.
+        """
+        loop = asyncio.get_running_loop()
+        delivery = self._delivery(loop)
+        outboxes = [delivery.outbox] * choices.n_generated
+        requests = await loop.run_in_executor(
+            None, self._requests, prompt, params, choices, outboxes
+        )
+        streams = [AsyncStream(request, params, loop) for request, params in requests]
+        self._submit(*(stream.request for stream in streams))
+        delivery.listen()
+        return streams
 
     def stats(self) -> EngineStats:
         """Counters since the start, and the state now; for any thread."""
@@ -271,7 +336,35 @@ class Engine:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def _request(self, prompt: Prompt, params: GenerationParams, outbox: Outbox) -> Request:
+    def _delivery(self, loop: asyncio.AbstractEventLoop) -> LoopDelivery:
+        with self._lock:
+            delivery = self._deliveries.get(loop)
+            if delivery is None:
+                delivery = self._deliveries[loop] = LoopDelivery(loop, self._orphans)
+            return delivery
+
+    def _requests(
+        self,
+        prompt: Prompt,
+        params: GenerationParams,
+        choices: ChoiceParams,
+        outboxes: Sequence[Outbox],
+    ) -> list[tuple[Request, GenerationParams]]:
+        n, n_most = choices.n_generated, self.params.n_parallel + self.params.n_queue
+        if self.params.n_queue and n > n_most:
+            raise InvalidRequest(
+                f"{n} outputs of one prompt: at most {n_most} may run and wait at a time",
+                param="n" if n == choices.n else "best_of",
+            )
+        each = choice_params(params, choices)
+        return [
+            (self._request(prompt, one, outbox, n_alike=n), one)
+            for one, outbox in zip(each, outboxes, strict=True)
+        ]
+
+    def _request(
+        self, prompt: Prompt, params: GenerationParams, outbox: Outbox, *, n_alike: int = 1
+    ) -> Request:
         self._check_length(prompt.n_tokens)
         n_limit = self.n_ctx
         if params.n_predict != UNLIMITED:
@@ -284,6 +377,9 @@ class Engine:
             stops=[stop.encode() for stop in params.stop],
             priority_ns=params.priority * PRIORITY_NS,
             deadline_ns=math.ceil(params.deadline * NS),
+            n_probs=params.n_probs,
+            post_sampling=params.post_sampling_probs,
+            n_alike=n_alike,
             sampler=self._sampler(params),
             vocab=self.model.vocab,
             outbox=outbox,
@@ -298,16 +394,18 @@ class Engine:
                 params,
                 self.model.vocab.end_of_generation if params.ignore_eos else (),
                 vocab=llama_cpp.llama_model_get_vocab(self.model.address),
-                backend=self._scheduler.backend.is_enabled,
+                backend=self._scheduler.backend.is_enabled and params.n_probs < 0,
             )
 
-    def _submit(self, request: Request) -> None:
+    def _submit(self, *requests: Request) -> None:
         if os.getpid() != self._pid:
             raise EngineClosed("the engine belongs to another process")
         self._orphans.sweep()
-        if 0 < self.params.n_queue <= self._scheduler.n_queued:
-            raise EngineOverloaded(f"{self.params.n_queue} requests are waiting already")
-        if not self._scheduler.submit(request):
+        if 0 < self.params.n_queue < self._scheduler.n_queued(len(requests)):
+            raise EngineOverloaded(
+                f"no more than {self.params.n_queue} requests may wait for a slot"
+            )
+        if not self._scheduler.submit(*requests):
             raise EngineClosed("the engine is closed")
 
     def _prompt(self, prompt: PromptLike) -> Prompt:

@@ -20,6 +20,7 @@ from ..params import (
     ModelParams,
 )
 from ..templates import NAMED_TEMPLATES
+from .cli_checkpoints import add_checkpoints
 from .cli_parser import FlagGroup, FlagParser
 from .cli_sampling import add_sampling
 from .config import AUTOMATIC, ServerConfig
@@ -282,6 +283,7 @@ def _add_completion(group: FlagGroup) -> None:
         metavar="MIB",
         help="RAM in which requests keep their cells when others need the pool (default: 256)",
     )
+    add_checkpoints(group)
     group.value(
         "-n",
         "--predict",

@@ -75,6 +75,7 @@ def _tokens(stats: EngineStats) -> Iterator[Metric]:
     yield _gauge(
         "kv_cache_usage_ratio", "Used share of the KV cells.", stats.n_cells_used / stats.n_cells
     )
+    yield _gauge("checkpoint_bytes", "RAM of state checkpoints.", stats.n_checkpoint_bytes)
 
 
 def _requests(stats: EngineStats, http_counts: Mapping[tuple[str, int], int]) -> Iterator[Metric]:

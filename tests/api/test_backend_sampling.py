@@ -59,6 +59,13 @@ def test_the_texts_are_those_of_sampling_on_the_host(tiny_model: Model) -> None:
         assert backend_of(engine).n_sampled > 0
 
 
+def test_probabilities_are_asked_of_the_host(tiny_model: Model) -> None:
+    with Engine(tiny_model, with_sampling("on")) as engine:
+        completion = engine.generate("x", n_predict=4, temperature=0, n_probs=2)
+        assert completion.logprobs
+        assert backend_of(engine).n_sampled == 0
+
+
 def test_auto_leaves_it_to_the_host_without_a_gpu(tiny_model: Model) -> None:
     if tiny_model.uses_gpu:
         pytest.skip("there is a GPU")

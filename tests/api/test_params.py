@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from llamabox import Engine, EngineParams, GenerationParams, InvalidRequest
+from llamabox import ChoiceParams, Engine, EngineParams, GenerationParams, InvalidRequest
 
 INT_MAX = 2**31 - 1
 GENERATION: dict[str, tuple[list[Any], list[Any]]] = {
@@ -17,6 +17,8 @@ GENERATION: dict[str, tuple[list[Any], list[Any]]] = {
         [(), ("a",), ("a", "ab", "é😀")],
         [("",), ("a", ""), "ab", ["a"], (1,), (b"a",), ("\ud800",), None],
     ),
+    "n_probs": ([-1, 0, 1, 256], [-2, 257, 0.5, "1", None, True]),
+    "post_sampling_probs": ([True, False], []),
     "ignore_eos": ([True, False], []),
     "priority": ([0, -3, 1000], [1001, -1001, 1.5, "1", None]),
     "deadline": ([0, 0.5, 60], [-1, math.inf, math.nan, "1", None]),
@@ -83,10 +85,18 @@ ENGINE: dict[str, tuple[list[Any], list[Any]]] = {
     "n_queue": ([0, 1, 10_000], [-1, 1.5, "1", None]),
     "target_itl": ([0, 0.02], [-1, math.inf, math.nan, "1", None]),
     "preempt_ram": ([0, 64], [-1, 1.5, "1", None]),
+    "swa_full": ([True, False], []),
+    "checkpoint_ram": ([0, 64], [-1, 1.5, "1", None]),
+    "ctx_checkpoints": ([0, 32], [-1, 1025, 1.5, "1", None]),
+    "checkpoint_min_step": ([32, 8192], [31, -1, 1.5, "1", None]),
     "backend_sampling": (["auto", "on", "off"], ["", "On", True, 1, None]),
     "warmup": ([True, False], []),
 }
-TABLES = [(GenerationParams, GENERATION), (EngineParams, ENGINE)]
+CHOICES: dict[str, tuple[list[Any], list[Any]]] = {
+    "n": ([1, 2, 128], [0, -1, 129, 1.5, "1", True, None]),
+    "best_of": ([None, 1, 128], [0, -1, 129, 1.5, "1", True]),
+}
+TABLES = [(GenerationParams, GENERATION), (EngineParams, ENGINE), (ChoiceParams, CHOICES)]
 
 
 def cases(i: int) -> list[Any]:

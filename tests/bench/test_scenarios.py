@@ -13,7 +13,7 @@ from bench.__main__ import SCENARIOS, main
 from bench.http_stream import Address
 from bench.peers import llama_server
 from bench.processes import llamabox_server
-from bench.report import render_page, render_summary
+from bench.report import Result, render_page, render_summary
 from bench.scenarios import peer
 from bench.server_pair import OUR_FLAGS, server_pair
 from bench.settings import Settings, chosen_models
@@ -95,6 +95,23 @@ def test_peer_that_is_not_installed_is_skipped(monkeypatch: pytest.MonkeyPatch) 
 def test_one_quick_scenario_prints_its_table(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--only", "core", "--quick", "--runs", "1"]) == 0
     assert "| sampling, greedy, 151,936 logits |" in capsys.readouterr().out
+
+
+def test_a_scenario_that_fails_stops_no_other(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fail(settings: Settings) -> Result:
+        raise RuntimeError("no luck")
+
+    def succeed(settings: Settings) -> Result:
+        return Result(title="Fine", about="About.")
+
+    for name in SCENARIOS:
+        monkeypatch.setitem(SCENARIOS, name, fail if name == "core" else succeed)
+    assert main(["--quick"]) == 1
+    out, err = capsys.readouterr()
+    assert out.count("## Fine") == len(SCENARIOS) - 1
+    assert "no luck" in err
 
 
 @pytest.mark.parametrize("words", [["--only", "nothing"], ["--runs", "0"]])

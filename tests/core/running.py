@@ -28,6 +28,7 @@ HANG = 60.0
 """Seconds after which something that should have happened is taken for a hang."""
 EOG, STOP, LENGTH, CANCELLED, DEADLINE, ERROR = range(1, 7)
 GREEDY = GenerationParams(temperature=0, seed=0)
+CHECKPOINTS = {"n_checkpoints": 64, "n_checkpoint_bytes": 64 << 20}
 
 
 def eventually(holds: Callable[[], bool], what: str) -> None:
@@ -73,6 +74,7 @@ class LoadedModel:
         *,
         flash_attention: bool = False,
         n_sequences: int = 0,
+        swa_full: bool = False,
         partitioned: bool = False,
     ) -> int:
         """A context of one thread; `n_ctx` are the cells of each sequence if it is partitioned.
@@ -87,6 +89,7 @@ class LoadedModel:
         params.n_seq_max = params.n_outputs_max = n_sequences or n_parallel
         params.n_threads = params.n_threads_batch = 1
         params.kv_unified = not partitioned
+        params.swa_full = swa_full
         params.no_perf = True
         params.flash_attn_type = int(flash_attention)
         address: int = llama_cpp.llama_init_from_model(self.address, params)
@@ -106,6 +109,7 @@ class Result:
     n_tokens: int = 0
     n_events: int = 0
     finish: int = 0
+    probs: list[list[tuple[int, float]]] = dataclasses.field(default_factory=list)
 
     @property
     def text(self) -> bytes:
@@ -120,6 +124,7 @@ class Core:
     """A scheduler that runs until the `with` block ends; all its requests share one outbox.
 
     :param decoder: what computes; opened when the `with` block ends.
+    :param options: more of the scheduler's.
     """
 
     def __init__(
@@ -134,10 +139,10 @@ class Core:
         decoder: Decoder | None = None,
         flash_attention: bool = False,
         n_sequences: int = 0,
-        n_spare_bytes: int = 0,
-        n_sampling_threads: int = 1,
         backend_sampling: bool = False,
+        swa_full: bool = False,
         partitioned: bool = False,
+        **options: int,
     ) -> None:
         self.model = model
         self.n_parallel = n_parallel
@@ -149,19 +154,19 @@ class Core:
             n_ubatch,
             flash_attention=flash_attention,
             n_sequences=n_sequences,
+            swa_full=swa_full,
             partitioned=partitioned,
         )
         self._decoder = decoder or Decoder()
         binding = decoder.binding if decoder else llama_cpp
-        self.context = Context(Library(binding), self._address)
+        self.context = Context(Library(binding), self._address, swa_full=swa_full)
         self.scheduler = Scheduler(
             self.context,
             model.vocab,
             n_parallel,
             self.n_cells,
-            n_spare_bytes=n_spare_bytes,
-            n_sampling_threads=n_sampling_threads,
             backend=Backend(self.context, backend_sampling),
+            **{**CHECKPOINTS, **options},
         )
         self.outbox = Outbox()
         self.results: list[Result] = []
@@ -220,13 +225,25 @@ class Core:
         assert self.scheduler.submit(request)
         return result
 
+    def submit_alike(self, prompt: Sequence[int], n: int, **options: Any) -> list[Result]:
+        """`n` requests of one prompt, submitted together."""
+        requests = [self.request(prompt, n_alike=n, **options) for _ in range(n)]
+        results = [Result(request=request) for request in requests]
+        for result in results:
+            result.request.consumer = result
+        self.results += results
+        assert self.scheduler.submit(*requests)
+        return results
+
     def drain(self) -> None:
-        for request, text, n_tokens, finish in self.outbox.drain():
+        for request, text, n_tokens, finish, probs in self.outbox.drain():
             result = request.consumer
             assert not result.finish, "an event after the last one"
             result.pieces.append(text)
             result.n_tokens += n_tokens
             result.n_events += 1
+            assert probs is None or len(probs) == n_tokens
+            result.probs += probs or []
             result.finish = finish
 
     def wait(self, *results: Result) -> None:
@@ -253,13 +270,18 @@ class Core:
     def checked_cells(self) -> int:
         """Cells in use, after comparing the memory's positions with the books of each sequence."""
         n_cells: int = self.stats()["n_cells_used"]
-        lengths = self.scheduler.sequence_lengths()
-        assert [self.context.positions(i) for i in range(len(lengths))] == [
-            (0, n_tokens) for n_tokens in lengths
-        ]
+        lengths = self.checked_lengths()
+        assert not any(self.context.positions(i)[0] for i in range(len(lengths)))
         least = sum(lengths) if self.context.is_partitioned else max(lengths)
         assert least <= n_cells <= sum(lengths)
         return n_cells
+
+    def checked_lengths(self) -> list[int]:
+        """What each sequence holds by the books; the memory agrees."""
+        self.stats()
+        lengths = self.scheduler.sequence_lengths()
+        assert [self.context.positions(i)[1] for i in range(len(lengths))] == lengths
+        return lengths
 
     def _is_busy(self) -> bool:
         stats = self.scheduler.stats()
@@ -284,7 +306,9 @@ class Greedy:
         return self.leads[first] < rounding
 
 
-def plain_greedy(model: LoadedModel, prompt: Sequence[int], n_predict: int) -> Greedy:
+def plain_greedy(
+    model: LoadedModel, prompt: Sequence[int], n_predict: int, *, ignore_eos: bool = False
+) -> Greedy:
     """What llama.cpp alone makes of a prompt: one sequence, one context, one thread."""
     context = model.new_context(len(prompt) + n_predict + 1, 1, len(prompt) + 1, 512)
     ends = set(model.vocab.end_of_generation)
@@ -295,6 +319,8 @@ def plain_greedy(model: LoadedModel, prompt: Sequence[int], n_predict: int) -> G
         code = llama_cpp.llama_decode(context, llama_cpp.llama_batch_get_one(tokens, len(batch)))
         assert code == 0
         row = np.ctypeslib.as_array(llama_cpp.llama_get_logits_ith(context, -1), (model.n_vocab,))
+        if ignore_eos:
+            row[list(ends)] = -np.inf
         second, best = np.sort(row)[-2:]
         output.leads.append(float(best - second))
         output.tokens.append(int(np.argmax(row)))

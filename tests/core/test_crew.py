@@ -44,26 +44,26 @@ def mixed_params() -> list[GenerationParams]:
     ]
 
 
-def outputs_of(model: LoadedModel, n_threads: int) -> list[list[int]]:
-    """What the mixed requests give; the batches are the same each time."""
+def outputs_of(model: LoadedModel, n_threads: int) -> list[tuple[list[int], Any]]:
+    """What the mixed requests give, tokens and probabilities; the batches are the same each time."""
     decoder = Gated()
     with Core(model, n_parallel=N_REQUESTS, decoder=decoder, n_sampling_threads=n_threads) as core:
         core.scheduler.output.wake_ns = 0
         for i, params in enumerate(mixed_params()):
-            core.submit([i], N_PREDICT, params=params)
+            core.submit([i], N_PREDICT, params=params, n_probs=i % 5 - 1, post_sampling=i % 2 == 0)
             if i == 0:
                 decoder.entered.wait()
         decoder.open()
         core.wait()
         assert core.scheduler.output.crew.n_started == n_threads - 1
-    return [result.tokens for result in core.results]
+    return [(result.tokens, result.probs) for result in core.results]
 
 
 def test_mixed_requests_get_the_same_tokens_from_one_thread_and_from_four(
     tiny: LoadedModel,
 ) -> None:
     alone = outputs_of(tiny, 1)
-    assert max(map(len, alone)) == N_PREDICT
+    assert max(len(tokens) for tokens, _ in alone) == N_PREDICT
     assert outputs_of(tiny, 4) == alone
 
 

@@ -139,6 +139,14 @@ def test_the_queue_and_latency_flags_reach_the_engine() -> None:
     assert (params.n_queue, params.target_itl, params.preempt_ram) == (5, 0.02, 8)
 
 
+def test_the_flags_of_memories_that_cannot_be_cut_reach_the_engine() -> None:
+    argv = ["--swa-full", "--checkpoint-ram", "8", "-ctxcp", "5", "-cms", "64"]
+    params = parse(argv).config.engine_params
+    assert (params.swa_full, params.checkpoint_ram) == (True, 8)
+    assert (params.ctx_checkpoints, params.checkpoint_min_step) == (5, 64)
+    assert not parse([]).config.engine_params.swa_full
+
+
 def test_long_names_take_underscores_and_equal_signs() -> None:
     config = parse(["--ctx_size=512", "--top_k", "3", "--alias=a_b"]).config
     assert config.engine_params.n_ctx == 512
