@@ -11,12 +11,15 @@ from collections.abc import Iterator
 import llama_cpp
 
 from .._core.lib import Library
+from .._core.log import filter_log
 
 LIBRARY = Library(llama_cpp)
 """The function table.
 
 :raises IncompatibleLibrary: importing this, if the installed llama-cpp-python does not fit.
 """
+
+filter_log(llama_cpp)
 
 LOG_LEVEL_ERROR = 4
 """``GGML_LOG_LEVEL_ERROR``."""

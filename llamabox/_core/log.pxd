@@ -1,0 +1,1 @@
+cdef void keep_quiet() noexcept nogil
