@@ -113,7 +113,7 @@ class EngineParams:
     checkpoint_ram: int = 256
     ctx_checkpoints: int = 32
     checkpoint_min_step: int = 8192
-    backend_sampling: str = "off"
+    backend_sampling: str = "auto"
     warmup: bool = True
 
     def __post_init__(self) -> None:

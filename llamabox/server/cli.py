@@ -266,7 +266,7 @@ def _add_completion(group: FlagGroup) -> None:
         choices=BACKEND_SAMPLING,
         metavar="on|off|auto",
         help="Let llama.cpp sample beside the model; auto: if a GPU computes the logits\n"
-        "(default: off)",
+        "(default: auto)",
     )
     group.value(
         "--target-itl",

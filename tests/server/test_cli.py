@@ -127,7 +127,7 @@ def test_flash_attention_can_be_chosen(argv: list[str], expected: str) -> None:
 
 @pytest.mark.parametrize(
     ("argv", "expected"),
-    [(["-bs"], "on"), (["--backend-sampling", "auto"], "auto"), ([], "off")],
+    [(["-bs"], "on"), (["--backend-sampling", "off"], "off"), ([], "auto")],
 )
 def test_backend_sampling_can_be_chosen(argv: list[str], expected: str) -> None:
     assert parse(argv).config.engine_params.backend_sampling == expected
