@@ -17,7 +17,7 @@ from ..settings import RANDOM_50M, STORIES, Settings, chosen_models, counted, mo
 N_CLIENTS = (1, 4, 16)
 N_WORDS = 24
 N_PREDICT = 128
-N_CTX = 8192
+N_CTX = 4096
 TARGETS = {STORIES: (1.4, 1.4, 1.4), RANDOM_50M: (1.05, 1.1, 1.15)}
 """Ratios by the file's stem, one for each number of clients."""
 SMALL = 10e6
@@ -25,7 +25,7 @@ SMALL = 10e6
 
 ABOUT = f"""\
 {FLAGS_TEXT},
-both with `-np 16 -c 8192`: N clients that stream `/v1/completions` one after the other; prompts of
+both with `-np 16 -c 4096`: N clients that stream `/v1/completions` one after the other; prompts of
 24 words that share nothing, temperature 0, 128 output tokens each with `ignore_eos`. Output tokens
 per second, prompts included."""
 

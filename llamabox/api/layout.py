@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Callable
 
 import llama_cpp
 
@@ -12,22 +13,26 @@ from .context import Layout, n_sequences
 from .library import captured_errors
 from .model import Model
 from .system import memory_at_hand
-from .trial import N_CHUNK, N_FILL, ROUNDS, Trial
+from .trial import N_CHUNK, ROUNDS, Trial
 
 MEMORY_SHARE = 0.25
 """Of the memory at hand that the cells of a partitioned context may take."""
 CELL_ITEM = 2
 """Bytes of a number in a cell: F16."""
 MAX_SEQUENCES = 16
+SESSION_SHARE = 8
+"""A session is taken to hold an eighth of its context, within these bounds:"""
 MIN_FILL = 128
+MAX_FILL = 512
+MAX_DEEP_FILL = 2048
 TRIAL_SECONDS = 2.0
 """What all trials may take together, about; slower models are not tried."""
 WORTH = 0.95
-"""Share of the unified layout's time below which the partitioned one is worth its memory."""
+"""Share of a favourite's time below which another layout is taken."""
 
 
 def choose_layout(model: Model, params: EngineParams) -> Layout:
-    """Decide what `params` leave to us; blocks for `TRIAL_SECONDS`, about.
+    """Decide what `params` leave to us; blocks for twice `TRIAL_SECONDS` at most, about.
 
     A model that is too slow for trials, or an engine without warm-up, gets the partitioned layout
     if memory allows, because its cost does not grow with what others hold.
@@ -71,20 +76,34 @@ def cell_bytes(model: Model) -> int:
 
 
 def _try_out(model: Model, params: EngineParams, candidates: list[Layout]) -> Layout | None:
-    """The fastest candidate; None if the model is too slow to try them, or refuses to."""
+    """The fastest candidate; None if the model is too slow to try them, or refuses to.
+
+    A partitioned one has to be worth its memory. For it flash attention is tried again on as many
+    tokens as sessions hold, and has to be worth its long chunks: without it, few rows of a prompt
+    cost no more each than many, and others' tokens wait less.
+    """
     n_tried = min(params.n_parallel, MAX_SEQUENCES)
-    n_fill = max(MIN_FILL, min(N_FILL, (params.n_ctx or N_FILL) // 2))
+    n_session = (params.n_ctx or model.n_ctx_train) // SESSION_SHARE
+    n_deep = min(n_session, MAX_DEEP_FILL)
+    n_fill = max(MIN_FILL, min(n_session, MAX_FILL))
     n_rows = ROUNDS * (N_CHUNK + n_tried)
+    seconds = 0.0
     trials: dict[Layout, Trial] = {}
     with captured_errors():
         try:
             for layout in candidates:
-                trials[layout] = Trial(model, params, layout, n_tried, n_fill)
-                affordable = TRIAL_SECONDS / len(candidates) / trials[layout].row_seconds()
-                n_fill = min(n_fill, int(affordable) - n_rows)
+                n_most = max(n_fill, n_deep) if layout.partitioned else n_fill
+                trials[layout] = Trial(model, params, layout, n_tried, n_most)
+                seconds = trials[layout].row_seconds()
+                n_fill = min(n_fill, int(TRIAL_SECONDS / len(candidates) / seconds) - n_rows)
                 if n_fill < MIN_FILL:
                     return None
-            return _fastest(trials, n_fill)
+            chosen = _fastest(trials, n_fill, lambda layout: not layout.partitioned)
+            rivals = {layout: trials[layout] for layout in candidates if layout.partitioned}
+            is_quick = n_deep * len(rivals) * seconds < TRIAL_SECONDS
+            if chosen.partitioned and len(rivals) > 1 and n_deep >= 2 * n_fill and is_quick:
+                chosen = _fastest(rivals, n_deep, lambda layout: layout.flash_attention == "off")
+            return chosen
         except ModelLoadError:
             return None
         finally:
@@ -92,7 +111,9 @@ def _try_out(model: Model, params: EngineParams, candidates: list[Layout]) -> La
                 trial.close()
 
 
-def _fastest(trials: dict[Layout, Trial], n_fill: int) -> Layout:
+def _fastest(
+    trials: dict[Layout, Trial], n_fill: int, is_favourite: Callable[[Layout], bool]
+) -> Layout:
     for trial in trials.values():
         trial.fill(n_fill)
     for _ in range(ROUNDS):
@@ -100,6 +121,6 @@ def _fastest(trials: dict[Layout, Trial], n_fill: int) -> Layout:
             trial.measure()
 
     def seconds(layout: Layout) -> float:
-        return trials[layout].session_seconds * (WORTH if not layout.partitioned else 1)
+        return trials[layout].session_seconds * (WORTH if is_favourite(layout) else 1)
 
     return min(trials, key=seconds)

@@ -13,13 +13,13 @@ from ..params import EngineParams
 from .context import Layout, new_context
 from .model import Model
 
-N_FILL = 512
-"""Tokens that each session holds, if the context has room for twice as many."""
-N_CHUNK = 32
+N_PROBE = 32
+"""Rows that tell how slow the model is."""
+N_CHUNK = 64
 """Rows of a prompt at a time: about what is computed beside others' tokens."""
 ROUNDS = 3
 N_SPARE = 256
-SESSION_CHUNKS = 4
+SESSION_CHUNKS = 2
 SESSION_STEPS = 64
 """What a session is taken to be: so many chunks of prompt, then so many output tokens."""
 
@@ -28,7 +28,6 @@ class Trial:
     """A context in which a few sessions hold some tokens each; to be closed.
 
     :param n_fill: so many at most.
-
     :raises ModelLoadError: llama.cpp makes no such context, or fails on it.
     """
 
@@ -49,11 +48,12 @@ class Trial:
 
     def row_seconds(self) -> float:
         """What a row of a prompt takes, about."""
-        self._forward([0] * N_CHUNK)
-        return self._forward([0] * N_CHUNK) / N_CHUNK
+        self._forward([0] * N_PROBE)
+        return self._forward([0] * N_PROBE) / N_PROBE
 
     def fill(self, n_fill: int) -> None:
-        """Compute the tokens of one session, and copy them to the others."""
+        """Compute the tokens of one session, and copy them to the others; forget what was
+        measured."""
         self._forward([0] * (n_fill - self._n_past[0]))
         size = llama_cpp.llama_state_seq_get_size(self._context, 0)
         state = (ctypes.c_uint8 * size)()
@@ -62,6 +62,8 @@ class Trial:
             if llama_cpp.llama_state_seq_set_data(self._context, state, size, sequence) != size:
                 raise ModelLoadError("llama.cpp does not copy the state of a sequence")
             self._n_past[sequence] = n_fill
+        self._step_seconds.clear()
+        self._chunk_seconds.clear()
 
     def measure(self) -> None:
         """One step in which every session decodes, and one chunk of a prompt."""
