@@ -81,7 +81,7 @@ class EngineParams:
         llama.cpp's choice if the model is too slow for a trial, or `warmup` is off.
     :param n_queue: requests that may wait for a slot; more are refused; 0 has no limit.
     :param target_itl: seconds between two tokens of a request that prompts of others may stretch
-        a step to; 0 for five times what a step takes that only decodes.
+        a step to; 0 for four times what a step takes that only decodes.
     :param preempt_ram: MiB in which requests keep their cells when others need the pool; without
         room there, the cells are computed again.
     :param swa_full: keep all cells of a sliding window, as of other layers: more memory, and any

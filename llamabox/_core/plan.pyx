@@ -11,7 +11,7 @@ cdef enum:
     MIN_OBSERVED = 8      # prompt rows that tell something of a row's cost
 
 # Without a target, a step that prefills may take this many times what one without does.
-cdef double STRETCH = 5.0
+cdef double STRETCH = 4.0
 cdef double SMOOTHING = 0.2
 
 

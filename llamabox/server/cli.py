@@ -274,7 +274,7 @@ def _add_completion(group: FlagGroup) -> None:
         type=_milliseconds,
         metavar="MS",
         help="Milliseconds between two tokens that prompts of others may stretch a step to\n"
-        "(default: 0, five times a step without prompts)",
+        "(default: 0, four times a step without prompts)",
     )
     group.value(
         "--preempt-ram",
