@@ -18,6 +18,7 @@ __all__ = ["EngineParams", "GenerationParams", "ModelParams"]
 FLASH_ATTENTION = ("auto", "off", "on")
 """Their places less one are llama.cpp's numbers (``llama_flash_attn_type``)."""
 UNLIMITED = -1
+WHOLE_PROMPT = -1
 RANDOM_SEED = -1
 MAX_SEQUENCES = 256
 """Sequences that one llama.cpp context can hold (``LLAMA_MAX_SEQ``)."""
@@ -70,6 +71,8 @@ class EngineParams:
         a step to; 0 for four times what a step takes that only decodes.
     :param preempt_ram: MiB in which requests keep their cells when others need the pool; without
         room there, the cells are computed again.
+    :param context_shift: a request that has filled the context goes on without some of its tokens
+        (`GenerationParams.n_keep`), instead of ending there.
     :param warmup: run one forward when the engine starts, so that no request pays for it.
     """
 
@@ -83,6 +86,7 @@ class EngineParams:
     n_queue: int = 0
     target_itl: float = 0.0
     preempt_ram: int = 256
+    context_shift: bool = False
     warmup: bool = True
 
     def __post_init__(self) -> None:
@@ -106,6 +110,8 @@ class EngineParams:
 
 INT_RANGES = (
     ("n_predict", UNLIMITED, MAX_INT),
+    ("n_keep", WHOLE_PROMPT, MAX_INT),
+    ("n_discard", 0, MAX_INT),
     ("priority", -MAX_PRIORITY, MAX_PRIORITY),
     ("top_k", -MAX_INT, MAX_INT),
     ("min_keep", 0, MAX_INT),
@@ -147,7 +153,10 @@ class GenerationParams:
     rejects is sampled again among those that it allows.
 
     :param n_predict: output tokens at most; 0 computes the prompt only, -1 has no limit but
-        the context.
+        the context; where that shifts, as many as the model was trained on in a context.
+    :param n_keep: tokens of the prompt that context shift never discards, beside the BOS token that
+        the model wants; -1 all. Four cells of the context are never kept.
+    :param n_discard: tokens behind those that it discards at a time; 0 for half of them.
     :param stop: strings that end the output; they are not part of it.
     :param ignore_eos: go on after an end-of-generation token (it is never sampled).
     :param priority: higher is served first; each level counts as ten seconds of waiting.
@@ -185,6 +194,8 @@ class GenerationParams:
     """
 
     n_predict: int = UNLIMITED
+    n_keep: int = 0
+    n_discard: int = 0
     stop: tuple[str, ...] = ()
     ignore_eos: bool = False
     priority: int = 0

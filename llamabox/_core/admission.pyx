@@ -1,6 +1,7 @@
 """Where a request starts: whether the pool has room for it, and which prefix it begins with."""
 from .pool cimport MatchC
 from .prefix cimport common_prefix
+from .request cimport n_lasting
 from .slots cimport SlotC, n_expected
 
 # Tokens of a common prefix that make it worth waiting for the request that is computing it.
@@ -17,7 +18,7 @@ cdef class Admission:
     cdef bint has_room(self, RequestC* request) noexcept nogil:
         """Whether the pool holds the request beside what the live ones hold and are about to.
 
-        Once it does not, it cannot until some slot changes hands.
+        Once it does not, it cannot until some slot changes hands or gives up cells.
         """
         cdef bint fits
         if self.slots.n_live == 0:
@@ -31,7 +32,7 @@ cdef class Admission:
         return fits
 
     cdef void refuse(self, const RequestC* request) noexcept nogil:
-        """Have no room for a request until some slot changes hands."""
+        """Have no room for a request until some slot changes hands or gives up cells."""
         self.refused = request.arrival
         self.refused_at = self.slots.n_changes
 
@@ -43,13 +44,14 @@ cdef class Admission:
         cdef SlotC* slot = &self.slots.slots[i_slot]
         cdef RequestC* request = slot.request
         cdef MatchC match = self.pool.find(request.tokens, request.n_tokens - 1)
-        if request.n_saved > match.n_tokens:
+        if request.n_saved > (0 if request.is_moved else match.n_tokens):
             slot.i_sequence = self.pool.restore(request)
             if slot.i_sequence >= 0:
                 request.n_past = self.pool.length(slot.i_sequence)
                 return True
             match = self.pool.find(request.tokens, request.n_tokens - 1)
         self.pool.discard(request)
+        request.is_moved = False
         self.follow(i_slot, match.n_tokens)
         if slot.i_leader >= 0:
             return False
@@ -75,7 +77,7 @@ cdef class Admission:
             other = self.slots.slots[i].request
             if other != NULL:
                 n = common_prefix(other.tokens, request.tokens,
-                                  min(other.n_tokens, request.n_tokens - 1))
+                                  min(n_lasting(other), request.n_tokens - 1))
                 longest = max(longest, n)
         return longest
 
@@ -92,7 +94,7 @@ cdef class Admission:
             if i == i_slot or other.request == NULL or other.i_sequence < 0:
                 continue
             n = common_prefix(other.request.tokens, request.tokens,
-                              min(other.request.n_tokens, request.n_tokens - 1))
+                              min(n_lasting(other.request), request.n_tokens - 1))
             if n >= n_match + MIN_BRANCH and n > request.n_branch:
                 request.n_branch = n
                 slot.i_leader = i

@@ -7,5 +7,8 @@ class Context:
     n_batch: int
     n_ubatch: int
     n_seq_max: int
-    def __init__(self, library: Library, address: int, *, owner: object = None) -> None: ...
+    can_shift: bool
+    def __init__(
+        self, library: Library, address: int, *, owner: object = None, may_shift: bool = False
+    ) -> None: ...
     def positions(self, seq: int) -> tuple[int, int]: ...

@@ -24,9 +24,12 @@ cdef class Context:
     :param library: the function table.
     :param address: a `llama_context*`.
     :param owner: kept alive as long as this object.
+    :param may_shift: move cells to other positions, if the memory says that it can. It may say so
+        and abort the process, or spoil other cells; see `api.context`.
     """
 
-    def __cinit__(self, Library library not None, uintptr_t address, *, owner=None):
+    def __cinit__(self, Library library not None, uintptr_t address, *, owner=None,
+                  bint may_shift=False):
         self.library = library
         self.owner = owner
         self.ctx = <void*> address
@@ -35,10 +38,14 @@ cdef class Context:
         self.n_batch = <int32_t> library.c.n_batch(self.ctx)
         self.n_ubatch = <int32_t> library.c.n_ubatch(self.ctx)
         self.n_seq_max = <int32_t> library.c.n_seq_max(self.ctx)
+        self.can_shift = may_shift and library.c.memory_can_shift(self.memory)
 
     cdef int32_t forward(self, llama_batch batch) noexcept nogil:
         """Compute a batch; see the table of return codes above."""
-        return self.library.c.decode(self.ctx, batch)
+        cdef int32_t code = self.library.c.decode(self.ctx, batch)
+        if code == 0:
+            self.is_shifting = False
+        return code
 
     cdef float* logits(self, int32_t i_row) noexcept nogil:
         """Logits [n_vocab] of an output row of the last batch; waits for the device."""
@@ -57,6 +64,25 @@ cdef class Context:
         llama.memory_seq_rm(self.memory, seq, -1, -1)
         return 0
 
+    cdef bint is_whole(self, llama_seq_id seq) noexcept nogil:
+        """Whether each position of a sequence has cells; not so behind a sliding window, nor in
+        recurrent memory."""
+        return self.library.c.memory_seq_pos_min(self.memory, seq) == 0
+
+    cdef bint shift(self, llama_seq_id seq, llama_pos n_keep, llama_pos n_discard,
+                    llama_pos n) noexcept nogil:
+        """Remove `n_discard` of a sequence's `n` positions behind the first `n_keep`, and move
+        what is behind them up. No other sequence holds a cell that moves.
+
+        False if the memory refuses, and may have removed what was to be discarded.
+        """
+        cdef LlamaC* llama = &self.library.c
+        if not llama.memory_seq_rm(self.memory, seq, n_keep, n_keep + n_discard):
+            return False
+        llama.memory_seq_add(self.memory, seq, n_keep + n_discard, n, -n_discard)
+        self.is_shifting = True
+        return True
+
     cdef int32_t share(self, llama_seq_id source, llama_seq_id seq, llama_pos n) noexcept nogil:
         """Give an empty sequence the first `n` positions of another, in the same cells.
 
@@ -71,9 +97,15 @@ cdef class Context:
         return 0
 
     cdef uint8_t* save(self, llama_seq_id seq, size_t limit, size_t* n_bytes) noexcept nogil:
-        """A copy of a sequence's cells, owned by the caller; NULL if it is larger than `limit`."""
+        """A copy of a sequence's cells, owned by the caller; NULL if it is larger than `limit`.
+
+        NULL also between a shift and the next forward: the copy would have the new positions, but
+        the keys as they were.
+        """
         cdef LlamaC* llama = &self.library.c
         cdef uint8_t* state
+        if self.is_shifting:
+            return NULL
         n_bytes[0] = llama.state_seq_get_size(self.ctx, seq)
         if n_bytes[0] == 0 or n_bytes[0] > limit:
             return NULL

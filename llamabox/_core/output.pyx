@@ -3,7 +3,15 @@ from libc.stdlib cimport calloc, free
 
 from .outbox cimport EventC, OutboxC, events_append, events_free, outbox_notify
 from .pool cimport fail
-from .request cimport Request, n_output
+from .request cimport (
+    Request,
+    history,
+    is_full,
+    n_history,
+    n_output,
+    needs_shift,
+    request_append,
+)
 from .sampler cimport sampler_sample
 from .slots cimport SlotC
 from .stats cimport histogram_observe
@@ -39,7 +47,7 @@ cdef class Output:
             request = slot.request
             slot.token = sampler_sample(
                 request.sampler, &self.context.library.c, self.context.logits(request.i_row),
-                self.vocab.c.n_tokens, request.tokens, request.n_tokens, self.scratch)
+                self.vocab.c.n_tokens, history(request), n_history(request), self.scratch)
 
     cdef int32_t append(self, RequestC* request, llama_token token, int64_t now) noexcept nogil:
         """Add a sampled token and its text; returns why the request ends (`FinishC`), if it does.
@@ -50,8 +58,8 @@ cdef class Output:
         cdef int32_t n_ready
         if token < 0:
             return FINISH_ERROR if request.sampler.grammar == NULL else FINISH_EOG
-        request.tokens[request.n_tokens] = token
-        request.n_tokens += 1
+        if request_append(request, token) < 0:
+            fail("out of memory")
         self.count_token(request, now)
         if self.vocab.c.is_eog[token]:
             return FINISH_EOG
@@ -59,7 +67,8 @@ cdef class Output:
                             offsets[token + 1] - offsets[token])
         if request.text.i_stop >= 0:
             return FINISH_STOP
-        if request.n_tokens >= request.n_limit:
+        if n_output(request) >= request.n_predict or (
+                is_full(request) and not needs_shift(request)):
             return FINISH_LENGTH
         if n_ready > 0:
             self.report(request, n_ready)

@@ -54,10 +54,7 @@ cdef class Pool:
 
     cdef int32_t take_over(self, int32_t i_sequence, int32_t n_kept) noexcept nogil:
         """Make a parked sequence live, with its first `n_kept` tokens at most."""
-        if n_kept < self.length(i_sequence):
-            n_kept = self.context.trim(i_sequence, n_kept)
-            if self.tree.truncate(i_sequence, n_kept) < 0:
-                fail("out of memory")
+        self.cut(i_sequence, n_kept)
         self.tree.start(i_sequence)
         return i_sequence
 
@@ -70,6 +67,7 @@ cdef class Pool:
 
     cdef int32_t restore(self, RequestC* request) noexcept nogil:
         """A live sequence with the saved cells, which are given up; -1 if there is no room."""
+        cdef int32_t n_lasting = request.n_saved
         cdef int32_t i = self.tree.vacant()
         if i < 0:
             i = self.tree.oldest_parked()
@@ -80,7 +78,13 @@ cdef class Pool:
             self.discard(request)
             return -1
         self.tree.start(i)
-        self.extend(i, request.tokens, request.n_saved)
+        if request.is_moved:
+            n_lasting = request.n_keep
+        if n_lasting > 0:
+            self.extend(i, request.tokens, n_lasting)
+        if request.is_moved and self.tree.extend_moved(
+                i, request.tokens + n_lasting, request.n_saved - n_lasting) < 0:
+            fail("out of memory")
         self.discard(request)
         return i
 
@@ -101,8 +105,16 @@ cdef class Pool:
         if self.tree.extend(i_sequence, tokens, n) < 0:
             fail("out of memory")
 
+    cdef void cut(self, int32_t i_sequence, int32_t n_kept) noexcept nogil:
+        """Keep the first `n_kept` tokens of a sequence, or none if its memory cannot do that."""
+        if n_kept < self.length(i_sequence):
+            n_kept = self.context.trim(i_sequence, n_kept)
+            if self.tree.truncate(i_sequence, n_kept) < 0:
+                fail("out of memory")
+
     cdef void leave(self, int32_t i_sequence) noexcept nogil:
-        """Park a live sequence, unless others hold all of it anyway."""
+        """Park what a live sequence holds for others, unless they hold all of it anyway."""
+        self.cut(i_sequence, self.tree.n_lasting(i_sequence))
         self.tree.park(i_sequence)
         if self.tree.is_redundant(i_sequence):
             self.evict(i_sequence)
@@ -140,11 +152,9 @@ cdef class Pool:
         """Free up to `n_wanted` cells of a parked sequence, and the sequence if none is left."""
         cdef int32_t n_kept = 0
         if n_wanted < self.tree.n_exclusive(i_sequence):
-            n_kept = self.context.trim(
-                i_sequence, self.length(i_sequence) - <int32_t> n_wanted)
-            if self.tree.truncate(i_sequence, n_kept) < 0:
-                fail("out of memory")
-        if n_kept == 0 or self.tree.is_redundant(i_sequence):
+            n_kept = self.length(i_sequence) - <int32_t> n_wanted
+        self.cut(i_sequence, n_kept)
+        if self.tree.is_redundant(i_sequence):
             self.evict(i_sequence)
 
     cdef void check(self) noexcept nogil:

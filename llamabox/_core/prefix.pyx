@@ -107,6 +107,16 @@ cdef class PrefixTree:
         self.n_live_cells += n
         return 0
 
+    cdef int extend_moved(self, int32_t i, const llama_token* tokens, int32_t n) noexcept nogil:
+        """Append tokens whose cells a shift has moved, as whatever comes behind them will be: no
+        other sequence finds them. -1 if memory is short."""
+        cdef NodeC* node = new_node(self.sequences[i].tail)
+        if node == NULL:
+            return -1
+        node.is_moved = True
+        self.move(i, node, self.sequences[i].n_tokens)
+        return self.extend(i, tokens, n)
+
     cdef int truncate(self, int32_t i, int32_t n) noexcept nogil:
         """Keep the first `n` tokens of a sequence; -1 if memory is short."""
         cdef NodeC* node = self.node_at(i, n)
@@ -132,6 +142,30 @@ cdef class PrefixTree:
         elif sequence.holder == HOLDER_PARKED:
             self.root.n_parked -= 1
         sequence.holder = HOLDER_NONE
+
+    cdef int32_t n_lasting(self, int32_t i) noexcept nogil:
+        """Tokens of a sequence in front of those that a shift has moved."""
+        cdef NodeC* node = self.sequences[i].tail
+        cdef int32_t n = self.sequences[i].n_tokens
+        while node.is_moved:
+            n -= node.n_tokens
+            node = node.parent
+        return n
+
+    cdef int32_t n_common(self, int32_t i, int32_t j) noexcept nogil:
+        """Cells that two sequences share."""
+        cdef NodeC* a = self.sequences[i].tail
+        cdef NodeC* b = self.sequences[j].tail
+        cdef int32_t n_a = self.sequences[i].n_tokens
+        cdef int32_t n_b = self.sequences[j].n_tokens
+        while a != b:
+            if n_a >= n_b:
+                n_a -= a.n_tokens
+                a = a.parent
+            else:
+                n_b -= b.n_tokens
+                b = b.parent
+        return n_a
 
     cdef int32_t n_exclusive(self, int32_t i) noexcept nogil:
         """Cells at the end of a sequence that no other one holds."""
@@ -194,7 +228,8 @@ cdef class PrefixTree:
             free(node.tokens)
             free(node)
             node = parent
-        if node != self.root and node.ending == NULL and node.child.next == NULL:
+        if node != self.root and node.ending == NULL and node.child.next == NULL and (
+                node.is_moved == node.child.is_moved):
             join(node)
 
 
@@ -220,6 +255,9 @@ cdef class PrefixBooks:
     def extend(self, int32_t i, const int32_t[::1] tokens):
         return self.tree.extend(i, &tokens[0], <int32_t> len(tokens))
 
+    def extend_moved(self, int32_t i, const int32_t[::1] tokens):
+        return self.tree.extend_moved(i, &tokens[0], <int32_t> len(tokens))
+
     def truncate(self, int32_t i, int32_t n):
         return self.tree.truncate(i, n)
 
@@ -234,6 +272,12 @@ cdef class PrefixBooks:
 
     def oldest_parked(self):
         return self.tree.oldest_parked()
+
+    def n_lasting(self, int32_t i):
+        return self.tree.n_lasting(i)
+
+    def n_common(self, int32_t i, int32_t j):
+        return self.tree.n_common(i, j)
 
     def n_exclusive(self, int32_t i):
         return self.tree.n_exclusive(i)
@@ -260,7 +304,9 @@ cdef int32_t descend(NodeC* node, const llama_token* tokens, int32_t n,
     cdef NodeC* below
     cdef NodeC* child = node.child
     while child != NULL:
-        n_edge = common_prefix(child.tokens, tokens, min(child.n_tokens, n))
+        n_edge = 0
+        if not child.is_moved:
+            n_edge = common_prefix(child.tokens, tokens, min(child.n_tokens, n))
         below = child
         n_below = 0
         if 0 < n_edge == child.n_tokens:
@@ -282,6 +328,7 @@ cdef int32_t common_prefix(const llama_token* a, const llama_token* b, int32_t n
 cdef NodeC* new_node(NodeC* parent) noexcept nogil:
     cdef NodeC* node = <NodeC*> calloc(1, sizeof(NodeC))
     if node != NULL:
+        node.is_moved = parent.is_moved
         node.parent = parent
         node.next = parent.child
         parent.child = node
@@ -314,6 +361,7 @@ cdef NodeC* split(NodeC* node, int32_t n_upper) noexcept nogil:
     upper.n_tokens = n_upper
     upper.n_live = node.n_live
     upper.n_parked = node.n_parked
+    upper.is_moved = node.is_moved
     upper.parent = node.parent
     remove_child(node.parent, node)
     upper.next = upper.parent.child

@@ -18,8 +18,9 @@ from .inbox cimport (
 )
 from .plan cimport is_decoding
 from .pool cimport fail
-from .request cimport Request, ended_early, n_pending
+from .request cimport Request, ended_early, n_pending, needs_shift
 from .sampler cimport sampler_start
+from .shift cimport shift
 from .stats cimport histogram_observe, stats_dict
 from .sync cimport now_ns
 from .types cimport FINISH_CANCELLED, FINISH_ERROR, FINISH_LENGTH, FINISH_NONE
@@ -186,9 +187,23 @@ cdef class Scheduler:
         self.batch.clear()
         while self.slots.n_live > 0:
             if self.plan.choose(self.pool.n_available()):
+                self.shift_full()
                 self.fill_batch()
                 return
             self.preempt(self.slots.last_ranked())
+
+    cdef void shift_full(self) noexcept nogil:
+        """Shift the contexts that are full; now that nobody is preempted before the forward, which
+        is what completes it."""
+        cdef int32_t i
+        cdef SlotC* slot
+        for i in range(self.slots.n_slots):
+            slot = &self.slots.slots[i]
+            if slot.n_planned > 0 and needs_shift(slot.request):
+                shift(self.pool, slot.i_sequence, slot.request)
+                slot.n_planned = min(slot.n_planned, n_pending(slot.request))
+                self.slots.n_changes += 1
+                self.counters.n_shifts += 1
 
     cdef void fill_batch(self) noexcept nogil:
         """Put the planned rows into the batch, decode rows first."""
@@ -206,14 +221,14 @@ cdef class Scheduler:
         """Add the slot's planned tokens to the batch; the last known one is an output row."""
         cdef SlotC* slot = &self.slots.slots[i_slot]
         cdef RequestC* request = slot.request
-        cdef bint samples = (slot.n_planned == n_pending(request)
-                             and request.n_limit > request.n_prompt)
+        cdef bint samples = slot.n_planned == n_pending(request) and request.n_predict > 0
         request.i_row = self.batch.add(
             slot.i_sequence, request.n_past, request.tokens + request.n_past, slot.n_planned,
             samples)
         if not samples:
             request.i_row = -1
-        self.n_prompt_rows += max(0, min(slot.n_planned, request.n_prompt - request.n_past))
+        if request.n_discarded == 0:
+            self.n_prompt_rows += max(0, min(slot.n_planned, request.n_prompt - request.n_past))
 
     cdef void leave(self, int32_t i_slot) noexcept nogil:
         """Make a slot idle; what its sequence holds stays for others."""

@@ -18,7 +18,7 @@ cdef class Slots:
     cdef SlotC* slots
     cdef readonly int32_t n_slots
     cdef readonly int32_t n_live
-    cdef int64_t n_changes        # times that a slot was occupied or vacated
+    cdef int64_t n_changes        # times that a slot was occupied or vacated, or gave up cells
     cdef int32_t idle(self) noexcept nogil
     cdef void occupy(self, int32_t i, RequestC* request) noexcept nogil
     cdef void vacate(self, int32_t i) noexcept nogil

@@ -97,6 +97,7 @@ class Generation:
             finish_reason=finish_reason,
             stop_string=self._stop[request.i_stop] if request.i_stop >= 0 else None,
             timings=_timings(*request.times),
+            truncated=request.is_truncated,
         )
 
 

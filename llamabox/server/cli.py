@@ -237,6 +237,26 @@ def _add_completion(group: FlagGroup) -> None:
         metavar="MIB",
         help="RAM in which requests keep their cells when others need the pool (default: 256)",
     )
+    group.add(
+        "--context-shift",
+        dest="context_shift",
+        action="store_true",
+        default=False,
+        help="Shift a context that is full, instead of ending the output there",
+    )
+    group.add(
+        "--no-context-shift",
+        dest="context_shift",
+        action="store_false",
+        help="End the output where the context is full (default)",
+    )
+    group.value(
+        "--keep",
+        dest="n_keep",
+        type=int,
+        metavar="N",
+        help="Prompt tokens that a context shift keeps (default: 0, -1 = all)",
+    )
     group.value(
         "-n",
         "--predict",

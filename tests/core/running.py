@@ -147,7 +147,8 @@ class Core:
         )
         self._decoder = decoder or Decoder()
         binding = decoder.binding if decoder else llama_cpp
-        self.context = Context(Library(binding), self._address)
+        may_shift = not llama_cpp.llama_model_n_swa(model.address)
+        self.context = Context(Library(binding), self._address, may_shift=may_shift)
         self.scheduler = Scheduler(
             self.context, model.vocab, n_parallel, self.n_cells, n_spare_bytes=n_spare_bytes
         )
@@ -177,14 +178,15 @@ class Core:
         *,
         stops: Sequence[bytes] = (),
         params: GenerationParams = GREEDY,
+        n_ctx: int = 0,
         outbox: Outbox | None = None,
         **options: int,
     ) -> Request:
         banned = self.model.vocab.end_of_generation if params.ignore_eos else ()
-        n_limit = self.n_cells if n_predict < 0 else min(self.n_cells, len(prompt) + n_predict)
         return Request(
             np.asarray(prompt, dtype=np.int32),
-            n_limit=n_limit,
+            n_predict=n_predict if n_predict >= 0 else self.n_cells,
+            n_ctx=n_ctx or self.n_cells,
             stops=list(stops),
             sampler=Sampler(llama_cpp, self.model.n_vocab, self.n_cells, params, banned),
             vocab=self.model.vocab,
