@@ -347,3 +347,5 @@ cdef class Scheduler:
             if slot.request != NULL and slot.i_sequence >= 0 and (
                     slot.request.n_past != self.pool.length(slot.i_sequence)):
                 fail("a request has computed another number of tokens than its sequence holds")
+            if slot.request != NULL and slot.request.n_branch > slot.request.n_tokens:
+                fail("a request shares more tokens than it knows")

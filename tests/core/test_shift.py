@@ -225,17 +225,19 @@ class TestSharing:
             assert expected.agrees(result.tokens, ROUNDING)
 
     def test_moved_cells_are_offered_to_nobody(self, tiny: LoadedModel) -> None:
-        """Neither while their request runs, nor when it has ended."""
+        """Neither while their request runs, nor when it has ended. The first shift takes the
+        tokens from 5 to 50."""
         prompt = prompt_of(tiny, 80)
         whole = alone(tiny, prompt, n_keep=5)
         known = [*prompt, *whole.tokens]
-        window = [*known[:5], *known[N_CTX - 45 :]][: N_CTX - 20]
+        window = [*known[:5], *known[50:]][: N_CTX - 20]
         with Core(tiny, n_ctx=256) as core:
             expected = core.run(window, 10, params=ENDLESS).tokens
         gate = Gated()
         with Core(tiny, n_ctx=1024, decoder=gate) as core:
             shifted = submit(core, prompt, n_keep=5)
-            forward(core, gate, 60)
+            forward(core, gate, 45)
+            n_before = len(gate.batches)
             during = core.submit(window, 10, params=ENDLESS)
             gate.open()
             core.wait()
@@ -243,6 +245,7 @@ class TestSharing:
             assert shifted.tokens == whole.tokens
             assert during.tokens == expected
             assert during.request.n_cached == 5
+            assert len({row[2] for row in gate.batches[n_before]}) == 2, "it waits for nobody"
             assert after.request.n_cached == 49, "the cells that `during` has computed"
             core.checked_cells()
 

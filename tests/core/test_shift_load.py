@@ -37,11 +37,16 @@ def prompts_of(model: LoadedModel, n: int, n_tokens: int = 20) -> list[list[int]
     return [model.random_prompt(rng, n_tokens) for _ in range(n)]
 
 
-def run_preempted(model: LoadedModel, prompt: list[int], n_keep: int, n_spare_bytes: int) -> Result:
-    """A request that has shifted when another of a higher rank takes its cells."""
+def run_preempted(
+    model: LoadedModel, prompt: list[int], n_predict: int, *, n_keep: int, n_spare_bytes: int
+) -> Result:
+    """A request that has shifted when another of a higher rank takes its cells.
+
+    It gets them back after some 350 tokens, and shifts again before 380.
+    """
     gate = Gated()
     with Core(model, n_ctx=256, decoder=gate, n_spare_bytes=n_spare_bytes) as core:
-        result = core.submit(prompt, 600, n_ctx=N_GROWN, n_keep=n_keep, **SHIFTING)
+        result = core.submit(prompt, n_predict, n_ctx=N_GROWN, n_keep=n_keep, **SHIFTING)
         for _ in range(250):
             gate.step()
         urgent = core.submit([1, 2, 3], 250, params=ENDLESS, priority_ns=10**12)
@@ -49,17 +54,21 @@ def run_preempted(model: LoadedModel, prompt: list[int], n_keep: int, n_spare_by
         core.wait()
         stats = core.stats()
         assert stats["n_preempted"] > 0
-        assert (urgent.n_tokens, result.n_tokens, len(result.tokens)) == (250, 600, 600)
+        assert (urgent.n_tokens, result.n_tokens, len(result.tokens)) == (250, n_predict, n_predict)
         assert stats["n_prompt_tokens"] == len(prompt) + 3
         core.checked_cells()
+        assert sorted(core.scheduler.sequence_lengths())[:-1] == [0, 0, n_keep]
     return result
 
 
 @pytest.mark.parametrize("n_keep", [0, 5])
-def test_saved_cells_of_a_shifted_request_go_on_exactly(tiny: LoadedModel, n_keep: int) -> None:
+@pytest.mark.parametrize("n_predict", [365, 600])
+def test_saved_cells_of_a_shifted_request_go_on_exactly(
+    tiny: LoadedModel, n_predict: int, n_keep: int
+) -> None:
     prompt = prompts_of(tiny, 1)[0]
-    expected = plain_shifted(tiny, prompt, 600, n_ctx=N_GROWN, n_keep=n_keep)
-    result = run_preempted(tiny, prompt, n_keep, 64 << 20)
+    expected = plain_shifted(tiny, prompt, n_predict, n_ctx=N_GROWN, n_keep=n_keep)
+    result = run_preempted(tiny, prompt, n_predict, n_keep=n_keep, n_spare_bytes=64 << 20)
     assert expected.agrees(result.tokens, ROUNDING)
 
 
@@ -70,7 +79,7 @@ def test_without_ram_a_shifted_request_computes_its_window_again(
     """Up to there its output is that of the moved cells."""
     prompt = prompts_of(tiny, 1)[0]
     expected = plain_shifted(tiny, prompt, 250, n_ctx=N_GROWN, n_keep=n_keep)
-    result = run_preempted(tiny, prompt, n_keep, 0)
+    result = run_preempted(tiny, prompt, 600, n_keep=n_keep, n_spare_bytes=0)
     assert expected.agrees(result.tokens[:250], ROUNDING)
 
 
