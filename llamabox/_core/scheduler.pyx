@@ -16,6 +16,7 @@ from .inbox cimport (
     inbox_put,
     inbox_take,
 )
+from .log cimport set_quiet
 from .plan cimport is_decoding
 from .pool cimport fail
 from .request cimport Request, ended_early, n_pending, needs_shift
@@ -64,7 +65,9 @@ cdef class Scheduler:
         To be called once, by a thread of its own, which gives up the GIL for all that time.
         """
         with nogil:
+            set_quiet(True)
             self.loop()
+            set_quiet(False)
 
     def submit(self, Request request not None):
         """Queue a request, for any thread; False if the scheduler is closed.

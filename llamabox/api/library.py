@@ -11,6 +11,7 @@ from collections.abc import Iterator
 import llama_cpp
 
 from .._core.lib import Library
+from .._core.log import filtered
 
 LIBRARY = Library(llama_cpp)
 """The function table.
@@ -25,6 +26,19 @@ logger = logging.getLogger("llamabox.llama")
 
 _log_lock = threading.RLock()
 _errors: list[str] = []
+
+
+def _filter_log() -> None:
+    """Keep the step threads' debug lines from the process's log callback, and from the GIL."""
+    callback, data = llama_cpp.llama_log_callback(), ctypes.c_void_p()
+    llama_cpp.llama_log_get(ctypes.byref(callback), ctypes.byref(data))
+    address = ctypes.cast(callback, ctypes.c_void_p).value
+    if address:
+        address = filtered(address, data.value or 0)
+        llama_cpp.llama_log_set(ctypes.cast(address, llama_cpp.llama_log_callback), None)
+
+
+_filter_log()
 
 
 @llama_cpp.llama_log_callback  # type: ignore[untyped-decorator]

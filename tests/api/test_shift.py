@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -97,3 +99,34 @@ def test_where_llama_cpp_spoils_other_cells_nothing_is_moved(
 @pytest.mark.parametrize("kind", ["mamba", "gemma3", "qwen2"])
 def test_other_memories_shift_too(random_models: RandomModels, kind: str) -> None:
     assert run(random_models(kind)).n_output == 300
+
+
+LISTENING = """
+import llama_cpp
+heard = []
+listener = llama_cpp.llama_log_callback(lambda level, text, _: heard.append(level))
+llama_cpp.llama_log_set(listener, None)
+"""
+SHIFTING_PROGRAM = """
+import sys
+from llamabox import Engine, EngineParams
+params = EngineParams(n_ctx=64, n_threads=1, context_shift=True)
+with Engine(sys.argv[1], params) as engine:
+    engine.generate([1, 2, 3], n_predict=300, ignore_eos=True)
+    assert engine.stats().n_shifts > 3
+"""
+FAILING_PROGRAM = """
+assert heard == [], heard
+llama_cpp.llama_model_load_from_file(b"/nowhere", llama_cpp.llama_model_default_params())
+assert 4 in heard, heard
+"""
+
+
+@pytest.mark.parametrize(
+    "program", [SHIFTING_PROGRAM, LISTENING + SHIFTING_PROGRAM + FAILING_PROGRAM]
+)
+def test_a_shift_logs_nothing_and_others_are_heard(tiny_path: Path, program: str) -> None:
+    """llama.cpp says a dozen lines at debug level, which llama-cpp-python prints."""
+    command = [sys.executable, "-c", program, str(tiny_path)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")

@@ -1,0 +1,1 @@
+cdef void set_quiet(bint is_quiet) noexcept nogil
