@@ -4,6 +4,7 @@
 # make debug      build the core with checks and invariants, run its tests
 # make lint       ruff, cython-lint, mypy          make format   let ruff rewrite the Python files
 # make annotate   Cython's annotated HTML          make bench    run the benchmarks
+# make peers      build llama-server, a peer that the benchmarks have
 # make clean      remove what was built            make distclean   and .venv
 #
 # llama-cpp-python is built from source with the flags in CMAKE_ARGS, once per machine and flags:
@@ -23,7 +24,7 @@ export LLAMABOX_DEBUG := 0
 
 .DEFAULT_GOAL := build
 .NOTPARALLEL:
-.PHONY: build serve test debug lint format annotate bench clean distclean
+.PHONY: build serve test debug lint format annotate bench peers clean distclean
 
 build: .venv/run build/release.stamp
 	@$(BIN)/python scripts/wheel_cache.py install
@@ -49,6 +50,9 @@ format: .venv/run .venv/with-lint
 
 bench: build .venv/with-bench
 	$(BIN)/python -m bench $(ARGS)
+
+peers: build .venv/with-bench
+	$(BIN)/python -m bench.peers.build_llama_server
 
 annotate: .venv/tools
 	LLAMABOX_ANNOTATE=1 $(BIN)/python setup.py -q --name

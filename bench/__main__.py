@@ -3,24 +3,32 @@
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import logging
 import sys
 import time
+import traceback
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from . import busy_loop, core, offline
+from . import busy_loop, core, long_contexts, offline
 from .busyness import OtherWork
 from .machine import ROOT, describe_machine
+from .peers import llama_server
 from .report import Result, render_page, render_result, render_summary, replace_summary
-from .scenarios import peer, server
+from .scenarios import mixed_load, peer, pool_pressure, server, shared_prefix, streaming
 from .settings import Settings
 
 SCENARIOS: dict[str, Callable[[Settings], Result]] = {
     "core": core.run,
     "offline": offline.run,
+    "long_contexts": long_contexts.run,
     "busy_loop": busy_loop.run,
     "server": server.run,
+    "streaming": streaming.run,
+    "shared_prefix": shared_prefix.run,
+    "mixed_load": mixed_load.run,
+    "pool_pressure": pool_pressure.run,
     "peer": peer.run,
 }
 
@@ -32,21 +40,20 @@ QUIET = 0.05
 def main(argv: Sequence[str] | None = None) -> int:
     """The command line; only a run of all scenarios at full size writes files.
 
-    :returns: the exit status: 1 if the machine was not quiet enough to keep the figures.
+    :returns: the exit status: 1 if a scenario failed, or the machine was not quiet enough to keep
+        the figures.
     """
     args = _parse(argv)
     logging.getLogger("llama-cpp-python").setLevel(logging.CRITICAL)
     settings = Settings(runs=args.runs, quick=args.quick, models=tuple(args.model))
-    results = []
     others = OtherWork()
-    for name in [args.only] if args.only else list(SCENARIOS):
-        print(f"{name} ...", file=sys.stderr, flush=True)
-        started = time.monotonic()
-        results.append(SCENARIOS[name](settings))
-        print(f"{render_result(results[-1])}\n", flush=True)
-        print(f"{name}: {time.monotonic() - started:.0f} s", file=sys.stderr, flush=True)
+    names = [args.only] if args.only else list(SCENARIOS)
+    results = [result for name in names if (result := _run_scenario(name, settings))]
     share = others.share()
     print(f"other work took {share:.0%} of the cores", file=sys.stderr)
+    if len(results) < len(names):
+        print("nothing is written: a scenario failed", file=sys.stderr)
+        return 1
     if args.only or args.quick:
         return 0
     if share > QUIET and not args.noisy:
@@ -56,9 +63,29 @@ def main(argv: Sequence[str] | None = None) -> int:
     return 0
 
 
+def _run_scenario(name: str, settings: Settings) -> Result | None:
+    """Run and print one scenario; None if it failed, which the others need not suffer for."""
+    print(f"{name} ...", file=sys.stderr, flush=True)
+    started = time.monotonic()
+    try:
+        result = SCENARIOS[name](settings)
+    except Exception:
+        traceback.print_exc()
+        return None
+    result = dataclasses.replace(result, seconds=time.monotonic() - started)
+    print(f"{render_result(result)}\n", flush=True)
+    return result
+
+
 def _write(results: list[Result], share: float) -> None:
-    machine = [*describe_machine(), ("other work", f"{share:.0%} of the cores")]
+    machine = [
+        *describe_machine(),
+        (llama_server.NAME, llama_server.version()),
+        ("other work", f"{share:.0%} of the cores"),
+    ]
     page = ROOT / "bench" / "RESULTS.md"
+    for plot in (plot for result in results for plot in result.plots):
+        plot.draw(page.with_name(plot.name))
     page.write_text(render_page(machine, results), encoding="utf-8")
     print(f"wrote {page.relative_to(ROOT)}", file=sys.stderr)
     if not replace_summary(ROOT / "README.md", render_summary(machine, results)):
@@ -78,7 +105,7 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
         type=Path,
         action="append",
         default=[],
-        help="GGUF file, repeatable (default: the packaged model)",
+        help="GGUF file for all scenarios that measure models, repeatable (default: their own)",
     )
     args = parser.parse_args(argv)
     if args.runs < 1:

@@ -6,7 +6,10 @@ import asyncio
 import time
 from collections.abc import Iterable, Iterator, Sequence
 
-from llamabox import Completion, Engine, GenerationParams, Prompt
+from llamabox import AsyncStream, Completion, Engine, GenerationParams, Prompt
+
+Arrivals = list[tuple[float, int]]
+"""Seconds of `time.perf_counter`, and output tokens that came then."""
 
 
 async def run_wave(
@@ -17,6 +20,32 @@ async def run_wave(
     streams = [engine.submit(prompt, params) for prompt in prompts]
     completions = await asyncio.gather(*[stream.completion() for stream in streams])
     return completions, time.perf_counter() - started
+
+
+async def run_timed_wave(
+    engine: Engine, prompts: Sequence[Prompt], params: GenerationParams
+) -> list[Arrivals]:
+    """All prompts at once, read to their ends; returns what each stream got and when."""
+    streams = [engine.submit(prompt, params) for prompt in prompts]
+    return list(await asyncio.gather(*[_arrivals(stream) for stream in streams]))
+
+
+async def _arrivals(stream: AsyncStream) -> Arrivals:
+    return [(time.perf_counter(), chunk.n_tokens) async for chunk in stream]
+
+
+def common_rate(streams: Sequence[Arrivals]) -> float:
+    """Tokens per second of all streams while each of them generates.
+
+    :raises ValueError: a stream got less than half of its tokens in that time.
+    """
+    begin = max(arrivals[0][0] for arrivals in streams)
+    end = min(arrivals[-1][0] for arrivals in streams)
+    totals = [sum(n for _, n in arrivals) for arrivals in streams]
+    counts = [sum(n for at, n in arrivals if begin < at <= end) for arrivals in streams]
+    if any(2 * count < total for count, total in zip(counts, totals, strict=True)):
+        raise ValueError("the streams do not generate at the same time")
+    return sum(counts) / (end - begin)
 
 
 async def run_clients(

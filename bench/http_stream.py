@@ -61,6 +61,9 @@ class Connection:
     async def post(self, path: str, body: bytes) -> RawReply:
         """Send JSON and wait for the whole reply.
 
+        A server may close a connection after any reply, so one that was used before and ends
+        before the reply begins is opened again.
+
         :raises OSError: the connection failed, or ended within the reply.
         """
         protocol = await self._open()
@@ -70,7 +73,19 @@ class Connection:
             "Content-Type: application/json\r\nAccept: text/event-stream\r\n"
             f"Content-Length: {len(body)}\r\n\r\n"
         )
-        return await protocol.exchange(head.encode() + body)
+        request = head.encode() + body
+        was_used = protocol.is_used
+        try:
+            return await protocol.exchange(request)
+        except ConnectionError:
+            if not was_used or protocol.has_reply:
+                raise
+        return await (await self._open()).exchange(request)
+
+    def hang_up(self) -> None:
+        """Close at once; a `post` that waits returns what has come so far."""
+        if self._protocol is not None:
+            self._protocol.give_up()
 
     def close(self) -> None:
         if self._protocol is not None:
@@ -90,6 +105,7 @@ class _Protocol(asyncio.Protocol):
 
     def __init__(self) -> None:
         self.is_closed = False
+        self.is_used = False
         self._buffer = bytearray()
         self._reply = RawReply(0)
         self._done: asyncio.Future[RawReply] | None = None
@@ -97,11 +113,17 @@ class _Protocol(asyncio.Protocol):
         self._n_left = -1
         self._text = bytearray()
 
+    @property
+    def has_reply(self) -> bool:
+        """Whether the reply to the last request has begun."""
+        return self._reply.status != 0
+
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)  # uvloop's is no subclass of it
 
     def exchange(self, request: bytes) -> asyncio.Future[RawReply]:
         """Write a request; the future has its reply."""
+        self.is_used = True
         self._done = asyncio.get_running_loop().create_future()
         self._reply = RawReply(time.perf_counter_ns())
         self._n_left = -1
@@ -111,6 +133,11 @@ class _Protocol(asyncio.Protocol):
 
     def close(self) -> None:
         self._transport.close()
+
+    def give_up(self) -> None:
+        """End the reply where it is."""
+        self._finish(time.perf_counter_ns())
+        self._transport.abort()
 
     def data_received(self, data: bytes) -> None:
         now = time.perf_counter_ns()

@@ -13,10 +13,11 @@ from __future__ import annotations
 import argparse
 import asyncio
 import dataclasses
+import itertools
 import random
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import orjson
 
@@ -26,6 +27,7 @@ from .prompts import text_prompts
 from .replies import LoadResult, read_replies
 from .report import render_table
 
+PATH = "/v1/completions"
 MAX_REQUESTS = 10_000
 MAX_CLIENTS = 256
 MAX_SECONDS = 600.0
@@ -39,6 +41,7 @@ class Load:
     :param max_tokens: of each request; its output has exactly as many where the server knows
         `ignore_eos`.
     :param ignore_eos: send that field.
+    :param fields: more of the requests' fields, for servers that know them.
     :param seconds: after which the load is given up.
     """
 
@@ -46,6 +49,7 @@ class Load:
     max_tokens: int
     model: str = "default"
     ignore_eos: bool = True
+    fields: Mapping[str, object] = dataclasses.field(default_factory=dict)
     seconds: float = 120.0
 
     def __post_init__(self) -> None:
@@ -55,12 +59,13 @@ class Load:
 
     def bodies(self) -> Iterator[bytes]:
         """The requests' JSON."""
-        fields = {
+        fields: dict[str, object] = {
             "model": self.model,
             "max_tokens": self.max_tokens,
             "temperature": 0,
             "stream": True,
             "stream_options": {"include_usage": True},
+            **self.fields,
         }
         if self.ignore_eos:
             fields["ignore_eos"] = True
@@ -77,11 +82,13 @@ async def closed_loop(address: Address, load: Load, n_clients: int) -> LoadResul
     if not 0 < n_clients <= MAX_CLIENTS:
         raise ValueError(f"1 to {MAX_CLIENTS} clients")
     bodies = list(load.bodies())
-    queue = iter(bodies)
+    queue = iter(enumerate(bodies))
     clock = _Clock()
     clients = asyncio.gather(*[_client(address, queue) for _ in range(n_clients)])
-    replies = await asyncio.wait_for(clients, load.seconds)
-    return read_replies([r for some in replies for r in some], *clock.stop())
+    some = await asyncio.wait_for(clients, load.seconds)
+    times = clock.stop()
+    replies = dict(itertools.chain.from_iterable(some))
+    return read_replies([replies[i] for i in range(len(bodies))], *times)
 
 
 async def open_loop(address: Address, load: Load, rate: float, seed: int = 0) -> LoadResult:
@@ -98,23 +105,45 @@ async def open_loop(address: Address, load: Load, rate: float, seed: int = 0) ->
     at = 0.0
     tasks = []
     for body in load.bodies():
-        tasks.append(_one(address, body, at))
+        tasks.append(one_request(address, body, at))
         at += rng.expovariate(rate)
     replies = await asyncio.wait_for(asyncio.gather(*tasks), load.seconds)
     return read_replies(replies, *clock.stop())
 
 
-async def _client(address: Address, bodies: Iterator[bytes]) -> list[RawReply]:
+async def one_request(
+    address: Address, body: bytes, delay: float = 0.0, until: asyncio.Event | None = None
+) -> RawReply:
+    """A completion on a connection of its own, `delay` seconds from now.
+
+    :param until: when to hang up; the reply is then what has come.
+    :raises OSError: the connection failed.
+    """
+    await asyncio.sleep(delay)
     connection = Connection(address)
+    over = asyncio.ensure_future(_hang_up(connection, until)) if until else None
     try:
-        return [await connection.post("/v1/completions", body) for body in bodies]
+        return await connection.post(PATH, body)
     finally:
+        if over:
+            over.cancel()
         connection.close()
 
 
-async def _one(address: Address, body: bytes, delay: float) -> RawReply:
-    await asyncio.sleep(delay)
-    return (await _client(address, iter([body])))[0]
+async def _hang_up(connection: Connection, until: asyncio.Event) -> None:
+    await until.wait()
+    connection.hang_up()
+
+
+async def _client(
+    address: Address, bodies: Iterator[tuple[int, bytes]]
+) -> list[tuple[int, RawReply]]:
+    """Send what is left of the numbered bodies, one after the other."""
+    connection = Connection(address)
+    try:
+        return [(i, await connection.post(PATH, body)) for i, body in bodies]
+    finally:
+        connection.close()
 
 
 class _Clock:

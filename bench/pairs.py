@@ -4,32 +4,45 @@ from __future__ import annotations
 
 import dataclasses
 import statistics
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 Measure = Callable[[], float]
 """Runs one side once and returns its figure."""
 
+MeasureAll = Callable[[], Sequence[float]]
+"""Runs one side once and returns its figures, one for each quantity."""
+
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Comparison:
-    """Figures of llamabox and of a peer, the i-th of each taken one after the other.
+class Quantity:
+    """Something that a run of either side gives a figure of.
 
-    :param case: what was measured, as a table's row.
+    :param case: what is measured, as a table's row.
     :param unit: of the figures.
-    :param peer_name: what llamabox is compared with.
-    :param ours: one figure for each run.
-    :param peers: likewise.
     :param lower_is_better: the figures are costs, not rates.
     :param in_summary: worth a row in the README.
+    :param target: the ratio that is aimed at, at least; None for no aim.
     """
 
     case: str
     unit: str
+    lower_is_better: bool = False
+    in_summary: bool = True
+    target: float | None = None
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Comparison(Quantity):
+    """Figures of llamabox and of a peer, the i-th of each taken one after the other.
+
+    :param peer_name: what llamabox is compared with.
+    :param ours: one figure for each run.
+    :param peers: likewise.
+    """
+
     peer_name: str
     ours: tuple[float, ...]
     peers: tuple[float, ...]
-    lower_is_better: bool = False
-    in_summary: bool = True
 
     @property
     def our_median(self) -> float:
@@ -52,6 +65,11 @@ class Comparison:
         """The median of `ratios`: a slow moment of the machine falls on both sides of a pair."""
         return statistics.median(self.ratios)
 
+    @property
+    def holds(self) -> bool | None:
+        """Whether the ratio reaches the target; None if there is none."""
+        return None if self.target is None else self.ratio >= self.target
+
 
 def compare(
     case: str,
@@ -63,25 +81,59 @@ def compare(
     runs: int,
     lower_is_better: bool = False,
     in_summary: bool = True,
+    target: float | None = None,
 ) -> Comparison:
+    """`compare_all` of a single quantity."""
+    quantity = Quantity(
+        case=case,
+        unit=unit,
+        lower_is_better=lower_is_better,
+        in_summary=in_summary,
+        target=target,
+    )
+    (comparison,) = compare_all(
+        [quantity],
+        ours=lambda: (ours(),),
+        peer=lambda: (peer(),),
+        peer_name=peer_name,
+        runs=runs,
+    )
+    return comparison
+
+
+def compare_all(
+    quantities: Sequence[Quantity],
+    *,
+    ours: MeasureAll,
+    peer: MeasureAll,
+    peer_name: str,
+    runs: int,
+) -> tuple[Comparison, ...]:
     """Measure both sides `runs` times, one after the other; who begins changes each time.
 
     Each side runs once before that, unmeasured.
+
+    :returns: a comparison for each quantity.
     """
     ours()
     peer()
-    our_figures: list[float] = []
-    peer_figures: list[float] = []
+    our_runs: list[Sequence[float]] = []
+    peer_runs: list[Sequence[float]] = []
     for i in range(runs):
-        sides = [(ours, our_figures), (peer, peer_figures)]
+        sides = [(ours, our_runs), (peer, peer_runs)]
         for measure, figures in sides if i % 2 == 0 else reversed(sides):
             figures.append(measure())
-    return Comparison(
-        case=case,
-        unit=unit,
-        peer_name=peer_name,
-        ours=tuple(our_figures),
-        peers=tuple(peer_figures),
-        lower_is_better=lower_is_better,
-        in_summary=in_summary,
+    columns = zip(zip(*our_runs, strict=True), zip(*peer_runs, strict=True), strict=True)
+    return tuple(
+        Comparison(
+            case=quantity.case,
+            unit=quantity.unit,
+            lower_is_better=quantity.lower_is_better,
+            in_summary=quantity.in_summary,
+            target=quantity.target,
+            peer_name=peer_name,
+            ours=our_column,
+            peers=peer_column,
+        )
+        for quantity, (our_column, peer_column) in zip(quantities, columns, strict=True)
     )

@@ -23,24 +23,31 @@ STOP_SECONDS = 10.0
 
 @contextlib.contextmanager
 def llamabox_server(
-    model: Path, *, n_parallel: int, n_ctx: int, n_threads: int
+    model: Path, *, n_parallel: int, n_ctx: int, n_threads: int, flags: Sequence[str] = ()
 ) -> Iterator[Address]:
     """`python -m llamabox` on a model."""
-    words = ["-m", str(model), "-np", n_parallel, "-c", n_ctx, "-t", n_threads]
+    words = ["-m", str(model), "-np", n_parallel, "-c", n_ctx, "-t", n_threads, *flags]
     with python_server(["llamabox", *map(str, words)], ready_path="/health") as address:
         yield address
 
 
 @contextlib.contextmanager
 def python_server(words: Sequence[str], *, ready_path: str) -> Iterator[Address]:
-    """`python -m WORDS --host 127.0.0.1 --port PORT`, once `ready_path` answers with 200.
+    """`running_server` of `python -m WORDS`."""
+    with running_server([sys.executable, "-m", *words], ready_path=ready_path) as address:
+        yield address
+
+
+@contextlib.contextmanager
+def running_server(command: Sequence[str], *, ready_path: str) -> Iterator[Address]:
+    """`COMMAND --host 127.0.0.1 --port PORT`, once `ready_path` answers with 200.
 
     :raises RuntimeError: it ended, or was not ready in time; the message has the end of its log.
     """
     port = _free_port()
-    command = [sys.executable, "-m", *words, "--host", "127.0.0.1", "--port", str(port)]
+    words = [*command, "--host", "127.0.0.1", "--port", str(port)]
     with tempfile.TemporaryFile() as log:
-        process = subprocess.Popen(command, cwd=ROOT, stdout=log, stderr=log)
+        process = subprocess.Popen(words, cwd=ROOT, stdout=log, stderr=log)
         try:
             _wait_ready(process, f"http://127.0.0.1:{port}{ready_path}", log)
             yield Address("127.0.0.1", port, "")

@@ -24,16 +24,32 @@ from llamabox import Model
 
 Tokens = npt.NDArray[np.int32]
 
+FLASH_ATTENTION = {
+    None: llama_cpp.LLAMA_FLASH_ATTN_TYPE_AUTO,
+    False: llama_cpp.LLAMA_FLASH_ATTN_TYPE_DISABLED,
+    True: llama_cpp.LLAMA_FLASH_ATTN_TYPE_ENABLED,
+}
+
 
 class RawLoop:
-    """A context of its own on a shared model, with a unified pool like the engine's.
+    """A context of its own on a shared model.
 
-    :param n_ctx: cells of the pool.
+    :param n_ctx: cells of the pool; of all sequences together if it is partitioned.
     :param n_batch: rows of a forward at most.
+    :param kv_unified: one pool like that of an engine, or a part of it for each sequence.
+    :param flash_attention: None for llama.cpp's choice.
     """
 
     def __init__(
-        self, model: Model, *, n_sequences: int, n_ctx: int, n_batch: int, n_threads: int
+        self,
+        model: Model,
+        *,
+        n_sequences: int,
+        n_ctx: int,
+        n_batch: int,
+        n_threads: int,
+        kv_unified: bool = True,
+        flash_attention: bool | None = None,
     ) -> None:
         params = llama_cpp.llama_context_default_params()
         params.n_ctx = n_ctx
@@ -42,7 +58,8 @@ class RawLoop:
         params.n_seq_max = n_sequences
         params.n_outputs_max = n_sequences
         params.n_threads = params.n_threads_batch = n_threads
-        params.kv_unified = True
+        params.kv_unified = kv_unified
+        params.flash_attn_type = FLASH_ATTENTION[flash_attention]
         params.no_perf = True
         self._model = model
         self._context = llama_cpp.llama_init_from_model(model.address, params)
@@ -51,6 +68,9 @@ class RawLoop:
         self._memory = llama_cpp.llama_get_memory(self._context)
         self._sampler = _greedy_sampler(model)
         self._rows = _Rows(n_batch)
+        self._n_batch = n_batch
+        self._n_past: list[int] = []
+        self._first: list[int] = []
 
     def generate(
         self, prompts: list[Tokens], n_predict: int, *, sample: bool = True
@@ -60,12 +80,43 @@ class RawLoop:
         :returns: the tokens of each sequence (constant ones without `sample`), and the seconds
             from the first prompt's prefill to the last token.
         """
+        prefill_seconds = self.prefill(prompts, sample=sample)
+        outputs, decode_seconds = self.decode(n_predict, sample=sample)
+        return outputs, prefill_seconds + decode_seconds
+
+    def prefill(self, prompts: list[Tokens], *, sample: bool = True) -> float:
+        """Compute all prompts and their first output tokens; returns the seconds it took."""
         llama_cpp.llama_memory_clear(self._memory, True)
         llama_cpp.llama_synchronize(self._context)
         started = time.perf_counter()
-        output_rows = self._prefill(prompts)
-        n_past = [len(prompt) for prompt in prompts]
-        columns = self._decode(output_rows, n_past, n_predict, sample)
+        self._n_past = [len(prompt) for prompt in prompts]
+        self._first = [self._model.n_vocab - 1] * len(prompts)
+        rows, capacity = self._rows, self._n_batch
+        ends: list[tuple[int, int]] = []
+        i = 0
+        for seq, prompt in enumerate(prompts):
+            for pos, token in enumerate(prompt.tolist()):
+                is_last = pos == len(prompt) - 1
+                rows.set(i, token, pos, seq, is_last)
+                if is_last:
+                    ends.append((i, seq))
+                i += 1
+                if i == capacity or (is_last and seq == len(prompts) - 1):
+                    self._forward(i, ends if sample else [])
+                    i = 0
+                    ends.clear()
+        return time.perf_counter() - started
+
+    def decode(self, n_predict: int, *, sample: bool = True) -> tuple[list[list[int]], float]:
+        """Continue all prompts to `n_predict` tokens, again if they were continued before.
+
+        :returns: the tokens of each sequence, and the seconds from the first token of each, which
+            the prefill has given, to the last.
+        """
+        for seq, n_past in enumerate(self._n_past):
+            llama_cpp.llama_memory_seq_rm(self._memory, seq, n_past, -1)
+        started = time.perf_counter()
+        columns = self._loop(n_predict, sample)
         seconds = time.perf_counter() - started
         return [list(tokens) for tokens in zip(*columns, strict=True)], seconds
 
@@ -73,37 +124,24 @@ class RawLoop:
         llama_cpp.llama_sampler_free(self._sampler)
         llama_cpp.llama_free(self._context)
 
-    def _prefill(self, prompts: list[Tokens]) -> list[int]:
-        """Compute all prompts, which fit one batch; returns the rows of their last tokens."""
-        rows = self._rows
-        i = 0
-        for seq, prompt in enumerate(prompts):
-            for pos, token in enumerate(prompt.tolist()):
-                rows.set(i, token, pos, seq, pos == len(prompt) - 1)
-                i += 1
-        self._forward(i)
-        return [int(row) for row in np.cumsum([len(prompt) for prompt in prompts]) - 1]
-
-    def _decode(
-        self, output_rows: list[int], n_past: list[int], n_predict: int, sample: bool
-    ) -> list[list[int]]:
+    def _loop(self, n_predict: int, sample: bool) -> list[list[int]]:
         """The loop that is timed; returns a list of the sequences' tokens for each step."""
         rows = self._rows
-        n = len(output_rows)
+        n = len(self._n_past)
         decode, choose = llama_cpp.llama_decode, llama_cpp.llama_sampler_sample
         context, sampler, batch = self._context, self._sampler, rows.batch
         token, pos = rows.token, rows.pos
-        constant = [self._model.n_vocab - 1] * n
-        tokens = [choose(sampler, context, row) for row in output_rows] if sample else constant
+        tokens = self._first
         columns = [tokens]
         for i in range(n):
-            rows.set(i, tokens[i], n_past[i], i, True)
+            rows.set(i, tokens[i], self._n_past[i], i, True)
         batch.n_tokens = n
         following = range(n)
         for step in range(1, n_predict):
             if decode(context, batch) != 0:
                 raise RuntimeError(f"llama_decode failed at step {step}")
-            tokens = [choose(sampler, context, i) for i in following] if sample else constant
+            if sample:
+                tokens = [choose(sampler, context, i) for i in following]
             columns.append(tokens)
             for i in following:
                 token[i] = tokens[i]
@@ -111,10 +149,14 @@ class RawLoop:
         llama_cpp.llama_synchronize(context)
         return columns
 
-    def _forward(self, n_tokens: int) -> None:
+    def _forward(self, n_tokens: int, ends: list[tuple[int, int]]) -> None:
+        """Compute rows of prompts, and the first tokens of those that end, as (row, sequence)."""
         self._rows.batch.n_tokens = n_tokens
         if llama_cpp.llama_decode(self._context, self._rows.batch) != 0:
             raise RuntimeError("llama_decode failed on the prompts")
+        for row, seq in ends:
+            self._first[seq] = llama_cpp.llama_sampler_sample(self._sampler, self._context, row)
+        llama_cpp.llama_synchronize(self._context)
 
 
 class _Rows:

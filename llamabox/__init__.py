@@ -18,24 +18,30 @@ from .errors import (
     PromptTooLong,
     TemplateError,
 )
-from .params import EngineParams, GenerationParams, ModelParams
+from .params import ChoiceParams, EngineParams, GenerationParams, ModelParams
 
 if TYPE_CHECKING:
     from .api import (
         AsyncStream,
+        Candidate,
         Chunk,
         Completion,
         Engine,
         EngineStats,
         FinishReason,
+        Layout,
         Model,
         Prompt,
+        SampledToken,
         Stream,
+        interleaved,
         packaged_model,
     )
 
 __all__ = [
     "AsyncStream",
+    "Candidate",
+    "ChoiceParams",
     "Chunk",
     "Completion",
     "Engine",
@@ -49,15 +55,18 @@ __all__ = [
     "GenerationParams",
     "IncompatibleLibrary",
     "InvalidRequest",
+    "Layout",
     "LlamaboxError",
     "Model",
     "ModelLoadError",
     "ModelParams",
     "Prompt",
     "PromptTooLong",
+    "SampledToken",
     "Stream",
     "TemplateError",
     "__version__",
+    "interleaved",
     "packaged_model",
 ]
 

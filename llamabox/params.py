@@ -8,20 +8,22 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from typing import Any
+from typing import Any, TypeVar
 
 from .errors import InvalidRequest
 from .samplers import DEFAULT_SAMPLERS, SAMPLER_CHARS
 
-__all__ = ["EngineParams", "GenerationParams", "ModelParams"]
+__all__ = ["ChoiceParams", "EngineParams", "GenerationParams", "ModelParams"]
 
 FLASH_ATTENTION = ("auto", "off", "on")
 """Their places less one are llama.cpp's numbers (``llama_flash_attn_type``)."""
+KV_LAYOUTS = ("auto", "unified", "partitioned")
 UNLIMITED = -1
 WHOLE_PROMPT = -1
 RANDOM_SEED = -1
 MAX_SEQUENCES = 256
 """Sequences that one llama.cpp context can hold (``LLAMA_MAX_SEQ``)."""
+MAX_CHECKPOINTS = 1024
 MAX_THREADS = 512
 MAX_SECONDS = 1e6
 MAX_PRIORITY = 1000
@@ -35,8 +37,13 @@ MAX_SAMPLERS = 32
 MAX_STOPS = 256
 MAX_STOP_LENGTH = 65_536
 """Of all stop strings together, in characters."""
+MAX_PROBS = 256
+"""Likeliest tokens that are told of beside each output token."""
+MAX_CHOICES = 128
 MAX_BREAKERS = 64
 """Each costs DRY a pass over the vocabulary when the request starts."""
+
+P = TypeVar("P", "EngineParams", "GenerationParams")
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,22 +64,32 @@ class ModelParams:
 class EngineParams:
     """Size and threads of an engine (``llama_context_params``).
 
-    :param n_ctx: cells of the KV pool that all sessions share; 0 takes the model's own length.
-    :param n_parallel: requests that run at once. Each may grow to the whole pool.
+    :param n_ctx: tokens that a request may hold at most; 0 takes the model's own length.
+    :param n_parallel: requests that run at once.
+    :param kv_layout: "unified" for one pool of `n_ctx` cells that all requests share;
+        "partitioned" for `n_ctx` cells for each, which takes `n_parallel` times the memory and
+        keeps attention local; "auto" for what a trial at the start finds faster, if a quarter of
+        the memory at hand can hold it.
     :param n_batch: rows of a forward at most, while nothing is decoding.
     :param n_ubatch: rows that llama.cpp computes at a time, and the prefill rows of a forward
         that also decodes.
     :param n_threads: compute threads; None takes the physical cores less one, at least one.
     :param n_threads_batch: compute threads of forwards over several rows; None: ``n_threads``.
-    :param flash_attention: "on", "off", or "auto" for llama.cpp's choice. It saves memory, and
-        time in long contexts; on a CPU it may cost time in short ones.
+    :param flash_attention: "on", "off", or "auto" for what a trial at the start finds faster;
+        llama.cpp's choice if the model is too slow for a trial, or `warmup` is off.
     :param n_queue: requests that may wait for a slot; more are refused; 0 has no limit.
     :param target_itl: seconds between two tokens of a request that prompts of others may stretch
-        a step to; 0 for four times what a step takes that only decodes.
+        a step to; 0 for five times what a step takes that only decodes.
     :param preempt_ram: MiB in which requests keep their cells when others need the pool; without
         room there, the cells are computed again.
     :param context_shift: a request that has filled the context goes on without some of its tokens
         (`GenerationParams.n_keep`), instead of ending there.
+    :param swa_full: keep all cells of a sliding window, as of other layers: more memory, and any
+        part of a prefix can be reused.
+    :param checkpoint_ram: MiB for checkpoints of the states of recurrent and hybrid models, and of
+        sliding windows, from which prompts can start; other models need none; 0 takes none.
+    :param ctx_checkpoints: such checkpoints per slot at most.
+    :param checkpoint_min_step: tokens of a long prompt between two checkpoints.
     :param warmup: run one forward when the engine starts, so that no request pays for it.
     """
 
@@ -82,11 +99,16 @@ class EngineParams:
     n_ubatch: int = 512
     n_threads: int | None = None
     n_threads_batch: int | None = None
+    kv_layout: str = "auto"
     flash_attention: str = "auto"
     n_queue: int = 0
     target_itl: float = 0.0
     preempt_ram: int = 256
     context_shift: bool = False
+    swa_full: bool = False
+    checkpoint_ram: int = 256
+    ctx_checkpoints: int = 32
+    checkpoint_min_step: int = 8192
     warmup: bool = True
 
     def __post_init__(self) -> None:
@@ -94,24 +116,31 @@ class EngineParams:
         _check_int(self, "n_parallel", 1, MAX_SEQUENCES)
         _check_int(self, "n_batch", 1)
         _check_int(self, "n_ubatch", 1)
-        if self.flash_attention not in FLASH_ATTENTION:
-            choices = ", ".join(FLASH_ATTENTION)
-            raise InvalidRequest(
-                f"flash_attention: {self.flash_attention!r} is none of {choices}",
-                param="flash_attention",
-            )
+        _check_choice(self, "flash_attention", FLASH_ATTENTION)
+        _check_choice(self, "kv_layout", KV_LAYOUTS)
         _check_int(self, "n_queue", 0)
         _check_float(self, "target_itl", 0, MAX_SECONDS)
         _check_int(self, "preempt_ram", 0)
+        _check_int(self, "checkpoint_ram", 0)
+        _check_int(self, "ctx_checkpoints", 0, MAX_CHECKPOINTS)
+        _check_int(self, "checkpoint_min_step", 32)
         for name in ("n_threads", "n_threads_batch"):
             if getattr(self, name) is not None:
                 _check_int(self, name, 1, MAX_THREADS)
+
+    def replace(self, **changes: Any) -> EngineParams:
+        """These parameters with some fields changed.
+
+        :raises InvalidRequest: a field is unknown or out of range.
+        """
+        return _replaced(self, changes)
 
 
 INT_RANGES = (
     ("n_predict", UNLIMITED, MAX_INT),
     ("n_keep", WHOLE_PROMPT, MAX_INT),
     ("n_discard", 0, MAX_INT),
+    ("n_probs", -1, MAX_PROBS),
     ("priority", -MAX_PRIORITY, MAX_PRIORITY),
     ("top_k", -MAX_INT, MAX_INT),
     ("min_keep", 0, MAX_INT),
@@ -158,6 +187,9 @@ class GenerationParams:
         the model wants; -1 all. Four cells of the context are never kept.
     :param n_discard: tokens behind those that it discards at a time; 0 for half of them.
     :param stop: strings that end the output; they are not part of it.
+    :param n_probs: tell the log probability of each output token, and of so many of the likeliest
+        tokens in its place; -1 tells nothing. They are the model's own, before any sampler.
+    :param post_sampling_probs: tell those of the distribution that was sampled from instead.
     :param ignore_eos: go on after an end-of-generation token (it is never sampled).
     :param priority: higher is served first; each level counts as ten seconds of waiting.
     :param deadline: seconds after its submission at which it ends; 0 for never.
@@ -197,6 +229,8 @@ class GenerationParams:
     n_keep: int = 0
     n_discard: int = 0
     stop: tuple[str, ...] = ()
+    n_probs: int = -1
+    post_sampling_probs: bool = False
     ignore_eos: bool = False
     priority: int = 0
     deadline: float = 0.0
@@ -258,10 +292,41 @@ class GenerationParams:
 
         :raises InvalidRequest: a field is unknown or out of range.
         """
-        try:
-            return dataclasses.replace(self, **changes)
-        except TypeError as error:
-            raise InvalidRequest(str(error)) from None
+        return _replaced(self, changes)
+
+
+def _replaced(params: P, changes: dict[str, Any]) -> P:
+    try:
+        return dataclasses.replace(params, **changes)
+    except TypeError as error:
+        raise InvalidRequest(str(error)) from None
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class ChoiceParams:
+    """How many outputs a prompt gets.
+
+    :param n: outputs that are returned, 1 to `MAX_CHOICES`.
+    :param best_of: outputs that are generated, `n` or more; those with the highest mean log
+        probability per token are returned. None generates `n`.
+    """
+
+    n: int = 1
+    best_of: int | None = None
+
+    def __post_init__(self) -> None:
+        _check_int(self, "n", 1, MAX_CHOICES)
+        if self.best_of is not None:
+            _check_int(self, "best_of", self.n, MAX_CHOICES)
+
+    @property
+    def n_generated(self) -> int:
+        return self.best_of or self.n
+
+    @property
+    def are_ranked(self) -> bool:
+        """Whether more are generated than returned."""
+        return self.n_generated > self.n
 
 
 def _check_int(params: object, name: str, low: int, high: int = MAX_INT) -> None:
@@ -281,6 +346,12 @@ def _check_float(
         raise InvalidRequest(f"{name}: {value!r} is not a number", param=name)
     if not low <= value <= high:
         raise InvalidRequest(f"{name}: {value} is not within {low} to {high}", param=name)
+
+
+def _check_choice(params: object, name: str, choices: tuple[str, ...]) -> None:
+    value = getattr(params, name)
+    if value not in choices:
+        raise InvalidRequest(f"{name}: {value!r} is none of {', '.join(choices)}", param=name)
 
 
 def _check_strings(params: object, name: str) -> None:

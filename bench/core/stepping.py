@@ -34,6 +34,7 @@ N_CELLS = 1 << 24
 PROMPTS_AND_OUTPUTS = ((1_000, 0), (30_000, 0), (16, 1_000), (16, 30_000))
 WINDOW_NS = 50_000_000
 N_DRAINED = 200
+N_TRIES = 5
 COMPILER = "cc"
 
 
@@ -59,17 +60,21 @@ def _measure(binding: SimpleNamespace, settings: Settings) -> Iterator[Figure]:
 
 
 def _row_ns(binding: SimpleNamespace, n_prompt: int, n_output: int) -> float:
-    """Nanoseconds of a step for each row, while all slots decode and their outbox is drained."""
-    with _Run(binding, n_prompt, N_CELLS // N_SLOTS) as run:
-        while min(request.n_output for request in run.requests) <= n_output:
-            run.drain()
-        n_before, started = run.n_sampled(), time.perf_counter_ns()
-        while time.perf_counter_ns() < started + WINDOW_NS:
-            run.drain()
-        n_after, ended = run.n_sampled(), time.perf_counter_ns()
-        if run.scheduler.stats()["n_running"] != N_SLOTS:
-            raise RuntimeError("a request ended within the window")
-        return (ended - started) / (n_after - n_before)
+    """Nanoseconds of a step for each row, while all slots decode and their outbox is drained.
+
+    :raises RuntimeError: the requests are over before that: something else has the cores.
+    """
+    for _ in range(N_TRIES):
+        with _Run(binding, n_prompt, N_CELLS // N_SLOTS) as run:
+            while min(request.n_output for request in run.requests) <= n_output:
+                run.drain()
+            n_before, started = run.n_sampled(), time.perf_counter_ns()
+            while time.perf_counter_ns() < started + WINDOW_NS:
+                run.drain()
+            n_after, ended = run.n_sampled(), time.perf_counter_ns()
+            if run.scheduler.stats()["n_running"] == N_SLOTS:
+                return (ended - started) / (n_after - n_before)
+    raise RuntimeError("a request ended within the window, the machine is too busy")
 
 
 def _event_ns(binding: SimpleNamespace) -> float:

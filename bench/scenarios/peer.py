@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import itertools
-from collections.abc import Iterator
 from functools import partial
 
 from ..event_loop import event_loop
@@ -13,11 +11,22 @@ from ..online import Load, closed_loop
 from ..pairs import Comparison, compare
 from ..peers import llama_cpp_python
 from ..processes import llamabox_server
-from ..prompts import text_prompts
+from ..prompts import Seeds, text_prompts
 from ..report import Result
-from ..settings import N_THREADS, Settings, counted, model_label
+from ..settings import (
+    N_THREADS,
+    PACKAGED,
+    RANDOM_50M,
+    Settings,
+    chosen_models,
+    counted,
+    model_label,
+)
 
 N_STREAMS = (1, 4)
+N_REQUESTS = 8
+TARGETS = {RANDOM_50M: (1.1, 2.5)}
+"""Ratios by the file's stem, one for each number of streams."""
 N_WORDS = 24
 N_CTX = 2048
 PEER_NAME = "llama_cpp.server"
@@ -37,8 +46,10 @@ def run(settings: Settings) -> Result:
     if missing:
         note = f"skipped: {', '.join(missing)} not installed (pip install 'llamabox[bench]')"
         return Result(title=title, about=ABOUT, notes=(note,))
+    paths, notes = chosen_models(settings, (PACKAGED, RANDOM_50M))
     comparisons: list[Comparison] = []
-    for path in settings.model_paths:
+    for path in paths:
+        targets = TARGETS.get(path.stem, (None,) * len(N_STREAMS))
         with (
             llamabox_server(path, n_parallel=4, n_ctx=N_CTX, n_threads=N_THREADS) as ours,
             llama_cpp_python.server(path, n_ctx=N_CTX, n_threads=N_THREADS) as peer,
@@ -53,10 +64,12 @@ def run(settings: Settings) -> Result:
                     peer_name=PEER_NAME,
                     unit="tok/s",
                     runs=settings.runs,
+                    in_summary=n_streams == max(N_STREAMS),
+                    target=target,
                 )
-                for n_streams in N_STREAMS
+                for n_streams, target in zip(N_STREAMS, targets, strict=True)
             ]
-    return Result(title=title, about=ABOUT, comparisons=tuple(comparisons))
+    return Result(title=title, about=ABOUT, comparisons=tuple(comparisons), notes=tuple(notes))
 
 
 class _Clients:
@@ -65,12 +78,12 @@ class _Clients:
     def __init__(self, loop: asyncio.AbstractEventLoop, settings: Settings) -> None:
         self._loop = loop
         self._settings = settings
-        self._seeds: dict[Address, Iterator[int]] = {}
+        self._seeds = Seeds()
 
     def rate(self, address: Address, n_streams: int) -> float:
         """Output tokens per second of one load."""
-        seed = next(self._seeds.setdefault(address, itertools.count()))
-        prompts = text_prompts(self._settings.count(8, n_streams), N_WORDS, seed)
+        seed = self._seeds.next(address)
+        prompts = text_prompts(self._settings.count(N_REQUESTS, n_streams), N_WORDS, seed)
         n_predict = self._settings.count(128, 4)
         load = Load(prompts=prompts, max_tokens=n_predict, ignore_eos=False)
         result = self._loop.run_until_complete(closed_loop(address, load, n_streams))

@@ -19,7 +19,7 @@ from ..processes import llamabox_server
 from ..prompts import text_prompts
 from ..replies import LoadResult, percentile
 from ..report import Figure, Result
-from ..settings import N_THREADS, Settings, counted, model_label
+from ..settings import N_THREADS, PACKAGED, Settings, chosen_models, counted, model_label
 
 N_CLIENTS = (1, 4, 16)
 N_WORDS = 24
@@ -36,12 +36,15 @@ def run(settings: Settings) -> Result:
     """Measure every model at each number of clients."""
     comparisons: list[Comparison] = []
     figures: list[Figure] = []
-    for path in settings.model_paths:
-        params = EngineParams(n_ctx=N_CTX, n_parallel=max(N_CLIENTS), n_threads=N_THREADS)
-        size = {"n_ctx": N_CTX, "n_parallel": max(N_CLIENTS), "n_threads": N_THREADS}
+    paths, notes = chosen_models(settings, [PACKAGED])
+    for path in paths:
+        n_parallel = max(N_CLIENTS)
+        params = EngineParams(n_ctx=N_CTX, n_parallel=n_parallel, n_threads=N_THREADS)
         with (
             Engine(path, params) as engine,
-            llamabox_server(path, **size) as address,
+            llamabox_server(
+                path, n_ctx=N_CTX, n_parallel=n_parallel, n_threads=N_THREADS
+            ) as address,
             event_loop() as loop,
         ):
             sides = _Sides(engine, address, loop, settings)
@@ -53,6 +56,7 @@ def run(settings: Settings) -> Result:
         about=ABOUT,
         comparisons=tuple(comparisons),
         figures=tuple(figures),
+        notes=tuple(notes),
     )
 
 
@@ -84,6 +88,7 @@ class _Sides:
             peer_name="engine without HTTP",
             unit="tok/s",
             runs=self._settings.runs,
+            in_summary=n_clients == max(N_CLIENTS),
         )
 
     def latencies(self, path: Path, n_clients: int) -> list[Figure]:

@@ -8,6 +8,7 @@ from .slots cimport Slots
 cdef class Admission:
     cdef readonly Slots slots
     cdef readonly Pool pool
+    cdef readonly int32_t checkpoint_step
     cdef int64_t refused              # the `arrival` of the request that had no room
     cdef int64_t refused_at           # and `slots.n_changes` then
 
@@ -15,5 +16,9 @@ cdef class Admission:
     cdef void refuse(self, const RequestC* request) noexcept nogil
     cdef bint begin(self, int32_t i_slot) noexcept nogil
     cdef bint may_begin(self, int32_t i_slot) noexcept nogil
+    cdef int32_t n_shared(self, const RequestC* leader, const RequestC* request) noexcept nogil
     cdef int32_t longest_live_prefix(self, const RequestC* request) noexcept nogil
     cdef void follow(self, int32_t i_slot, int32_t n_match) noexcept nogil
+    cdef void set_cuts(self) noexcept nogil
+    cdef int32_t next_checkpoint(self, const RequestC* request) noexcept nogil
+    cdef void mark(self, RequestC* request, int32_t i_sequence) noexcept nogil

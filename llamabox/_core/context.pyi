@@ -7,8 +7,11 @@ class Context:
     n_batch: int
     n_ubatch: int
     n_seq_max: int
+    kind: int
+    is_recurrent: bool
+    is_partitioned: bool
     can_shift: bool
     def __init__(
-        self, library: Library, address: int, *, owner: object = None, may_shift: bool = False
+        self, library: Library, address: int, *, owner: object = None, swa_full: bool = False
     ) -> None: ...
     def positions(self, seq: int) -> tuple[int, int]: ...

@@ -13,7 +13,7 @@ cdef struct InboxC:
 
 cdef void inbox_init(InboxC* inbox) noexcept nogil
 cdef void inbox_free(InboxC* inbox) noexcept nogil
-cdef bint inbox_put(InboxC* inbox, RequestC* request) noexcept nogil
+cdef bint inbox_put(InboxC* inbox, RequestC* first, RequestC* last, int n) noexcept nogil
 cdef RequestC* inbox_take(InboxC* inbox, bint wait) noexcept nogil
 cdef int inbox_count(InboxC* inbox) noexcept nogil
 cdef void inbox_close(InboxC* inbox) noexcept nogil

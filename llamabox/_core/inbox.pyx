@@ -24,18 +24,18 @@ cdef void inbox_free(InboxC* inbox) noexcept nogil:
     pthread_mutex_destroy(&inbox.mutex)
 
 
-cdef bint inbox_put(InboxC* inbox, RequestC* request) noexcept nogil:
-    """Append a request and wake the step thread; False if the inbox is closed."""
+cdef bint inbox_put(InboxC* inbox, RequestC* first, RequestC* last, int n) noexcept nogil:
+    """Append `n` requests, linked by `next`, and wake the step thread; False if it is closed."""
     pthread_mutex_lock(&inbox.mutex)
     cdef bint is_open = not inbox.closed
     if is_open:
-        request.next = NULL
+        last.next = NULL
         if inbox.last == NULL:
-            inbox.first = request
+            inbox.first = first
         else:
-            inbox.last.next = request
-        inbox.last = request
-        inbox.n += 1
+            inbox.last.next = first
+        inbox.last = last
+        inbox.n += n
         pthread_cond_signal(&inbox.changed)
     pthread_mutex_unlock(&inbox.mutex)
     return is_open

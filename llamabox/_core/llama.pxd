@@ -37,7 +37,12 @@ cdef struct LlamaC:
     int32_t (*decode)(void* ctx, llama_batch batch) noexcept nogil
     float* (*get_logits_ith)(void* ctx, int32_t i) noexcept nogil
     void* (*get_memory)(const void* ctx) noexcept nogil
+    const void* (*get_model)(const void* ctx) noexcept nogil
+    c_bool (*model_is_recurrent)(const void* model) noexcept nogil
+    c_bool (*model_is_hybrid)(const void* model) noexcept nogil
+    int32_t (*model_n_swa)(const void* model) noexcept nogil
     uint32_t (*n_ctx)(const void* ctx) noexcept nogil
+    uint32_t (*n_ctx_seq)(const void* ctx) noexcept nogil
     uint32_t (*n_batch)(const void* ctx) noexcept nogil
     uint32_t (*n_ubatch)(const void* ctx) noexcept nogil
     uint32_t (*n_seq_max)(const void* ctx) noexcept nogil
@@ -49,11 +54,12 @@ cdef struct LlamaC:
     c_bool (*memory_can_shift)(void* mem) noexcept nogil
     llama_pos (*memory_seq_pos_min)(void* mem, llama_seq_id seq) noexcept nogil
     llama_pos (*memory_seq_pos_max)(void* mem, llama_seq_id seq) noexcept nogil
-    size_t (*state_seq_get_size)(void* ctx, llama_seq_id seq) noexcept nogil
-    size_t (*state_seq_get_data)(
-        void* ctx, uint8_t* dst, size_t size, llama_seq_id seq) noexcept nogil
-    size_t (*state_seq_set_data)(
-        void* ctx, const uint8_t* src, size_t size, llama_seq_id seq) noexcept nogil
+    size_t (*state_seq_get_size_ext)(
+        void* ctx, llama_seq_id seq, uint32_t flags) noexcept nogil
+    size_t (*state_seq_get_data_ext)(
+        void* ctx, uint8_t* dst, size_t size, llama_seq_id seq, uint32_t flags) noexcept nogil
+    size_t (*state_seq_set_data_ext)(
+        void* ctx, const uint8_t* src, size_t size, llama_seq_id seq, uint32_t flags) noexcept nogil
     void (*sampler_apply)(void* smpl, llama_token_data_array* cur_p) noexcept nogil
     void (*sampler_accept)(void* smpl, llama_token token) noexcept nogil
     int32_t (*vocab_n_tokens)(const void* vocab) noexcept nogil

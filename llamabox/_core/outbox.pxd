@@ -1,6 +1,7 @@
 from cpython.ref cimport PyObject
 from libc.stdint cimport int32_t, int64_t
 
+from .llama cimport llama_token_data
 from .sync cimport pthread_mutex_t
 
 
@@ -10,6 +11,8 @@ cdef struct EventC:
     int32_t n_bytes
     int32_t n_tokens
     int32_t finish        # FinishC
+    int32_t n_probs       # records of its tokens (`probs`), if the request asks for them
+    int64_t i_prob        # of the first in the buffer beside the events
 
 
 cdef struct EventsC:
@@ -19,6 +22,9 @@ cdef struct EventsC:
     char* text
     int32_t n_text
     int32_t text_capacity
+    llama_token_data* probs
+    int64_t n_probs
+    int64_t probs_capacity
 
 
 cdef struct OutboxC:
@@ -29,7 +35,9 @@ cdef struct OutboxC:
 
 
 cdef int events_append(EventsC* events, PyObject* request, const char* text, int32_t n_bytes,
-                       int32_t n_tokens, int32_t finish) noexcept nogil
+                       int32_t n_tokens, int32_t finish, const llama_token_data* probs,
+                       int32_t n_probs) noexcept nogil
+cdef void events_clear(EventsC* events) noexcept nogil
 cdef void events_free(EventsC* events) noexcept nogil
 cdef bint outbox_notify(OutboxC* outbox) noexcept nogil
 

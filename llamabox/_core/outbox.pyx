@@ -6,6 +6,7 @@ from libc.stdlib cimport free, realloc
 from libc.string cimport memcpy
 from posix.unistd cimport close, read, write
 
+from .probs cimport probs_lists
 from .sync cimport (
     pthread_mutex_destroy,
     pthread_mutex_init,
@@ -15,8 +16,9 @@ from .sync cimport (
 
 
 cdef int events_append(EventsC* events, PyObject* request, const char* text, int32_t n_bytes,
-                       int32_t n_tokens, int32_t finish) noexcept nogil:
-    """Add an event and a copy of its text; -1, with nothing added, if memory is short."""
+                       int32_t n_tokens, int32_t finish, const llama_token_data* probs,
+                       int32_t n_probs) noexcept nogil:
+    """Add an event and copies of its text and records; -1 if memory is short."""
     cdef int32_t capacity
     cdef void* grown
     if events.n_events == events.events_capacity:
@@ -33,16 +35,40 @@ cdef int events_append(EventsC* events, PyObject* request, const char* text, int
             return -1
         events.text = <char*> grown
         events.text_capacity = capacity
+    if n_probs > 0 and append_probs(events, probs, n_probs) < 0:
+        return -1
     memcpy(events.text + events.n_text, text, n_bytes)
-    events.events[events.n_events] = EventC(request, events.n_text, n_bytes, n_tokens, finish)
+    events.events[events.n_events] = EventC(
+        request, events.n_text, n_bytes, n_tokens, finish, n_probs, events.n_probs - n_probs)
     events.n_events += 1
     events.n_text += n_bytes
     return 0
 
 
+cdef int append_probs(EventsC* events, const llama_token_data* probs,
+                      int32_t n_probs) noexcept nogil:
+    cdef int64_t capacity = 2 * events.probs_capacity + n_probs + 64
+    cdef void* grown
+    if events.n_probs + n_probs > events.probs_capacity:
+        grown = realloc(events.probs, capacity * sizeof(llama_token_data))
+        if grown == NULL:
+            return -1
+        events.probs = <llama_token_data*> grown
+        events.probs_capacity = capacity
+    memcpy(events.probs + events.n_probs, probs, n_probs * sizeof(llama_token_data))
+    events.n_probs += n_probs
+    return 0
+
+
+cdef void events_clear(EventsC* events) noexcept nogil:
+    events.n_events = events.n_text = 0
+    events.n_probs = 0
+
+
 cdef void events_free(EventsC* events) noexcept nogil:
     free(events.events)
     free(events.text)
+    free(events.probs)
 
 
 cdef bint outbox_notify(OutboxC* outbox) noexcept nogil:
@@ -86,8 +112,10 @@ cdef class Outbox:
     def drain(self):
         """Take all events.
 
-        Returns a list of (request, text bytes, number of tokens, finish) in the order of the
-        steps; `finish` is 0 but in a request's last event. Never blocks.
+        Returns a list of (request, text bytes, number of tokens, finish, probs) in the order of
+        the steps; `finish` is 0 but in a request's last event. `probs` has a list for each token,
+        of its own and the likeliest tokens' (token, p); None if the event has no tokens, or the
+        request does not ask. Never blocks.
         """
         cdef char sink[64]
         cdef EventsC taken
@@ -107,10 +135,12 @@ cdef class Outbox:
                 taken.text[event.offset:event.offset + event.n_bytes],
                 event.n_tokens,
                 event.finish,
+                probs_lists(taken.probs + event.i_prob, event.n_probs, event.n_tokens)
+                if event.n_probs > 0 else None,
             ))
             self.n_open -= event.finish != 0
         release_requests(&taken)
-        taken.n_events = taken.n_text = 0
+        events_clear(&taken)
         self.draining = taken
         return drained
 

@@ -1,8 +1,9 @@
 """What comes out of a step: a token for each output row, its text, the events that tell of it."""
 from libc.stdlib cimport calloc, free
 
-from .outbox cimport EventC, OutboxC, events_append, events_free, outbox_notify
+from .outbox cimport EventC, OutboxC, events_append, events_clear, events_free, outbox_notify
 from .pool cimport fail
+from .probs cimport probs_add
 from .request cimport (
     Request,
     history,
@@ -40,14 +41,20 @@ cdef class Output:
         cdef int32_t i
         cdef SlotC* slot
         cdef RequestC* request
+        cdef float* logits
         for i in range(slots.n_slots):
             slot = &slots.slots[i]
             if slot.n_planned == 0 or slot.request.i_row < 0:
                 continue
             request = slot.request
+            logits = self.context.logits(request.i_row)
             slot.token = sampler_sample(
-                request.sampler, &self.context.library.c, self.context.logits(request.i_row),
+                request.sampler, &self.context.library.c, logits,
                 self.vocab.c.n_tokens, history(request), n_history(request), self.scratch)
+            if request.probs.n_best >= 0 and slot.token >= 0 and probs_add(
+                    &request.probs, request.sampler, logits, self.vocab.c.n_tokens, slot.token,
+                    self.scratch) < 0:
+                fail("out of memory")
 
     cdef int32_t append(self, RequestC* request, llama_token token, int64_t now) noexcept nogil:
         """Add a sampled token and its text; returns why the request ends (`FinishC`), if it does.
@@ -85,12 +92,16 @@ cdef class Output:
         request.t_last = now
 
     cdef void report(self, RequestC* request, int32_t n_bytes) noexcept nogil:
-        """Release `n_bytes` of text with an event of this step."""
+        """Release `n_bytes` of text with an event of this step.
+
+        It tells of every token so far, though text of the last ones may still be held back.
+        """
         if events_append(&self.events, request.owner, request.text.held, n_bytes,
-                         request.n_unreported, request.finish) < 0:
+                         request.n_unreported, request.finish, request.probs.held,
+                         request.probs.n_held) < 0:
             fail("out of memory")
         text_release(&request.text, n_bytes)
-        request.n_unreported = 0
+        request.n_unreported = request.probs.n_held = 0
 
     cdef void publish(self) noexcept nogil:
         """Hand the step's events to their outboxes, with one notification each.
@@ -110,9 +121,10 @@ cdef class Output:
                 if event.request == NULL or (<Request> event.request).c.outbox != outbox:
                     continue
                 if events_append(&outbox.filling, event.request, self.events.text + event.offset,
-                                 event.n_bytes, event.n_tokens, event.finish) < 0:
+                                 event.n_bytes, event.n_tokens, event.finish,
+                                 self.events.probs + event.i_prob, event.n_probs) < 0:
                     fail("out of memory")
                 event.request = NULL
             self.counters.n_wakeups += outbox_notify(outbox)
             pthread_mutex_unlock(&outbox.mutex)
-        self.events.n_events = self.events.n_text = 0
+        events_clear(&self.events)

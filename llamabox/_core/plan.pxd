@@ -1,12 +1,13 @@
 from libc.stdint cimport int32_t, int64_t
 
-from .slots cimport SlotC, Slots
+from .slots cimport Slots
 
 
 cdef class Plan:
     cdef readonly Slots slots
     cdef readonly int32_t n_batch
     cdef readonly int32_t n_ubatch
+    cdef readonly int32_t n_chunk
     cdef readonly int64_t target_ns
     cdef readonly int32_t n_decode       # rows of the step that was planned last
     cdef readonly int32_t n_prefill
@@ -18,6 +19,3 @@ cdef class Plan:
     cdef void share_out(self, int32_t budget) noexcept nogil
     cdef int32_t next_prompt(self) noexcept nogil
     cdef void observe(self, int64_t elapsed) noexcept nogil
-
-
-cdef bint is_decoding(const SlotC* slot) noexcept nogil

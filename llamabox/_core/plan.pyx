@@ -4,14 +4,14 @@ Decode rows go first, one for each slot that lacks a single token. Prompts share
 something decodes, the budget is what the measured costs allow within the target for the time
 between two tokens; else it is the whole batch.
 """
-from .request cimport n_pending
+from .request cimport n_pending, n_to_cut
+from .slots cimport SlotC, is_decoding
 
 cdef enum:
-    MIN_BUDGET = 16       # prompt rows of a step, whatever they cost
     MIN_OBSERVED = 8      # prompt rows that tell something of a row's cost
 
 # Without a target, a step that prefills may take this many times what one without does.
-cdef double STRETCH = 4.0
+cdef double STRETCH = 5.0
 cdef double SMOOTHING = 0.2
 
 
@@ -21,15 +21,17 @@ cdef class Plan:
     :param slots: planned rows are written into them.
     :param n_batch: rows of a step at most.
     :param n_ubatch: prompt rows at most of a step that decodes.
+    :param n_chunk: prompt rows of a step at least, whatever they cost; more of them are a multiple.
     :param target_ns: the time between two tokens to keep to; 0 for `STRETCH` times the
         measured time of a step that only decodes.
     """
 
     def __cinit__(self, Slots slots not None, int32_t n_batch, int32_t n_ubatch,
-                  int64_t target_ns=0):
+                  int32_t n_chunk, int64_t target_ns=0):
         self.slots = slots
         self.n_batch = n_batch
         self.n_ubatch = n_ubatch
+        self.n_chunk = min(n_chunk, n_ubatch)
         self.target_ns = target_ns
 
     cdef bint choose(self, int64_t n_available) noexcept nogil:
@@ -50,13 +52,14 @@ cdef class Plan:
 
     cdef int32_t prefill_budget(self) noexcept nogil:
         cdef double spare_ns
+        cdef int32_t n_rows
         if self.n_decode == 0:
             return self.n_batch
         if self.decode_ns == 0 or self.prefill_row_ns == 0:
             return self.n_ubatch
         spare_ns = (self.target_ns or STRETCH * self.decode_ns) - self.decode_ns
-        return max(min(<int32_t> MIN_BUDGET, self.n_ubatch),
-                   <int32_t> min(<double> self.n_ubatch, spare_ns / self.prefill_row_ns))
+        n_rows = <int32_t> min(<double> self.n_ubatch, spare_ns / self.prefill_row_ns)
+        return max(n_rows - n_rows % self.n_chunk, self.n_chunk)
 
     cdef void share_out(self, int32_t budget) noexcept nogil:
         """Give the budget to prompts, one after another."""
@@ -67,7 +70,7 @@ cdef class Plan:
             if i < 0:
                 break
             slot = &self.slots.slots[i]
-            slot.n_planned = min(n_pending(slot.request), budget)
+            slot.n_planned = min(n_to_cut(slot.request), budget)
             budget -= slot.n_planned
             self.n_prefill += slot.n_planned
         for i in range(self.slots.n_slots):
@@ -107,7 +110,3 @@ cdef class Plan:
 
 cdef double smoothed(double mean, double value) noexcept nogil:
     return value if mean == 0 else mean + SMOOTHING * (value - mean)
-
-
-cdef bint is_decoding(const SlotC* slot) noexcept nogil:
-    return slot.request != NULL and slot.i_sequence >= 0 and n_pending(slot.request) == 1

@@ -5,6 +5,9 @@ of a node and holds all cells on the way there; where it shares them, it was cop
 sequence, which costs llama.cpp no cells. Two sequences that computed the same tokens apart have
 cells of their own, and so nodes of their own: siblings may begin with the same token.
 
+A token may be any int32: what stands for media is negative. A sequence has a key beside its tokens,
+for whatever else their cells depend on, such as adapters; those of different keys never match.
+
 The tree only keeps the books; the scheduler moves the cells. Nothing here grows with the length
 of a sequence but `find`, with the length of the match, and splitting and joining nodes.
 """
@@ -30,14 +33,14 @@ cdef class PrefixTree:
         free(self.root)
         free(self.sequences)
 
-    cdef int32_t find(self, const llama_token* tokens, int32_t n, int32_t* n_match,
+    cdef int32_t find(self, const llama_token* tokens, int32_t n, int64_t key, int32_t* n_match,
                       int32_t* i_whole) noexcept nogil:
-        """A sequence that holds the longest prefix of `tokens` that any holds; -1 if none does.
+        """A sequence that holds the longest prefix of `tokens` that any of the key holds, or -1.
 
         `i_whole` becomes the longest parked sequence that is nothing but such a prefix, or -1.
         """
         cdef NodeC* deepest = self.root
-        n_match[0] = descend(self.root, tokens, n, &deepest)
+        n_match[0] = descend(self.root, tokens, n, key, &deepest)
         i_whole[0] = self.whole_parked(deepest, n_match[0])
         if n_match[0] == 0:
             return -1
@@ -57,6 +60,12 @@ cdef class PrefixTree:
             node = node.parent
         return -1
 
+    cdef int32_t longest_whole(self, const llama_token* tokens, int32_t n,
+                               int64_t key) noexcept nogil:
+        """The longest sequence, live or parked, that is nothing but a prefix of `tokens`, or -1."""
+        cdef SequenceC* longest = longest_below(self.root, tokens, n, key)
+        return -1 if longest == NULL else <int32_t> (longest - self.sequences)
+
     cdef int32_t vacant(self) noexcept nogil:
         """A sequence that is free to take, or -1."""
         cdef int32_t i
@@ -74,9 +83,18 @@ cdef class PrefixTree:
                 oldest = i
         return oldest
 
-    cdef void start(self, int32_t i) noexcept nogil:
-        """Make a vacant or parked sequence live, with what it holds."""
+    cdef int32_t first_idle(self) noexcept nogil:
+        """The first sequence that is not live, or -1."""
+        cdef int32_t i
+        for i in range(self.n_sequences):
+            if self.sequences[i].holder != HOLDER_LIVE:
+                return i
+        return -1
+
+    cdef void start(self, int32_t i, int64_t key) noexcept nogil:
+        """Make a vacant or parked sequence live, with what it holds, which is of the same key."""
         cdef SequenceC* sequence = &self.sequences[i]
+        sequence.key = key
         cdef int32_t n_parked = 1 if sequence.holder == HOLDER_PARKED else 0
         sequence.holder = HOLDER_LIVE
         self.count(sequence.tail, 1, -n_parked)
@@ -97,6 +115,7 @@ cdef class PrefixTree:
             tail = new_node(tail)
             if tail == NULL:
                 return -1
+            tail.key = sequence.key
             self.move(i, tail, sequence.n_tokens)
         if reserve(tail, tail.n_tokens + n) < 0:
             return -1
@@ -113,6 +132,7 @@ cdef class PrefixTree:
         cdef NodeC* node = new_node(self.sequences[i].tail)
         if node == NULL:
             return -1
+        node.key = self.sequences[i].key
         node.is_moved = True
         self.move(i, node, self.sequences[i].n_tokens)
         return self.extend(i, tokens, n)
@@ -133,6 +153,17 @@ cdef class PrefixTree:
         sequence.holder = HOLDER_PARKED
         self.count(sequence.tail, -1, 1)
 
+    cdef void replace(self, int32_t i, int32_t i_new) noexcept nogil:
+        """Let a vacant sequence take the place of a parked one, which becomes vacant."""
+        cdef SequenceC* sequence = &self.sequences[i]
+        cdef SequenceC* new = &self.sequences[i_new]
+        self.count(self.root, 0, 1)
+        new.holder = HOLDER_PARKED
+        new.key = sequence.key
+        new.parked_at = sequence.parked_at
+        self.move(i_new, sequence.tail, sequence.n_tokens)
+        self.drop(i)
+
     cdef void drop(self, int32_t i) noexcept nogil:
         """Make a sequence vacant."""
         cdef SequenceC* sequence = &self.sequences[i]
@@ -152,21 +183,6 @@ cdef class PrefixTree:
             node = node.parent
         return n
 
-    cdef int32_t n_common(self, int32_t i, int32_t j) noexcept nogil:
-        """Cells that two sequences share."""
-        cdef NodeC* a = self.sequences[i].tail
-        cdef NodeC* b = self.sequences[j].tail
-        cdef int32_t n_a = self.sequences[i].n_tokens
-        cdef int32_t n_b = self.sequences[j].n_tokens
-        while a != b:
-            if n_a >= n_b:
-                n_a -= a.n_tokens
-                a = a.parent
-            else:
-                n_b -= b.n_tokens
-                b = b.parent
-        return n_a
-
     cdef int32_t n_exclusive(self, int32_t i) noexcept nogil:
         """Cells at the end of a sequence that no other one holds."""
         cdef NodeC* node = self.sequences[i].tail
@@ -180,6 +196,15 @@ cdef class PrefixTree:
         """Whether another sequence holds every cell of this one."""
         cdef NodeC* tail = self.sequences[i].tail
         return tail == self.root or tail.n_live + tail.n_parked > 1
+
+    cdef void copy_tokens(self, int32_t i, llama_token* tokens) noexcept nogil:
+        """The tokens of a sequence, into an array that is long enough."""
+        cdef NodeC* node = self.sequences[i].tail
+        cdef int32_t end = self.sequences[i].n_tokens
+        while node != self.root:
+            end -= node.n_tokens
+            memcpy(tokens + end, node.tokens, node.n_tokens * sizeof(llama_token))
+            node = node.parent
 
     cdef NodeC* node_at(self, int32_t i, int32_t n) noexcept nogil:
         """The node that ends after the first `n` tokens of a sequence, split off if need be."""
@@ -233,87 +258,40 @@ cdef class PrefixTree:
             join(node)
 
 
-cdef class PrefixBooks:
-    """A Python window on `PrefixTree`, for tests and benchmarks; tokens are int32 arrays."""
-    cdef PrefixTree tree
-
-    def __cinit__(self, int32_t n_sequences):
-        self.tree = PrefixTree(n_sequences)
-
-    def find(self, const int32_t[::1] tokens):
-        """(sequence, length of the match, parked sequence that is a whole prefix)."""
-        cdef int32_t n_match = 0, i_whole = -1
-        i = self.tree.find(&tokens[0], <int32_t> len(tokens), &n_match, &i_whole)
-        return i, n_match, i_whole
-
-    def start(self, int32_t i):
-        self.tree.start(i)
-
-    def share(self, int32_t i_source, int32_t i, int32_t n):
-        return self.tree.share(i_source, i, n)
-
-    def extend(self, int32_t i, const int32_t[::1] tokens):
-        return self.tree.extend(i, &tokens[0], <int32_t> len(tokens))
-
-    def extend_moved(self, int32_t i, const int32_t[::1] tokens):
-        return self.tree.extend_moved(i, &tokens[0], <int32_t> len(tokens))
-
-    def truncate(self, int32_t i, int32_t n):
-        return self.tree.truncate(i, n)
-
-    def park(self, int32_t i):
-        self.tree.park(i)
-
-    def drop(self, int32_t i):
-        self.tree.drop(i)
-
-    def vacant(self):
-        return self.tree.vacant()
-
-    def oldest_parked(self):
-        return self.tree.oldest_parked()
-
-    def n_lasting(self, int32_t i):
-        return self.tree.n_lasting(i)
-
-    def n_common(self, int32_t i, int32_t j):
-        return self.tree.n_common(i, j)
-
-    def n_exclusive(self, int32_t i):
-        return self.tree.n_exclusive(i)
-
-    def is_redundant(self, int32_t i):
-        return self.tree.is_redundant(i)
-
-    def n_tokens(self, int32_t i):
-        return self.tree.sequences[i].n_tokens
-
-    @property
-    def n_cells(self):
-        return self.tree.n_cells
-
-    @property
-    def n_live_cells(self):
-        return self.tree.n_live_cells
-
-
-cdef int32_t descend(NodeC* node, const llama_token* tokens, int32_t n,
+cdef int32_t descend(NodeC* node, const llama_token* tokens, int32_t n, int64_t key,
                      NodeC** deepest) noexcept nogil:
     """The length of the longest match below a node, and the last node that it touches."""
     cdef int32_t n_edge, n_below, longest = 0
     cdef NodeC* below
     cdef NodeC* child = node.child
     while child != NULL:
-        n_edge = 0
-        if not child.is_moved:
-            n_edge = common_prefix(child.tokens, tokens, min(child.n_tokens, n))
+        n_edge = min(child.n_tokens, n) if child.key == key and not child.is_moved else 0
+        n_edge = common_prefix(child.tokens, tokens, n_edge)
         below = child
         n_below = 0
         if 0 < n_edge == child.n_tokens:
-            n_below = descend(child, tokens + n_edge, n - n_edge, &below)
+            n_below = descend(child, tokens + n_edge, n - n_edge, key, &below)
         if n_edge + n_below > longest:
             longest = n_edge + n_below
             deepest[0] = below
+        child = child.next
+    return longest
+
+
+cdef SequenceC* longest_below(NodeC* node, const llama_token* tokens, int32_t n,
+                              int64_t key) noexcept nogil:
+    """The longest sequence that ends below a node with no more than `tokens`, or NULL."""
+    cdef SequenceC* found
+    cdef SequenceC* longest = NULL
+    cdef NodeC* child = node.child
+    while child != NULL:
+        if child.key == key and not child.is_moved and child.n_tokens <= n and (
+                common_prefix(child.tokens, tokens, child.n_tokens) == child.n_tokens):
+            found = longest_below(child, tokens + child.n_tokens, n - child.n_tokens, key)
+            if found == NULL:
+                found = child.ending
+            if found != NULL and (longest == NULL or found.n_tokens > longest.n_tokens):
+                longest = found
         child = child.next
     return longest
 
@@ -359,6 +337,7 @@ cdef NodeC* split(NodeC* node, int32_t n_upper) noexcept nogil:
         return NULL
     memcpy(upper.tokens, node.tokens, n_upper * sizeof(llama_token))
     upper.n_tokens = n_upper
+    upper.key = node.key
     upper.n_live = node.n_live
     upper.n_parked = node.n_parked
     upper.is_moved = node.is_moved

@@ -3,6 +3,7 @@ from libc.stdint cimport int32_t, int64_t, uint8_t
 
 from .llama cimport llama_token
 from .outbox cimport Outbox, OutboxC
+from .probs cimport ProbsC
 from .sampler cimport Sampler, SamplerC
 from .sync cimport load_int
 from .text cimport TextC
@@ -26,6 +27,11 @@ cdef struct RequestC:
     int32_t n_cached      # prompt tokens that were in a slot already
     int32_t n_unreported  # output tokens of which no event tells yet
     int32_t n_branch      # of its tokens, those that other sequences hold or are about to
+    int32_t n_alike       # requests of the same prompt that were submitted with it, itself included
+    int32_t n_common      # of its tokens, those that others had that it could not start from
+    int32_t n_marked      # it could be started again from there without computing it anew
+    int32_t n_cut         # computed tokens at which its next chunk ends, if above n_past
+    int64_t key           # what else the meaning of its tokens depends on
     int32_t i_slot        # -1 while it is queued
     int32_t i_row         # its output row in the current batch, or -1
     int32_t finish        # FinishC
@@ -37,6 +43,7 @@ cdef struct RequestC:
     size_t n_saved_bytes
     int32_t n_saved       # tokens that they hold
     TextC text
+    ProbsC probs
     SamplerC* sampler
     OutboxC* outbox
     PyObject* owner       # the Request, which the step thread holds a reference to
@@ -58,6 +65,8 @@ cdef class Request:
     cdef int take_window(self, int32_t n_keep, int32_t n_discard) except -1
     cdef int take_prompt(self, const int32_t[::1] prompt) except -1
     cdef int take_stops(self, stops) except -1
+    cdef void open(self, int64_t now)
+    cdef void retract(self)
 
 
 cdef int request_append(RequestC* request, llama_token token) noexcept nogil
@@ -94,6 +103,13 @@ cdef inline int32_t n_lasting(const RequestC* request) noexcept nogil:
 cdef inline int32_t n_pending(const RequestC* request) noexcept nogil:
     """Known tokens that are not computed yet: the catch-up rule's only number."""
     return request.n_tokens - request.n_past
+
+
+cdef inline int32_t n_to_cut(const RequestC* request) noexcept nogil:
+    """Known tokens that may be computed in one step."""
+    if request.n_cut > request.n_past:
+        return min(n_pending(request), request.n_cut - request.n_past)
+    return n_pending(request)
 
 
 cdef inline bint is_before(const RequestC* a, const RequestC* b) noexcept nogil:

@@ -1,8 +1,10 @@
 """One request: what is known of it, what is computed, how it ended, and when."""
+from cpython.ref cimport Py_DECREF, Py_INCREF
 from libc.stdint cimport INT32_MAX
 from libc.stdlib cimport free, malloc, realloc
 from libc.string cimport memcpy, memmove
 
+from .probs cimport probs_free
 from .sync cimport store_int
 from .text cimport text_free, text_init, text_set_stop
 
@@ -19,6 +21,12 @@ cdef class Request:
     :param stops: stop strings, encoded.
     :param priority_ns: nanoseconds by which it counts as older than it is.
     :param deadline_ns: nanoseconds after its submission at which it ends; 0 for never.
+    :param n_probs: likeliest tokens that its events tell of beside each output token (`probs`); -1
+        tells nothing.
+    :param post_sampling: tell their probabilities after the samplers, not the model's own.
+    :param n_alike: requests of this prompt that are submitted together, this one included.
+    :param key: what else the cells of its tokens depend on, such as adapters; only requests of the
+        same key share a prefix.
     :param sampler: its own; kept alive.
     :param vocab: kept alive.
     :param outbox: where its events go; kept alive.
@@ -27,7 +35,8 @@ cdef class Request:
 
     def __cinit__(self, const int32_t[::1] prompt, *, int32_t n_predict, int32_t n_ctx,
                   bint context_shift=False, int32_t n_keep=0, int32_t n_discard=0, stops=(),
-                  int64_t priority_ns=0, int64_t deadline_ns=0,
+                  int64_t priority_ns=0, int64_t deadline_ns=0, int32_t n_probs=-1,
+                  bint post_sampling=False, int32_t n_alike=1, int64_t key=0,
                   Sampler sampler not None, Vocab vocab not None, Outbox outbox not None,
                   consumer=None):
         self.vocab = vocab
@@ -41,7 +50,11 @@ cdef class Request:
         self.c.outbox = &outbox.c
         self.c.n_predict = n_predict
         self.c.n_window = n_ctx
+        self.c.key = key
         self.c.i_slot = self.c.i_row = -1
+        self.c.n_alike = n_alike
+        self.c.probs.n_best = min(n_probs, vocab.c.n_tokens)
+        self.c.probs.post_sampling = post_sampling
         if context_shift:
             self.take_window(n_keep, n_discard)
         self.take_prompt(prompt)
@@ -49,6 +62,7 @@ cdef class Request:
 
     def __dealloc__(self):
         text_free(&self.c.text)
+        probs_free(&self.c.probs)
         free(self.c.saved)
         free(self.c.history)
         free(self.c.tokens)
@@ -89,6 +103,20 @@ cdef class Request:
             if text_set_stop(&self.c.text, i, stop, len(stop)) < 0:
                 raise MemoryError
         return 0
+
+    cdef void open(self, int64_t now):
+        """Start its clock, and have it held until its last event is drained."""
+        self.c.t_submit = now
+        self.c.rank = now - self.priority_ns
+        if self.deadline_ns > 0:
+            self.c.t_deadline = now + self.deadline_ns
+        self.outbox.n_open += 1
+        Py_INCREF(self)
+
+    cdef void retract(self):
+        """Undo `open`: nobody has taken it."""
+        self.outbox.n_open -= 1
+        Py_DECREF(self)
 
     def cancel(self):
         """End it at the next step boundary; for any thread, any number of times."""

@@ -5,7 +5,7 @@ ones (`n_past`); each step gives every live slot some tokens so that the second 
 first. There is no phase: prefill, chunked prefill, reuse of a prefix and resumption after a
 preemption are all this rule.
 """
-from cpython.ref cimport Py_DECREF, Py_INCREF
+from .checkpoints cimport Checkpoints
 from .debug cimport LLAMABOX_DEBUG
 from .inbox cimport (
     inbox_close,
@@ -17,8 +17,8 @@ from .inbox cimport (
     inbox_take,
 )
 from .log cimport set_quiet
-from .plan cimport is_decoding
-from .pool cimport fail
+from .partitions cimport Partitions
+from .pool cimport Pool, fail
 from .request cimport Request, ended_early, n_pending, needs_shift
 from .sampler cimport sampler_start
 from .shift cimport shift
@@ -39,20 +39,28 @@ cdef class Scheduler:
     :param context: its memory belongs to the scheduler from now on.
     :param vocab: of the context's model.
     :param n_slots: requests that run at once, `n_seq_max` of the context at most.
-    :param n_cells: cells that they share, `n_ctx` of the context at most.
+    :param n_cells: cells that they share, or that each has in a partitioned memory; `n_ctx` of
+        the context at most.
     :param target_ns: see `Plan`.
+    :param n_chunk: see `Plan`.
     :param n_spare_bytes: RAM in which preempted requests keep their cells.
+    :param n_checkpoints: see `Checkpoints`, as `n_checkpoint_bytes`.
+    :param checkpoint_step: see `Admission`.
     """
 
     def __cinit__(self, Context context not None, Vocab vocab not None, int32_t n_slots,
-                  int32_t n_cells, int64_t target_ns=0, size_t n_spare_bytes=0):
+                  int32_t n_cells, int64_t target_ns=0, size_t n_spare_bytes=0,
+                  int32_t n_chunk=16, int32_t n_checkpoints=0, size_t n_checkpoint_bytes=0,
+                  int32_t checkpoint_step=8192):
         inbox_init(&self.inbox)
         self.context = context
         self.slots = Slots(n_slots)
-        self.pool = Pool(context, n_cells, n_spare_bytes)
-        self.plan = Plan(self.slots, context.n_batch, context.n_ubatch, target_ns)
+        pool = Partitions if context.is_partitioned else Pool
+        self.pool = pool(context, n_cells, n_spare_bytes,
+                         Checkpoints(n_checkpoints, n_checkpoint_bytes))
+        self.plan = Plan(self.slots, context.n_batch, context.n_ubatch, n_chunk, target_ns)
         self.batch = Batch(context.n_batch)
-        self.admission = Admission(self.slots, self.pool)
+        self.admission = Admission(self.slots, self.pool, checkpoint_step)
         self.output = Output(context, vocab)
         self.output.counters = &self.counters
 
@@ -69,28 +77,31 @@ cdef class Scheduler:
             self.loop()
             set_quiet(False)
 
-    def submit(self, Request request not None):
-        """Queue a request, for any thread; False if the scheduler is closed.
+    def submit(self, Request request not None, *others):
+        """Queue requests, for any thread: all in the same step; False if the scheduler is closed.
 
-        Its outbox gets its events, the last of which has a finish reason.
+        Their outboxes get their events, the last of which has a finish reason.
         """
-        request.c.t_submit = now_ns()
-        request.c.rank = request.c.t_submit - request.priority_ns
-        if request.deadline_ns > 0:
-            request.c.t_deadline = request.c.t_submit + request.deadline_ns
-        request.outbox.n_open += 1
-        Py_INCREF(request)
-        if inbox_put(&self.inbox, &request.c):
+        cdef Request following
+        cdef RequestC* last = &request.c
+        cdef int64_t now = now_ns()
+        request.open(now)
+        for following in others:
+            following.open(now)
+            last.next = &following.c
+            last = last.next
+        if inbox_put(&self.inbox, &request.c, last, 1 + len(others)):
             return True
-        Py_DECREF(request)
-        request.outbox.n_open -= 1
+        request.retract()
+        for following in others:
+            following.retract()
         return False
 
-    @property
-    def n_queued(self):
-        """Requests that arrived and have no slot, beyond those that idle slots will take."""
+    def n_queued(self, int32_t n_more=0):
+        """Requests that arrived and have no slot, with `n_more` that may come, beyond those that
+        idle slots will take."""
         cdef int32_t n_idle = self.slots.n_slots - self.slots.n_live
-        return max(0, inbox_count(&self.inbox) + self.waiting.n - n_idle)
+        return max(0, inbox_count(&self.inbox) + self.waiting.n + n_more - n_idle)
 
     def sequence_lengths(self):
         """Tokens that each sequence holds by the books; of an idle scheduler."""
@@ -188,6 +199,7 @@ cdef class Scheduler:
     cdef void choose_rows(self) noexcept nogil:
         """Plan and fill the step; where cells are too few, the one ranked last gives up its own."""
         self.batch.clear()
+        self.admission.set_cuts()
         while self.slots.n_live > 0:
             if self.plan.choose(self.pool.n_available()):
                 self.shift_full()
@@ -209,16 +221,13 @@ cdef class Scheduler:
                 self.counters.n_shifts += 1
 
     cdef void fill_batch(self) noexcept nogil:
-        """Put the planned rows into the batch, decode rows first."""
+        """Put the planned rows into the batch."""
         cdef int32_t i
         self.n_prompt_rows = 0
         self.pool.make_room(self.plan.n_decode + self.plan.n_prefill)
-        for i in range(self.slots.n_slots):
-            if self.slots.slots[i].n_planned > 0 and is_decoding(&self.slots.slots[i]):
-                self.fill(i)
-        for i in range(self.slots.n_slots):
-            if self.slots.slots[i].n_planned > 0 and not is_decoding(&self.slots.slots[i]):
-                self.fill(i)
+        self.slots.arrange()
+        for i in range(self.slots.n_arranged):
+            self.fill(self.slots.arranged[i])
 
     cdef void fill(self, int32_t i_slot) noexcept nogil:
         """Add the slot's planned tokens to the batch; the last known one is an output row."""
@@ -290,6 +299,7 @@ cdef class Scheduler:
             request = slot.request
             self.pool.extend(slot.i_sequence, request.tokens + request.n_past, slot.n_planned)
             request.n_past += slot.n_planned
+            self.admission.mark(request, slot.i_sequence)
             reason = FINISH_NONE
             if request.i_row >= 0:
                 reason = self.output.append(request, slot.token, now)
@@ -324,7 +334,9 @@ cdef class Scheduler:
     cdef void set_gauges(self) noexcept nogil:
         self.counters.n_running = self.slots.n_live
         self.counters.n_waiting = self.waiting.n
-        self.counters.n_cells_used = <int> self.pool.tree.n_cells
+        self.counters.n_cells_used = <int> self.pool.n_used()
+        self.counters.n_checkpoints = self.pool.checkpoints.n_checkpoints
+        self.counters.n_checkpoint_bytes = self.pool.checkpoints.n_bytes
 
     cdef void finish_all(self) noexcept nogil:
         """Cancel every request that is left, with those that came in before the inbox closed."""

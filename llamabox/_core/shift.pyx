@@ -10,7 +10,7 @@ memory cannot move them, the request gives up what is behind `n_keep`; the catch
 again, from the tokens that are left.
 """
 from .pool cimport fail
-from .prefix cimport HOLDER_LIVE
+from .prefix cimport HOLDER_LIVE, NodeC
 from .request cimport request_discard
 
 
@@ -35,23 +35,38 @@ cdef void shift(Pool pool, int32_t i_sequence, RequestC* request) noexcept nogil
 cdef bint move_cells(Pool pool, int32_t i_sequence, const RequestC* request) noexcept nogil:
     """Move the cells behind the discarded ones up in the memory; False if that may not be."""
     cdef int32_t n_gone = request.n_keep + request.n_discard
-    if request.n_past <= n_gone or not pool.context.can_shift or (
-            not pool.context.is_whole(i_sequence)):
+    if request.n_past <= n_gone or not pool.context.can_shift:
         return False
-    if not claim(pool, i_sequence, n_gone):
+    if not pool.context.is_partitioned and not disown(pool, i_sequence, n_gone):
         return False
     return pool.context.shift(i_sequence, request.n_keep, request.n_discard, request.n_past)
 
 
-cdef bint claim(Pool pool, int32_t i_sequence, int32_t n_before) noexcept nogil:
-    """Make the cells of a sequence behind the first `n_before` its own, by evicting those parked
-    ones that share them; False, with none evicted, if a live one does."""
+cdef bint disown(Pool pool, int32_t i_sequence, int32_t n_before) noexcept nogil:
+    """Leave the cells of a sequence behind the first `n_before` to it alone, by evicting those
+    parked ones that share them; False, with none evicted, if a live one does."""
     cdef int32_t i
     for i in range(pool.tree.n_sequences):
         if i != i_sequence and pool.tree.sequences[i].holder == HOLDER_LIVE and (
-                pool.tree.n_common(i, i_sequence) > n_before):
+                n_common(pool.tree, i, i_sequence) > n_before):
             return False
     for i in range(pool.tree.n_sequences):
-        if i != i_sequence and pool.tree.n_common(i, i_sequence) > n_before:
-            pool.evict(i)
+        if i != i_sequence and n_common(pool.tree, i, i_sequence) > n_before:
+            pool.retire(i)
     return True
+
+
+cdef int32_t n_common(PrefixTree tree, int32_t i, int32_t j) noexcept nogil:
+    """Tokens whose nodes two sequences share: the same cells, in a unified memory."""
+    cdef NodeC* a = tree.sequences[i].tail
+    cdef NodeC* b = tree.sequences[j].tail
+    cdef int32_t n_a = tree.sequences[i].n_tokens
+    cdef int32_t n_b = tree.sequences[j].n_tokens
+    while a != b:
+        if n_a >= n_b:
+            n_a -= a.n_tokens
+            a = a.parent
+        else:
+            n_b -= b.n_tokens
+            b = b.parent
+    return n_a

@@ -19,11 +19,15 @@ cdef class Slots:
     cdef readonly int32_t n_slots
     cdef readonly int32_t n_live
     cdef int64_t n_changes        # times that a slot was occupied or vacated, or gave up cells
+    cdef int32_t* arranged        # slots with planned rows, in their order in the batch
+    cdef int32_t n_arranged
     cdef int32_t idle(self) noexcept nogil
     cdef void occupy(self, int32_t i, RequestC* request) noexcept nogil
     cdef void vacate(self, int32_t i) noexcept nogil
+    cdef void arrange(self) noexcept nogil
     cdef int32_t last_ranked(self) noexcept nogil
     cdef int64_t n_expected(self) noexcept nogil
 
 
+cdef bint is_decoding(const SlotC* slot) noexcept nogil
 cdef int64_t n_expected(const RequestC* request) noexcept nogil

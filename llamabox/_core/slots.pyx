@@ -1,10 +1,13 @@
 """Slots: the requests that run, and on which sequence each of them does."""
 from libc.stdlib cimport calloc, free
 
-from .request cimport is_before, n_output
+from .request cimport is_before, n_output, n_pending
 
 # Output tokens that admission keeps free for each live request, if it may still need them.
 cdef int32_t HEADROOM = 64
+
+# Computed tokens of a prompt that make it worth computing apart from rows that decode.
+cdef int32_t LONG = 512
 
 
 cdef class Slots:
@@ -13,11 +16,13 @@ cdef class Slots:
     def __cinit__(self, int32_t n_slots):
         self.n_slots = n_slots
         self.slots = <SlotC*> calloc(n_slots, sizeof(SlotC))
-        if self.slots == NULL:
+        self.arranged = <int32_t*> calloc(n_slots, sizeof(int32_t))
+        if self.slots == NULL or self.arranged == NULL:
             raise MemoryError
 
     def __dealloc__(self):
         free(self.slots)
+        free(self.arranged)
 
     cdef int32_t idle(self) noexcept nogil:
         """An idle slot, or -1."""
@@ -42,6 +47,31 @@ cdef class Slots:
         self.n_live -= 1
         self.n_changes += 1
 
+    cdef void arrange(self) noexcept nogil:
+        """Fill `arranged`.
+
+        llama.cpp computes the rows of streams at once as far as their ids follow one another, and
+        each of them then over as many cells as the longest. So runs of ids are kept, a long prompt
+        is one of its own, and the runs are put in falling order, in which no two are joined.
+        """
+        cdef int32_t i, j, first = 0
+        self.n_arranged = 0
+        for i in range(self.n_slots):
+            if self.slots[i].n_planned == 0:
+                continue
+            j = self.n_arranged
+            while j > 0 and (self.slots[self.arranged[j - 1]].i_sequence
+                             < self.slots[i].i_sequence):
+                self.arranged[j] = self.arranged[j - 1]
+                j -= 1
+            self.arranged[j] = i
+            self.n_arranged += 1
+        for i in range(self.n_arranged):
+            if i + 1 == self.n_arranged or not follows(
+                    &self.slots[self.arranged[i]], &self.slots[self.arranged[i + 1]]):
+                reverse(self.arranged + first, i + 1 - first)
+                first = i + 1
+
     cdef int32_t last_ranked(self) noexcept nogil:
         """The slot of the live request that is served last of all, or -1."""
         cdef int32_t i, last = -1
@@ -60,6 +90,24 @@ cdef class Slots:
             if self.slots[i].request != NULL:
                 n += n_expected(self.slots[i].request)
         return n
+
+
+cdef bint is_decoding(const SlotC* slot) noexcept nogil:
+    return slot.request != NULL and slot.i_sequence >= 0 and n_pending(slot.request) == 1
+
+
+cdef bint follows(const SlotC* slot, const SlotC* before) noexcept nogil:
+    """Whether the rows of a slot are best computed with those of another."""
+    cdef const SlotC* prompt = before if is_decoding(slot) else slot
+    if slot.i_sequence != before.i_sequence + 1:
+        return False
+    return is_decoding(slot) == is_decoding(before) or prompt.request.n_past < LONG
+
+
+cdef void reverse(int32_t* values, int32_t n) noexcept nogil:
+    cdef int32_t i
+    for i in range(n // 2):
+        values[i], values[n - 1 - i] = values[n - 1 - i], values[i]
 
 
 cdef int64_t n_expected(const RequestC* request) noexcept nogil:

@@ -25,6 +25,8 @@ cdef struct StatsC:
     int n_running
     int n_waiting
     int n_cells_used
+    int n_checkpoints
+    int64_t n_checkpoint_bytes
     HistogramC queue_time
     HistogramC first_token
     HistogramC inter_token

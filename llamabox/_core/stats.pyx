@@ -52,6 +52,8 @@ cdef dict stats_dict(StatsC* stats):
         "n_running": stats.n_running,
         "n_waiting": stats.n_waiting,
         "n_cells_used": stats.n_cells_used,
+        "n_checkpoints": stats.n_checkpoints,
+        "n_checkpoint_bytes": stats.n_checkpoint_bytes,
         "queue_time": histogram_tuple(&stats.queue_time),
         "first_token": histogram_tuple(&stats.first_token),
         "inter_token": histogram_tuple(&stats.inter_token),

@@ -5,15 +5,27 @@ Nothing here knows of HTTP, status codes or OpenAI's field names, and nothing he
 """
 
 from .chat import ChatTemplate
+from .choices import await_all, best, interleaved
+from .context import Layout
 from .engine import Engine, Prompt
 from .model import Model, packaged_model
-from .results import Chunk, Completion, EngineStats, FinishReason, Histogram, Timings
+from .results import (
+    Candidate,
+    Chunk,
+    Completion,
+    EngineStats,
+    FinishReason,
+    Histogram,
+    SampledToken,
+    Timings,
+)
 from .stream import AsyncStream, Stream
 from .system import Device, list_devices, physical_cores, system_info
 from .text import Tokenizer
 
 __all__ = [
     "AsyncStream",
+    "Candidate",
     "ChatTemplate",
     "Chunk",
     "Completion",
@@ -22,11 +34,16 @@ __all__ = [
     "EngineStats",
     "FinishReason",
     "Histogram",
+    "Layout",
     "Model",
     "Prompt",
+    "SampledToken",
     "Stream",
     "Timings",
     "Tokenizer",
+    "await_all",
+    "best",
+    "interleaved",
     "list_devices",
     "packaged_model",
     "physical_cores",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import dataclasses
 
 import llama_cpp
 
@@ -14,6 +15,27 @@ from .model import Model
 from .system import default_threads
 
 
+@dataclasses.dataclass(frozen=True, slots=True)
+class Layout:
+    """How a context keeps its cells, and computes attention over them.
+
+    In a *unified* memory all sessions share one pool of `n_ctx` cells, and every row attends over
+    those that are used. In a *partitioned* one each of them has `n_ctx` cells of its own: attention
+    is local, a shared prefix is copied.
+
+    :param partitioned: which of the two.
+    :param flash_attention: "on", "off", or "auto" for llama.cpp's choice.
+    """
+
+    partitioned: bool
+    flash_attention: str
+
+    @property
+    def kv_layout(self) -> str:
+        """As `EngineParams` has it."""
+        return "partitioned" if self.partitioned else "unified"
+
+
 class OwnedContext:
     """A `llama_context` and the core's view of it.
 
@@ -21,19 +43,18 @@ class OwnedContext:
     :raises ModelLoadError: llama.cpp cannot make it, or it cannot generate.
     """
 
-    def __init__(self, model: Model, params: EngineParams) -> None:
+    def __init__(self, model: Model, params: EngineParams, layout: Layout) -> None:
         with captured_errors() as errors:
-            self.address = llama_cpp.llama_init_from_model(model.address, _c_params(params))
+            self.address = new_context(model, params, layout)
         if not self.address:
             reason = "; ".join(errors) or "llama.cpp gives no reason"
             raise ModelLoadError(f"{model.path}: no context of {params.n_ctx} cells: {reason}")
         if not llama_cpp.llama_get_memory(self.address):
             self.close()
             raise ModelLoadError(f"{model.path}: the model does not generate text")
-        may_shift = (
-            params.context_shift and _has_plain_cache(model.address) and self._shifts_cleanly()
-        )
-        self.core = Context(LIBRARY, self.address, owner=model, may_shift=may_shift)
+        self.core = Context(LIBRARY, self.address, owner=model, swa_full=params.swa_full)
+        if self.core.can_shift:
+            self.core.can_shift = params.context_shift and self._shifts_cleanly()
 
     def warm_up(self) -> None:
         """Run one forward and forget it, so that no request pays for first-time work."""
@@ -52,8 +73,6 @@ class OwnedContext:
         some other models, that is not 1, and would change what every request goes on with.
         """
         memory = llama_cpp.llama_get_memory(self.address)
-        if not llama_cpp.llama_memory_can_shift(memory):
-            return False
         with captured_errors():
             self._decode_one()
             before = self._state()
@@ -86,30 +105,20 @@ class OwnedContext:
         self.address = 0
 
 
-def _has_plain_cache(model: int) -> bool:
-    """Whether all of a model's memory is one attention cache.
-
-    Others cannot be moved, or llama.cpp aborts when it rotates a cache in which no layer needs
-    that, as the one outside a sliding window may be.
-    """
-    return not (
-        llama_cpp.llama_model_is_recurrent(model)
-        or llama_cpp.llama_model_is_hybrid(model)
-        or llama_cpp.llama_model_n_swa(model)
-    )
-
-
-def _c_params(params: EngineParams) -> llama_cpp.llama_context_params:
+def new_context(model: Model, params: EngineParams, layout: Layout) -> int:
+    """Address of a `llama_context`, owned by the caller; 0 if llama.cpp cannot make it."""
     n_threads = params.n_threads or default_threads()
+    n_ctx = params.n_ctx or model.n_ctx_train
     c_params = llama_cpp.llama_context_default_params()
-    c_params.n_ctx = params.n_ctx
+    c_params.n_ctx = n_ctx * params.n_parallel if layout.partitioned else n_ctx
     c_params.n_batch = max(params.n_batch, params.n_parallel)
     c_params.n_ubatch = min(params.n_ubatch, c_params.n_batch)
     c_params.n_seq_max = params.n_parallel
     c_params.n_outputs_max = c_params.n_seq_max
     c_params.n_threads = n_threads
     c_params.n_threads_batch = params.n_threads_batch or n_threads
-    c_params.kv_unified = True
-    c_params.flash_attn_type = FLASH_ATTENTION.index(params.flash_attention) - 1
+    c_params.kv_unified = not layout.partitioned
+    c_params.swa_full = params.swa_full
+    c_params.flash_attn_type = FLASH_ATTENTION.index(layout.flash_attention) - 1
     c_params.no_perf = True
-    return c_params
+    return llama_cpp.llama_init_from_model(model.address, c_params) or 0

@@ -26,13 +26,16 @@ from ..params import (
     RANDOM_SEED,
     UNLIMITED,
     WHOLE_PROMPT,
+    ChoiceParams,
     EngineParams,
     GenerationParams,
 )
 from ..templates import CHATML
 from .chat import ChatTemplate, Message
+from .choices import await_all, best, choice_params, complete_all
 from .context import OwnedContext
 from .gate import Gate
+from .layout import choose_layout
 from .model import Model
 from .results import Completion, EngineStats, Histogram
 from .stream import AsyncStream, LoopDelivery, Orphans, Stream
@@ -41,6 +44,11 @@ from .text import Tokens
 NS = 1_000_000_000
 PRIORITY_NS = 10 * NS
 """What a level of priority is worth in waiting."""
+CHUNK = 8
+"""Rows of a prompt that are computed beside others' tokens, at least."""
+FLASH_CHUNK = 64
+"""The same with flash attention, which llama.cpp's CPU backend computes by tiles of 64 rows, and
+several times slower below that (``GGML_FA_TILE_Q``)."""
 HISTOGRAMS = ("queue_time", "first_token", "inter_token")
 
 
@@ -74,7 +82,8 @@ class Engine:
     :param model: a loaded `Model`, a path, or None for the packaged model.
     :param params: sizes and threads.
     :param chat_template: Jinja source that replaces the model's own.
-    :ivar n_ctx: cells of the pool.
+    :ivar n_ctx: tokens that a request may hold.
+    :ivar layout: how the context keeps its cells.
     :raises ModelLoadError: the model or its context cannot be made.
     :raises TemplateError: the chat template does not compile.
     """
@@ -95,7 +104,10 @@ class Engine:
             tokenizer = self.model.tokenizer
             source = chat_template or self.model.chat_template or CHATML
             self.template = ChatTemplate(source, bos=tokenizer.bos, eos=tokenizer.eos)
-            context = undo.enter_context(contextlib.closing(OwnedContext(self.model, self.params)))
+            self.layout = choose_layout(self.model, self.params)
+            context = undo.enter_context(
+                contextlib.closing(OwnedContext(self.model, self.params, self.layout))
+            )
             if self.params.warmup:
                 context.warm_up()
             self.n_ctx = min(self.params.n_ctx or context.core.n_ctx, context.core.n_ctx)
@@ -106,6 +118,10 @@ class Engine:
                 self.n_ctx,
                 round(self.params.target_itl * NS),
                 self.params.preempt_ram << 20,
+                CHUNK if self.layout.flash_attention == "off" else FLASH_CHUNK,
+                self.params.ctx_checkpoints * self.params.n_parallel,
+                self.params.checkpoint_ram << 20,
+                self.params.checkpoint_min_step,
             )
             undo.pop_all()
         self._deliveries: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, LoopDelivery]
@@ -156,9 +172,31 @@ class Engine:
         """Start a prompt; returns an iterator of `Chunk`. Raises as `generate`."""
         params = (params or GenerationParams()).replace(**options)
         request = self._request(self._prompt(prompt), params, Outbox())
-        stream = Stream(request, params.stop, self._orphans)
+        stream = Stream(request, params, self._orphans)
         self._submit(request)
         return stream
+
+    def generate_choices(
+        self,
+        prompt: PromptLike,
+        params: GenerationParams | None = None,
+        *,
+        n: int,
+        best_of: int | None = None,
+        **options: Any,
+    ) -> list[Completion]:
+        """Run a prompt to `n` ends (`ChoiceParams`); raises as `generate`, and `EngineOverloaded`.
+
+        The prompt is computed once. Each output is that of `generate` with the seed plus its
+        index, and if one fails, all do.
+        """
+        choices = ChoiceParams(n=n, best_of=best_of)
+        params = (params or GenerationParams()).replace(**options)
+        outboxes = [Outbox() for _ in range(choices.n_generated)]
+        requests = self._requests(self._prompt(prompt), params, choices, outboxes)
+        streams = [Stream(request, params, self._orphans) for request, params in requests]
+        self._submit(*(stream.request for stream in streams))
+        return best(complete_all(streams), choices, params)
 
     async def agenerate(
         self, prompt: PromptLike, params: GenerationParams | None = None, **options: Any
@@ -185,6 +223,21 @@ class Engine:
         """`stream` for the running event loop."""
         params = (params or GenerationParams()).replace(**options)
         return self.submit(await self.prepare(prompt), params)
+
+    async def agenerate_choices(
+        self,
+        prompt: PromptLike,
+        params: GenerationParams | None = None,
+        *,
+        n: int,
+        best_of: int | None = None,
+        **options: Any,
+    ) -> list[Completion]:
+        """`generate_choices` for the running event loop; cancelled with its task."""
+        choices = ChoiceParams(n=n, best_of=best_of)
+        params = (params or GenerationParams()).replace(**options)
+        streams = await self.submit_choices(await self.prepare(prompt), params, choices)
+        return best(await await_all(streams), choices, params)
 
     async def prepare(self, prompt: PromptLike) -> Prompt:
         """Tokenize, off the event loop; raises as `generate`, and `TemplateError`."""
@@ -227,22 +280,45 @@ class Engine:
         :raises EngineOverloaded: the queue is full.
         """
         loop = asyncio.get_running_loop()
-        with self._lock:
-            delivery = self._deliveries.get(loop)
-            if delivery is None:
-                delivery = self._deliveries[loop] = LoopDelivery(loop, self._orphans)
+        delivery = self._delivery(loop)
         request = self._request(prompt, params, delivery.outbox)
-        stream = AsyncStream(request, params.stop, loop)
+        stream = AsyncStream(request, params, loop)
         self._submit(request)
         delivery.listen()
         return stream
+
+    async def submit_choices(
+        self, prompt: Prompt, params: GenerationParams, choices: ChoiceParams
+    ) -> list[AsyncStream]:
+        """Start all outputs of a prepared prompt, or none; raises as `submit`.
+
+        Returns a stream for each that is generated; to cancel one leaves the others. Their
+        samplers are made off the event loop. `choices.interleaved` reads them together, and
+        `choices.best` chooses among what came of them.
+        """
+        loop = asyncio.get_running_loop()
+        delivery = self._delivery(loop)
+        outboxes = [delivery.outbox] * choices.n_generated
+        requests = await loop.run_in_executor(
+            None, self._requests, prompt, params, choices, outboxes
+        )
+        streams = [AsyncStream(request, params, loop) for request, params in requests]
+        self._submit(*(stream.request for stream in streams))
+        delivery.listen()
+        return streams
 
     def stats(self) -> EngineStats:
         """Counters since the start, and the state now; for any thread."""
         fields = self._scheduler.stats()
         for name in HISTOGRAMS:
             fields[name] = Histogram(*fields[name])
-        return EngineStats(n_ctx=self.n_ctx, n_slots=self.params.n_parallel, **fields)
+        n_pools = self.params.n_parallel if self.layout.partitioned else 1
+        return EngineStats(
+            n_ctx=self.n_ctx,
+            n_cells=self.n_ctx * n_pools,
+            n_slots=self.params.n_parallel,
+            **fields,
+        )
 
     def close(self) -> None:
         """Cancel what runs, end the step thread and free the context; blocks for a step at most.
@@ -258,7 +334,35 @@ class Engine:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def _request(self, prompt: Prompt, params: GenerationParams, outbox: Outbox) -> Request:
+    def _delivery(self, loop: asyncio.AbstractEventLoop) -> LoopDelivery:
+        with self._lock:
+            delivery = self._deliveries.get(loop)
+            if delivery is None:
+                delivery = self._deliveries[loop] = LoopDelivery(loop, self._orphans)
+            return delivery
+
+    def _requests(
+        self,
+        prompt: Prompt,
+        params: GenerationParams,
+        choices: ChoiceParams,
+        outboxes: Sequence[Outbox],
+    ) -> list[tuple[Request, GenerationParams]]:
+        n, n_most = choices.n_generated, self.params.n_parallel + self.params.n_queue
+        if self.params.n_queue and n > n_most:
+            raise InvalidRequest(
+                f"{n} outputs of one prompt: at most {n_most} may run and wait at a time",
+                param="n" if n == choices.n else "best_of",
+            )
+        each = choice_params(params, choices)
+        return [
+            (self._request(prompt, one, outbox, n_alike=n), one)
+            for one, outbox in zip(each, outboxes, strict=True)
+        ]
+
+    def _request(
+        self, prompt: Prompt, params: GenerationParams, outbox: Outbox, *, n_alike: int = 1
+    ) -> Request:
         self._check_length(prompt.n_tokens)
         n_predict, n_keep = params.n_predict, params.n_keep
         if n_predict == UNLIMITED:
@@ -278,6 +382,9 @@ class Engine:
             stops=[stop.encode() for stop in params.stop],
             priority_ns=params.priority * PRIORITY_NS,
             deadline_ns=math.ceil(params.deadline * NS),
+            n_probs=params.n_probs,
+            post_sampling=params.post_sampling_probs,
+            n_alike=n_alike,
             sampler=self._sampler(params),
             vocab=self.model.vocab,
             outbox=outbox,
@@ -294,13 +401,15 @@ class Engine:
                 vocab=llama_cpp.llama_model_get_vocab(self.model.address),
             )
 
-    def _submit(self, request: Request) -> None:
+    def _submit(self, *requests: Request) -> None:
         if os.getpid() != self._pid:
             raise EngineClosed("the engine belongs to another process")
         self._orphans.sweep()
-        if 0 < self.params.n_queue <= self._scheduler.n_queued:
-            raise EngineOverloaded(f"{self.params.n_queue} requests are waiting already")
-        if not self._scheduler.submit(request):
+        if 0 < self.params.n_queue < self._scheduler.n_queued(len(requests)):
+            raise EngineOverloaded(
+                f"no more than {self.params.n_queue} requests may wait for a slot"
+            )
+        if not self._scheduler.submit(*requests):
             raise EngineClosed("the engine is closed")
 
     def _prompt(self, prompt: PromptLike) -> Prompt:

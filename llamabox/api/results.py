@@ -22,17 +22,44 @@ class FinishReason(str, enum.Enum):
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
+class Candidate:
+    """A token that could stand in a place of the output.
+
+    :param token: its id.
+    :param bytes: what it adds to the output; may be a part of a character, or empty.
+    :param logprob: natural logarithm of its probability; -inf where that is 0.
+    """
+
+    token: int
+    bytes: bytes
+    logprob: float
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class SampledToken(Candidate):
+    """An output token.
+
+    :param top: the likeliest tokens in its place, the likeliest first; it may be one of them.
+    """
+
+    top: tuple[Candidate, ...]
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
 class Chunk:
     """A piece of output.
 
     :param text: may be empty.
-    :param n_tokens: output tokens that it stands for; several if the consumer was slow.
+    :param n_tokens: output tokens that it stands for; several if the consumer was slow. Text of
+        the last ones may come with the next chunk.
     :param finish_reason: set in the last chunk.
+    :param logprobs: of these tokens [n_tokens]; None if `n_probs` does not ask.
     """
 
     text: str
     n_tokens: int
     finish_reason: FinishReason | None
+    logprobs: tuple[SampledToken, ...] | None = None
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,6 +91,8 @@ class Completion:
     :param n_output: tokens of the output.
     :param truncated: the context was too short: it shifted, or the output ended with it.
     :param stop_string: the stop string that ended it, if one did.
+    :param logprobs: of all `tokens` [n_output], also of those that the stop string or nothing has
+        come of; None if `n_probs` does not ask.
     """
 
     text: str
@@ -74,6 +103,7 @@ class Completion:
     finish_reason: FinishReason
     stop_string: str | None
     timings: Timings
+    logprobs: tuple[SampledToken, ...] | None = None
     truncated: bool = False
 
 
@@ -95,8 +125,11 @@ class Histogram:
 class EngineStats:
     """Counters since the engine started, and its state now.
 
-    :param n_ctx: cells of the pool.
+    :param n_ctx: tokens that a request may hold.
+    :param n_cells: cells of all sessions.
     :param n_cells_used: cells that hold something, parked prefixes included.
+    :param n_checkpoints: states in RAM that prompts can start from.
+    :param n_checkpoint_bytes: bytes that they take.
     :param n_slots: requests that can run at once.
     :param n_running: requests that have a slot.
     :param n_waiting: requests in the queue.
@@ -117,7 +150,10 @@ class EngineStats:
     """
 
     n_ctx: int
+    n_cells: int
     n_cells_used: int
+    n_checkpoints: int
+    n_checkpoint_bytes: int
     n_slots: int
     n_running: int
     n_waiting: int

@@ -1,7 +1,7 @@
 """A running generation, for a thread or for an event loop.
 
-The core's events arrive as (bytes, tokens, finish). Here they become chunks; how a consumer waits
-for them is all that the two kinds of stream differ in.
+The core's events arrive as (bytes, tokens, finish, probabilities). Here they become chunks; how a
+consumer waits for them is all that the two kinds of stream differ in.
 """
 
 from __future__ import annotations
@@ -14,7 +14,9 @@ from collections.abc import AsyncIterator, Iterator
 from .._core.outbox import Outbox
 from .._core.request import Request
 from ..errors import GenerationError
-from .results import Chunk, Completion, FinishReason, Timings
+from ..params import GenerationParams
+from .logprobs import Probs, sampled_tokens
+from .results import Chunk, Completion, FinishReason, SampledToken, Timings
 
 FINISH_REASONS = (
     None,
@@ -35,10 +37,13 @@ class Generation:
     :ivar result: the whole `Completion`, once the generation has ended.
     """
 
-    def __init__(self, request: Request, stop: tuple[str, ...]) -> None:
+    def __init__(self, request: Request, params: GenerationParams) -> None:
         self.request = request
         self.result: Completion | None = None
-        self._stop = stop
+        self._params = params
+        self._tells_probs = params.n_probs >= 0
+        self._probs: Probs = []
+        self._logprobs: list[SampledToken] = []
         self._texts: list[str] = []
         self._ready = bytearray()
         self._n_ready = 0
@@ -53,11 +58,13 @@ class Generation:
         """Stop at the next step; the last chunk says so. For any thread, any number of times."""
         self.request.cancel()
 
-    def feed(self, text: bytes, n_tokens: int, finish: int) -> None:
+    def feed(self, text: bytes, n_tokens: int, finish: int, probs: Probs | None = None) -> None:
         """Take an event of the core."""
         self._ready += text
         self._n_ready += n_tokens
         self._finish = finish
+        if probs is not None:
+            self._probs += probs
 
     @property
     def has_chunk(self) -> bool:
@@ -72,7 +79,8 @@ class Generation:
             self._exhausted = True
             raise GenerationError("llama.cpp failed on this request, or left no token to sample")
         text = self._ready.decode("utf-8", "replace")
-        chunk = Chunk(text, self._n_ready, FINISH_REASONS[self._finish])
+        logprobs = self._take_logprobs() if self._tells_probs else None
+        chunk = Chunk(text, self._n_ready, FINISH_REASONS[self._finish], logprobs)
         self._texts.append(text)
         self._ready.clear()
         self._n_ready = 0
@@ -80,6 +88,14 @@ class Generation:
             self._exhausted = True
             self.result = self._completion(chunk.finish_reason)
         return chunk
+
+    def _take_logprobs(self) -> tuple[SampledToken, ...]:
+        tokens = sampled_tokens(
+            self._probs, self.request.vocab, post_sampling=self._params.post_sampling_probs
+        )
+        self._probs.clear()
+        self._logprobs += tokens
+        return tokens
 
     def _whole(self) -> Completion:
         if self.result is None:
@@ -95,8 +111,9 @@ class Generation:
             n_cached=request.n_cached,
             n_output=request.n_output,
             finish_reason=finish_reason,
-            stop_string=self._stop[request.i_stop] if request.i_stop >= 0 else None,
+            stop_string=self._params.stop[request.i_stop] if request.i_stop >= 0 else None,
             timings=_timings(*request.times),
+            logprobs=tuple(self._logprobs) if self._tells_probs else None,
             truncated=request.is_truncated,
         )
 
@@ -124,8 +141,8 @@ class Orphans:
 class Stream(Generation, Iterator[Chunk]):
     """A generation that a thread iterates over; `close`, or leaving a `with`, cancels it."""
 
-    def __init__(self, request: Request, stop: tuple[str, ...], orphans: Orphans) -> None:
-        super().__init__(request, stop)
+    def __init__(self, request: Request, params: GenerationParams, orphans: Orphans) -> None:
+        super().__init__(request, params)
         self._orphans = orphans
         self._poll = select.poll()
         self._poll.register(request.outbox.fd, select.POLLIN)
@@ -141,8 +158,8 @@ class Stream(Generation, Iterator[Chunk]):
             raise StopIteration
         while not self.has_chunk:
             self._poll.poll()
-            for _, text, n_tokens, finish in self.request.outbox.drain():
-                self.feed(text, n_tokens, finish)
+            for _, text, n_tokens, finish, probs in self.request.outbox.drain():
+                self.feed(text, n_tokens, finish, probs)
         return self.take_chunk()
 
     def completion(self) -> Completion:
@@ -172,14 +189,14 @@ class AsyncStream(Generation, AsyncIterator[Chunk]):
     """A generation that a task iterates over; `aclose`, or leaving an `async with`, cancels it."""
 
     def __init__(
-        self, request: Request, stop: tuple[str, ...], loop: asyncio.AbstractEventLoop
+        self, request: Request, params: GenerationParams, loop: asyncio.AbstractEventLoop
     ) -> None:
-        super().__init__(request, stop)
+        super().__init__(request, params)
         self._loop = loop
         self._waiter: asyncio.Future[None] | None = None
 
-    def feed(self, text: bytes, n_tokens: int, finish: int) -> None:
-        super().feed(text, n_tokens, finish)
+    def feed(self, text: bytes, n_tokens: int, finish: int, probs: Probs | None = None) -> None:
+        super().feed(text, n_tokens, finish, probs)
         if self._waiter is not None and not self._waiter.done():
             self._waiter.set_result(None)
 
@@ -188,11 +205,19 @@ class AsyncStream(Generation, AsyncIterator[Chunk]):
         if self._exhausted:
             raise StopAsyncIteration
         while not self.has_chunk:
-            if self._waiter is not None and not self._waiter.done():
-                raise RuntimeError("another task waits for this stream already")
-            self._waiter = self._loop.create_future()
-            await self._waiter
+            waiter = self._loop.create_future()
+            self.wake(waiter)
+            await waiter
         return self.take_chunk()
+
+    def wake(self, waiter: asyncio.Future[None]) -> None:
+        """Have the next event resolve `waiter`, which may wait for other streams too.
+
+        :raises RuntimeError: another task waits for this stream already.
+        """
+        if self._waiter is not None and not self._waiter.done():
+            raise RuntimeError("another task waits for this stream already")
+        self._waiter = waiter
 
     async def completion(self) -> Completion:
         """Wait for the end and return all of it; a task that is cancelled meanwhile cancels.
@@ -237,10 +262,10 @@ class LoopDelivery:
             self._listening = True
 
     def _deliver(self) -> None:
-        for request, text, n_tokens, finish in self.outbox.drain():
+        for request, text, n_tokens, finish, probs in self.outbox.drain():
             stream = request.consumer()
             if stream is not None:
-                stream.feed(text, n_tokens, finish)
+                stream.feed(text, n_tokens, finish, probs)
         loop = self._loop()
         if loop is not None and self.outbox.n_open == 0:
             loop.remove_reader(self.outbox.fd)

@@ -43,6 +43,30 @@ def default_threads() -> int:
     return max(1, physical_cores() - 1)
 
 
+def memory_at_hand() -> int:
+    """Bytes that a context's cells may be put into: of the GPUs if there are any, else of RAM."""
+    devices = [device for device in list_devices() if device.name != "CPU"]
+    on_gpus = sum(device.memory_free for device in devices)
+    return on_gpus or _available_ram()
+
+
+def _available_ram() -> int:
+    """Bytes of RAM that the system and this process's control group can spare."""
+    found = []
+    try:
+        fields = dict(line.split(":", 1) for line in Path("/proc/meminfo").read_text().splitlines())
+        found.append(int(fields["MemAvailable"].split()[0]) << 10)
+        limit = Path("/sys/fs/cgroup/memory.max").read_text().strip()
+        if limit != "max":
+            used = Path("/sys/fs/cgroup/memory.current").read_text()
+            found.append(max(0, int(limit) - int(used)))
+    except (OSError, KeyError, ValueError):
+        pass
+    if not found and hasattr(os, "sysconf"):
+        found.append(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2)
+    return min(found, default=0)
+
+
 def system_info() -> str:
     """CPU features and build options of the installed llama.cpp, on one line."""
     text: bytes = llama_cpp.llama_print_system_info()

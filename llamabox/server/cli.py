@@ -11,10 +11,12 @@ from typing import Any
 
 from .._version import __version__
 from ..errors import InvalidRequest
-from ..params import FLASH_ATTENTION, EngineParams, GenerationParams, ModelParams
+from ..params import FLASH_ATTENTION, KV_LAYOUTS, EngineParams, GenerationParams, ModelParams
 from ..templates import NAMED_TEMPLATES
+from .cli_checkpoints import add_checkpoints
 from .cli_parser import FlagGroup, FlagParser
 from .cli_sampling import add_sampling
+from .cli_shift import add_context_shift
 from .config import AUTOMATIC, ServerConfig
 
 __all__ = ["Action", "Command", "parse"]
@@ -194,9 +196,13 @@ def _add_model(group: FlagGroup) -> None:
     )
 
 
+UNIFIED_FLAGS = ("-kvu", "--kv-unified")
+PARTITIONED_FLAGS = ("-no-kvu", "--no-kv-unified")
+
+
 def _add_completion(group: FlagGroup) -> None:
     sizes = (
-        ("-c", "--ctx-size", "n_ctx", "Cells that all sessions share (default: 4096, 0 = model's)"),
+        ("-c", "--ctx-size", "n_ctx", "Tokens of a session at most (default: 4096, 0 = model's)"),
         ("-np", "--parallel", "n_parallel", "Sessions that run at once (default: 4)"),
         ("-b", "--batch-size", "n_batch", "Logical batch size (default: 2048)"),
         ("-ub", "--ubatch-size", "n_ubatch", "Physical batch size (default: 512)"),
@@ -213,7 +219,7 @@ def _add_completion(group: FlagGroup) -> None:
         const="on",
         choices=FLASH_ATTENTION,
         metavar="on|off|auto",
-        help="Flash Attention (default: auto)",
+        help="Flash Attention (default: auto, by a trial at the start)",
     )
     group.value(
         "--no-flash-attn",
@@ -223,12 +229,28 @@ def _add_completion(group: FlagGroup) -> None:
         help="Disable Flash Attention",
     )
     group.value(
+        "--kv-layout",
+        dest="kv_layout",
+        choices=KV_LAYOUTS,
+        metavar="|".join(KV_LAYOUTS),
+        help="One pool of -c cells for all sessions, or -c cells for each of them\n"
+        "(default: auto, by memory and by a trial at the start)",
+    )
+    for flags, layout in ((UNIFIED_FLAGS, "unified"), (PARTITIONED_FLAGS, "partitioned")):
+        group.value(
+            *flags,
+            dest="kv_layout",
+            action="store_const",
+            const=layout,
+            help=f"As --kv-layout {layout}",
+        )
+    group.value(
         "--target-itl",
         dest="target_itl",
         type=_milliseconds,
         metavar="MS",
         help="Milliseconds between two tokens that prompts of others may stretch a step to\n"
-        "(default: 0, four times a step without prompts)",
+        "(default: 0, five times a step without prompts)",
     )
     group.value(
         "--preempt-ram",
@@ -237,26 +259,8 @@ def _add_completion(group: FlagGroup) -> None:
         metavar="MIB",
         help="RAM in which requests keep their cells when others need the pool (default: 256)",
     )
-    group.add(
-        "--context-shift",
-        dest="context_shift",
-        action="store_true",
-        default=False,
-        help="Shift a context that is full, instead of ending the output there",
-    )
-    group.add(
-        "--no-context-shift",
-        dest="context_shift",
-        action="store_false",
-        help="End the output where the context is full (default)",
-    )
-    group.value(
-        "--keep",
-        dest="n_keep",
-        type=int,
-        metavar="N",
-        help="Prompt tokens that a context shift keeps (default: 0, -1 = all)",
-    )
+    add_checkpoints(group)
+    add_context_shift(group)
     group.value(
         "-n",
         "--predict",

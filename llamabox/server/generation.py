@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
+import contextlib
+
 import orjson
 from sanic import HTTPResponse
 
-from ..api import AsyncStream, Completion, Engine, FinishReason, Prompt
+from ..api import (
+    AsyncStream,
+    Completion,
+    Engine,
+    FinishReason,
+    Prompt,
+    await_all,
+    best,
+    interleaved,
+)
 from ..errors import EngineClosed, GenerationError, InvalidRequest
-from ..params import GenerationParams
+from ..params import ChoiceParams, GenerationParams
 from .errors import CLIENT_CLOSED_REQUEST, ErrorReply
 from .replies import Reply
 from .schema import GenerationRequest
@@ -29,17 +40,27 @@ async def generate(
     """
     trace = trace_of(request)
     trace.n_prompt = prompt.n_tokens
-    output = engine.submit(prompt, _prioritized(request, asked.params))
+    params = _prioritized(request, asked.params)
+    outputs = await _start(engine, prompt, params, asked.choices)
     try:
         if asked.stream:
-            await _stream(request, output, reply)
+            await _stream(request, outputs, reply)
             return None
-        completion = _finished(await output.completion())
-        trace.n_output = completion.n_output
-        body = orjson.dumps(reply.whole(completion))
+        generated = [_finished(completion) for completion in await await_all(outputs)]
+        trace.n_output = sum(completion.n_output for completion in generated)
+        body = orjson.dumps(reply.whole(best(generated, asked.choices, params), generated))
         return HTTPResponse(body, content_type="application/json")
     finally:
-        output.cancel()
+        for output in outputs:
+            output.cancel()
+
+
+async def _start(
+    engine: Engine, prompt: Prompt, params: GenerationParams, choices: ChoiceParams
+) -> list[AsyncStream]:
+    if choices.n_generated == 1:
+        return [engine.submit(prompt, params)]
+    return await engine.submit_choices(prompt, params, choices)
 
 
 def _prioritized(request: AnyRequest, params: GenerationParams) -> GenerationParams:
@@ -54,13 +75,16 @@ def _prioritized(request: AnyRequest, params: GenerationParams) -> GenerationPar
     return params.replace(priority=priority)
 
 
-async def _stream(request: AnyRequest, output: AsyncStream, reply: Reply) -> None:
+async def _stream(request: AnyRequest, outputs: list[AsyncStream], reply: Reply) -> None:
     trace = trace_of(request)
     trace.is_streamed = True
     events = EventStream(request)
     status = CLIENT_CLOSED_REQUEST
     try:
-        await _send_all(events, output, reply, trace)
+        if len(outputs) == 1:
+            await _send_all(events, outputs[0], reply, trace)
+        else:
+            await _send_choices(events, outputs, reply, trace)
         status = 200
     except Exception as error:
         if not events.is_open:
@@ -84,7 +108,29 @@ async def _send_all(events: EventStream, output: AsyncStream, reply: Reply, trac
         if frames and chunk.finish_reason is None:
             await events.send(frames)
             frames = b""
-    await events.close(frames + reply.tail(_finished(output.result)))
+    await events.close(frames + reply.tail([_finished(output.result)]))
+
+
+async def _send_choices(
+    events: EventStream, outputs: list[AsyncStream], reply: Reply, trace: Trace
+) -> None:
+    """`_send_all` for several choices: what is ready of any of them leaves in one write."""
+    frames = reply.head()
+    ended: dict[int, Completion] = {}
+    async with contextlib.aclosing(interleaved(outputs)) as batches:
+        async for batch in batches:
+            for i, chunk in batch:
+                trace.n_output += chunk.n_tokens
+                frames += reply.part(chunk, i)
+                if chunk.finish_reason is not None:
+                    ended[i] = _finished(outputs[i].result)
+                    if len(ended) < len(outputs):
+                        frames += reply.end(ended[i], i)
+            if frames and len(ended) < len(outputs):
+                await events.send(frames)
+                frames = b""
+    completions = [completion for _, completion in sorted(ended.items())]
+    await events.close(frames + reply.tail(completions, index=list(ended)[-1]))
 
 
 def _finished(completion: Completion | None) -> Completion:

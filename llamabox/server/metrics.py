@@ -71,10 +71,11 @@ def _tokens(stats: EngineStats) -> Iterator[Metric]:
         "Output tokens per second of output time.",
         stats.n_output_tokens / decode if decode > 0 else 0.0,
     )
-    yield _gauge("kv_cache_tokens", "Cells of the KV pool in use.", stats.n_cells_used)
+    yield _gauge("kv_cache_tokens", "KV cells in use.", stats.n_cells_used)
     yield _gauge(
-        "kv_cache_usage_ratio", "Used share of the KV pool.", stats.n_cells_used / stats.n_ctx
+        "kv_cache_usage_ratio", "Used share of the KV cells.", stats.n_cells_used / stats.n_cells
     )
+    yield _gauge("checkpoint_bytes", "RAM of state checkpoints.", stats.n_checkpoint_bytes)
 
 
 def _requests(stats: EngineStats, http_counts: Mapping[tuple[str, int], int]) -> Iterator[Metric]:

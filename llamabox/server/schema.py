@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from ..errors import InvalidRequest
-from ..params import GenerationParams
+from ..params import ChoiceParams, GenerationParams
 from .schema_chat import read_messages, read_tools
+from .schema_choices import read_chat_probs, read_choices, read_text_probs
 from .schema_fields import Fields, json_type
 from .schema_sampling import read_sampling
 
 __all__ = ["ChatRequest", "GenerationRequest", "TextRequest", "read_chat", "read_text"]
+
+ReadChanges = Callable[[Fields], dict[str, Any]]
+"""Reads changes to the default ``GenerationParams``; None for a field that is not there."""
 
 LENGTH_FIELDS = ("max_completion_tokens", "max_tokens", "n_predict")
 """Names of the output limit; the first that is there counts."""
@@ -20,22 +24,16 @@ LENGTH_FIELDS = ("max_completion_tokens", "max_tokens", "n_predict")
 _OFF: tuple[Any, ...] = (False,)
 NOT_SUPPORTED: Mapping[str, tuple[Any, ...]] = {
     "audio": (),
-    "best_of": (1,),
     "continue_final_message": _OFF,
     "echo": _OFF,
     "function_call": ("auto", "none"),
     "functions": ([],),
     "grammar": ("",),
     "json_schema": ({},),
-    "logprobs": _OFF,
     "lora": ([],),
     "modalities": (["text"],),
-    "n": (1,),
-    "n_cmpl": (1,),
     "n_indent": (0,),
-    "n_probs": (0,),
     "parallel_tool_calls": (True,),
-    "post_sampling_probs": _OFF,
     "response_fields": ([],),
     "response_format": ({"type": "text"},),
     "return_progress": _OFF,
@@ -44,7 +42,6 @@ NOT_SUPPORTED: Mapping[str, tuple[Any, ...]] = {
     "t_max_predict_ms": (-1, 0),
     "timings_per_token": _OFF,
     "tool_choice": ("auto", "none"),
-    "top_logprobs": (0,),
     "web_search_options": (),
 }
 """Fields that would change the reply, with the values under which they would not."""
@@ -54,11 +51,13 @@ NOT_SUPPORTED: Mapping[str, tuple[Any, ...]] = {
 class GenerationRequest:
     """What every dialect asks of a generation.
 
+    :param choices: how many outputs.
     :param stream: answer with events.
     :param include_usage: end the events with the usage.
     """
 
     params: GenerationParams
+    choices: ChoiceParams
     stream: bool
     include_usage: bool
 
@@ -98,7 +97,7 @@ def read_chat(body: Mapping[str, Any], defaults: GenerationParams) -> ChatReques
     uses_tools = body.get("tool_choice") != "none"
     tools = read_tools(fields)
     return ChatRequest(
-        **_read_generation(fields, defaults),
+        **_read_generation(fields, defaults, read_chat_probs),
         messages=read_messages(fields),
         tools=tools if tools and uses_tools else None,
         template_kwargs=dict(kwargs.values) if kwargs else {},
@@ -112,7 +111,8 @@ def read_text(body: Mapping[str, Any], defaults: GenerationParams) -> TextReques
     :raises InvalidRequest: a field is missing, mistyped, out of range or not supported.
     """
     fields = Fields(body)
-    return TextRequest(**_read_generation(fields, defaults), prompt=_read_prompt(fields))
+    generation = _read_generation(fields, defaults, read_text_probs)
+    return TextRequest(**generation, prompt=_read_prompt(fields))
 
 
 def _read_prompt(fields: Fields) -> str | list[int]:
@@ -132,19 +132,25 @@ def _read_prompt(fields: Fields) -> str | list[int]:
     return prompt
 
 
-def _read_generation(fields: Fields, defaults: GenerationParams) -> dict[str, Any]:
+def _read_generation(
+    fields: Fields, defaults: GenerationParams, read_probs: ReadChanges
+) -> dict[str, Any]:
     _refuse_unsupported(fields)
     fields.string("model")
     options = fields.object("stream_options")
+    stream = fields.boolean("stream")
     return {
-        "params": _read_params(fields, defaults),
-        "stream": fields.boolean("stream"),
+        "params": _read_params(fields, defaults, read_probs),
+        "choices": read_choices(fields, stream=stream),
+        "stream": stream,
         "include_usage": options is not None and options.boolean("include_usage"),
     }
 
 
-def _read_params(fields: Fields, defaults: GenerationParams) -> GenerationParams:
-    changes = read_sampling(fields)
+def _read_params(
+    fields: Fields, defaults: GenerationParams, read_probs: ReadChanges
+) -> GenerationParams:
+    changes = read_sampling(fields) | read_probs(fields)
     limits = {name: fields.integer(name) for name in LENGTH_FIELDS}
     length_field = next((name for name in LENGTH_FIELDS if limits[name] is not None), "n_predict")
     changes["n_predict"] = limits[length_field]

@@ -177,7 +177,13 @@ class Service:
             self._error = ModelLoadError(f"loading failed: {error}")
         else:
             self.loaded_at = int(time.time())
-            logger.info("model loaded in %.1f s", time.perf_counter() - started)
+            layout = self._engine.layout
+            logger.info(
+                "model loaded in %.1f s; KV layout %s, flash attention %s",
+                time.perf_counter() - started,
+                layout.kv_layout,
+                layout.flash_attention,
+            )
 
     def _progress(self, fraction: float) -> bool:
         self._show_progress(fraction)

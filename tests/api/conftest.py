@@ -11,7 +11,9 @@ import llamabox
 from llamabox import Engine, EngineParams, GenerationParams
 from tests.conftest import RandomModels
 
-SMALL = EngineParams(n_ctx=1024, n_parallel=4, n_batch=256, n_ubatch=64, n_threads=1)
+SMALL = EngineParams(
+    n_ctx=1024, n_parallel=4, n_batch=256, n_ubatch=64, n_threads=1, kv_layout="unified"
+)
 ENDLESS = GenerationParams(temperature=0, ignore_eos=True, n_predict=32)
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from llamabox import Engine, EngineParams, GenerationParams, InvalidRequest
+from llamabox import ChoiceParams, Engine, EngineParams, GenerationParams, InvalidRequest
 
 INT_MAX = 2**31 - 1
 GENERATION: dict[str, tuple[list[Any], list[Any]]] = {
@@ -19,6 +19,8 @@ GENERATION: dict[str, tuple[list[Any], list[Any]]] = {
         [(), ("a",), ("a", "ab", "é😀")],
         [("",), ("a", ""), "ab", ["a"], (1,), (b"a",), ("\ud800",), None],
     ),
+    "n_probs": ([-1, 0, 1, 256], [-2, 257, 0.5, "1", None, True]),
+    "post_sampling_probs": ([True, False], []),
     "ignore_eos": ([True, False], []),
     "priority": ([0, -3, 1000], [1001, -1001, 1.5, "1", None]),
     "deadline": ([0, 0.5, 60], [-1, math.inf, math.nan, "1", None]),
@@ -79,14 +81,23 @@ ENGINE: dict[str, tuple[list[Any], list[Any]]] = {
     "n_ubatch": ([1, 512], [0, -1, 1.5, "1", None]),
     "n_threads": ([None, 1, 8], [0, -1, 1.5, "1"]),
     "n_threads_batch": ([None, 1, 8], [0, -1, 1.5, "1"]),
+    "kv_layout": (["auto", "unified", "partitioned"], ["", "Auto", True, 1, None]),
     "flash_attention": (["auto", "on", "off"], ["", "On", True, 1, None]),
     "n_queue": ([0, 1, 10_000], [-1, 1.5, "1", None]),
     "target_itl": ([0, 0.02], [-1, math.inf, math.nan, "1", None]),
     "preempt_ram": ([0, 64], [-1, 1.5, "1", None]),
     "context_shift": ([True, False], []),
+    "swa_full": ([True, False], []),
+    "checkpoint_ram": ([0, 64], [-1, 1.5, "1", None]),
+    "ctx_checkpoints": ([0, 32], [-1, 1025, 1.5, "1", None]),
+    "checkpoint_min_step": ([32, 8192], [31, -1, 1.5, "1", None]),
     "warmup": ([True, False], []),
 }
-TABLES = [(GenerationParams, GENERATION), (EngineParams, ENGINE)]
+CHOICES: dict[str, tuple[list[Any], list[Any]]] = {
+    "n": ([1, 2, 128], [0, -1, 129, 1.5, "1", True, None]),
+    "best_of": ([None, 1, 128], [0, -1, 129, 1.5, "1", True]),
+}
+TABLES = [(GenerationParams, GENERATION), (EngineParams, ENGINE), (ChoiceParams, CHOICES)]
 
 
 def cases(i: int) -> list[Any]:

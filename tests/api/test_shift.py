@@ -14,8 +14,10 @@ from llamabox import Completion, Engine, EngineParams, FinishReason, GenerationP
 from tests.conftest import RandomModels
 from tests.models.random_gguf import N_CTX_TRAIN, write_model
 
-SHIFTING = EngineParams(n_ctx=128, n_parallel=4, n_threads=1, context_shift=True)
-STOPPING = EngineParams(n_ctx=128, n_parallel=4, n_threads=1)
+STOPPING = EngineParams(
+    n_ctx=128, n_parallel=4, n_threads=1, kv_layout="unified", flash_attention="off"
+)
+SHIFTING = STOPPING.replace(context_shift=True)
 ENDLESS = GenerationParams(temperature=0, ignore_eos=True)
 PROMPT = list(range(40, 80))
 
@@ -81,15 +83,17 @@ def attention_factor(writer: gguf.GGUFWriter) -> None:
     writer.add_rope_scaling_attn_factors(1.19)
 
 
+@pytest.mark.parametrize("kv_layout", ["unified", "partitioned"])
 @pytest.mark.parametrize("more", [yarn, attention_factor])
 def test_where_llama_cpp_spoils_other_cells_nothing_is_moved(
-    tmp_path: Path, more: Callable[[gguf.GGUFWriter], None]
+    tmp_path: Path, more: Callable[[gguf.GGUFWriter], None], kv_layout: str
 ) -> None:
     """What a shift has kept is what a request of its own computes."""
     path = write_model(tmp_path / "scaled.gguf", more=more)
-    with Engine(path, SHIFTING) as engine:
+    params = SHIFTING.replace(kv_layout=kv_layout)
+    with Engine(path, params) as engine:
         cold = engine.generate([*PROMPT, 3], ENDLESS, n_predict=40)
-    with Engine(path, SHIFTING) as engine:
+    with Engine(path, params) as engine:
         assert engine.generate(PROMPT, ENDLESS, n_predict=300, n_keep=-1).truncated
         warm = engine.generate([*PROMPT, 3], ENDLESS, n_predict=40)
     assert (cold.n_cached, warm.n_cached) == (0, 40)

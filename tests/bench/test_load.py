@@ -10,8 +10,9 @@ import orjson
 import pytest
 
 from bench.http_stream import Address, RawReply
-from bench.online import Load, closed_loop, main, open_loop
+from bench.online import Load, closed_loop, main, one_request, open_loop
 from bench.replies import LoadResult, percentile, read_replies
+from bench.server_pair import read_metric
 
 EVENTS = (
     b'data: {"choices":[{"text":"one "}]}\r\n\r\n'
@@ -97,6 +98,88 @@ def test_a_server_that_hangs_up_is_an_error() -> None:
 
     with pytest.raises(OSError):
         asyncio.run(hang_up())
+
+
+def test_a_connection_that_is_closed_after_a_reply_is_opened_again() -> None:
+    async def answer_once(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        head = await reader.readuntil(b"\r\n\r\n")
+        await reader.readexactly(int(head.lower().partition(b"content-length:")[2].split()[0]))
+        writer.write(chunked(b"200 OK", EVENTS))
+        writer.close()
+
+    async def load() -> LoadResult:
+        server = await asyncio.start_server(answer_once, "127.0.0.1", 0)
+        async with server:
+            port = server.sockets[0].getsockname()[1]
+            load = Load(prompts=["a", "b", "c"], max_tokens=1, fields={"top_k": 1})
+            return await closed_loop(Address("127.0.0.1", port, ""), load, 1)
+
+    assert asyncio.run(load()).texts == ("one two",) * 3
+
+
+def test_a_client_that_hangs_up_keeps_what_has_come() -> None:
+    reply = chunked(b"200 OK", EVENTS)
+
+    async def answer_half(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(reply[: len(reply) // 2])
+        over.set()
+        await reader.read()
+        writer.close()
+
+    async def hang_up() -> RawReply:
+        server = await asyncio.start_server(answer_half, "127.0.0.1", 0)
+        async with server:
+            port = server.sockets[0].getsockname()[1]
+            address = Address("127.0.0.1", port, "")
+            over.clear()
+            return await one_request(address, b"{}", until=over)
+
+    over = asyncio.Event()
+    raw = asyncio.run(hang_up())
+    assert raw.status in (0, 200)
+    assert raw.ended_at >= raw.sent_at
+    assert read_replies([raw], 1.0, 0.0).n_failed == 1
+
+
+def test_replies_are_in_the_order_of_the_prompts() -> None:
+    def answer(body: bytes) -> list[bytes]:
+        prompt = orjson.loads(body)["prompt"]
+        event = b'data: {"choices":[{"text":"%b"}]}\n\ndata: [DONE]\n\n' % prompt.encode()
+        reply = chunked(b"200 OK", event)
+        return [reply] if prompt != "a" else list(pieces(reply))
+
+    load = Load(prompts=["a", "b", "c", "d"], max_tokens=1)
+    result = asyncio.run(serve(answer, lambda address: closed_loop(address, load, 2)))
+    assert result.texts == ("a", "b", "c", "d")
+
+
+def test_metric_has_either_name() -> None:
+    body = b"# HELP a:x text\na:x 3\na:x_other 4\n"
+    page = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\nConnection: close\r\n\r\n" % len(body)
+
+    async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(page + body)
+        writer.close()
+
+    async def read(*names: str) -> float:
+        server = await asyncio.start_server(handle, "127.0.0.1", 0)
+        async with server:
+            port = server.sockets[0].getsockname()[1]
+            return await asyncio.to_thread(read_metric, Address("127.0.0.1", port, ""), *names)
+
+    assert asyncio.run(read("b:x", "a:x")) == 3.0
+    with pytest.raises(ValueError, match="no metric b:x"):
+        asyncio.run(read("b:x"))
+
+
+def test_an_error_within_a_stream_is_a_failed_request() -> None:
+    reply = RawReply(0, 200, 30)
+    reply.events = [b'{"choices":[{"text":"x"}]}', b'{"error":{"message":"full"}}', b"[DONE]"]
+    reply.times = [10, 20, 30]
+    result = read_replies([reply], 2.0, 1.0)
+    assert (result.n_failed, result.n_tokens, result.texts) == (1, 0, ())
 
 
 def test_a_reply_without_usage_counts_its_events() -> None:

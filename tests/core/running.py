@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import dataclasses
 import threading
 import time
@@ -27,6 +26,7 @@ HANG = 60.0
 """Seconds after which something that should have happened is taken for a hang."""
 EOG, STOP, LENGTH, CANCELLED, DEADLINE, ERROR = range(1, 7)
 GREEDY = GenerationParams(temperature=0, seed=0)
+CHECKPOINTS = {"n_checkpoints": 64, "n_checkpoint_bytes": 64 << 20}
 
 
 def eventually(holds: Callable[[], bool], what: str) -> None:
@@ -72,19 +72,22 @@ class LoadedModel:
         *,
         flash_attention: bool = False,
         n_sequences: int = 0,
+        swa_full: bool = False,
+        partitioned: bool = False,
     ) -> int:
-        """A context of one thread.
+        """A context of one thread; `n_ctx` are the cells of each sequence if it is partitioned.
 
         With flash attention the logits of a prompt depend on the batches that it came in, by
         some thousandths; without, and with f32 weights, by less than a millionth.
         """
         params = llama_cpp.llama_context_default_params()
-        params.n_ctx = n_ctx
+        params.n_ctx = n_ctx * (n_sequences or n_parallel) if partitioned else n_ctx
         params.n_batch = n_batch
         params.n_ubatch = n_ubatch
         params.n_seq_max = params.n_outputs_max = n_sequences or n_parallel
         params.n_threads = params.n_threads_batch = 1
-        params.kv_unified = True
+        params.kv_unified = not partitioned
+        params.swa_full = swa_full
         params.no_perf = True
         params.flash_attn_type = int(flash_attention)
         address: int = llama_cpp.llama_init_from_model(self.address, params)
@@ -104,6 +107,7 @@ class Result:
     n_tokens: int = 0
     n_events: int = 0
     finish: int = 0
+    probs: list[list[tuple[int, float]]] = dataclasses.field(default_factory=list)
 
     @property
     def text(self) -> bytes:
@@ -118,6 +122,7 @@ class Core:
     """A scheduler that runs until the `with` block ends; all its requests share one outbox.
 
     :param decoder: what computes; opened when the `with` block ends.
+    :param options: more of the scheduler's.
     """
 
     def __init__(
@@ -132,7 +137,9 @@ class Core:
         decoder: Decoder | None = None,
         flash_attention: bool = False,
         n_sequences: int = 0,
-        n_spare_bytes: int = 0,
+        swa_full: bool = False,
+        partitioned: bool = False,
+        **options: int,
     ) -> None:
         self.model = model
         self.n_parallel = n_parallel
@@ -144,13 +151,14 @@ class Core:
             n_ubatch,
             flash_attention=flash_attention,
             n_sequences=n_sequences,
+            swa_full=swa_full,
+            partitioned=partitioned,
         )
         self._decoder = decoder or Decoder()
         binding = decoder.binding if decoder else llama_cpp
-        may_shift = not llama_cpp.llama_model_n_swa(model.address)
-        self.context = Context(Library(binding), self._address, may_shift=may_shift)
+        self.context = Context(Library(binding), self._address, swa_full=swa_full)
         self.scheduler = Scheduler(
-            self.context, model.vocab, n_parallel, self.n_cells, n_spare_bytes=n_spare_bytes
+            self.context, model.vocab, n_parallel, self.n_cells, **{**CHECKPOINTS, **options}
         )
         self.outbox = Outbox()
         self.results: list[Result] = []
@@ -201,13 +209,25 @@ class Core:
         assert self.scheduler.submit(request)
         return result
 
+    def submit_alike(self, prompt: Sequence[int], n: int, **options: Any) -> list[Result]:
+        """`n` requests of one prompt, submitted together."""
+        requests = [self.request(prompt, n_alike=n, **options) for _ in range(n)]
+        results = [Result(request=request) for request in requests]
+        for result in results:
+            result.request.consumer = result
+        self.results += results
+        assert self.scheduler.submit(*requests)
+        return results
+
     def drain(self) -> None:
-        for request, text, n_tokens, finish in self.outbox.drain():
+        for request, text, n_tokens, finish, probs in self.outbox.drain():
             result = request.consumer
             assert not result.finish, "an event after the last one"
             result.pieces.append(text)
             result.n_tokens += n_tokens
             result.n_events += 1
+            assert probs is None or len(probs) == n_tokens
+            result.probs += probs or []
             result.finish = finish
 
     def wait(self, *results: Result) -> None:
@@ -234,50 +254,20 @@ class Core:
     def checked_cells(self) -> int:
         """Cells in use, after comparing the memory's positions with the books of each sequence."""
         n_cells: int = self.stats()["n_cells_used"]
-        lengths = self.scheduler.sequence_lengths()
-        assert [self.context.positions(i) for i in range(len(lengths))] == [
-            (0, n_tokens) for n_tokens in lengths
-        ]
-        assert max(lengths) <= n_cells <= sum(lengths)
+        lengths = self.checked_lengths()
+        assert not any(self.context.positions(i)[0] for i in range(len(lengths)))
+        least = sum(lengths) if self.context.is_partitioned else max(lengths)
+        assert least <= n_cells <= sum(lengths)
         return n_cells
+
+    def checked_lengths(self) -> list[int]:
+        """What each sequence holds by the books; the memory agrees."""
+        self.stats()
+        lengths = self.scheduler.sequence_lengths()
+        assert [self.context.positions(i)[1] for i in range(len(lengths))] == lengths
+        return lengths
 
     def _is_busy(self) -> bool:
         stats = self.scheduler.stats()
         n_finished = sum(stats["n_requests"].values())
         return bool(stats["n_running"] or n_finished < len(self.results))
-
-
-@dataclasses.dataclass
-class Greedy:
-    """A greedy output, and by how much each token led the next best, in logits."""
-
-    tokens: list[int] = dataclasses.field(default_factory=list)
-    leads: list[float] = dataclasses.field(default_factory=list)
-
-    def agrees(self, tokens: Sequence[int], rounding: float) -> bool:
-        """Whether `tokens` are the same up to a lead that rounding can turn over."""
-        pairs = zip(self.tokens, tokens, strict=len(tokens) == len(self.tokens))
-        differing = (i for i, (mine, theirs) in enumerate(pairs) if mine != theirs)
-        first = next(differing, None)
-        if first is None:
-            return len(tokens) == len(self.tokens)
-        return self.leads[first] < rounding
-
-
-def plain_greedy(model: LoadedModel, prompt: Sequence[int], n_predict: int) -> Greedy:
-    """What llama.cpp alone makes of a prompt: one sequence, one context, one thread."""
-    context = model.new_context(len(prompt) + n_predict + 1, 1, len(prompt) + 1, 512)
-    ends = set(model.vocab.end_of_generation)
-    output = Greedy()
-    batch = list(prompt)
-    while len(output.tokens) < n_predict and not ends & set(output.tokens[-1:]):
-        tokens = (ctypes.c_int32 * len(batch))(*batch)
-        code = llama_cpp.llama_decode(context, llama_cpp.llama_batch_get_one(tokens, len(batch)))
-        assert code == 0
-        row = np.ctypeslib.as_array(llama_cpp.llama_get_logits_ith(context, -1), (model.n_vocab,))
-        second, best = np.sort(row)[-2:]
-        output.leads.append(float(best - second))
-        output.tokens.append(int(np.argmax(row)))
-        batch = output.tokens[-1:]
-    llama_cpp.llama_free(context)
-    return output

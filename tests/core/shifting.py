@@ -9,7 +9,8 @@ import llama_cpp
 import numpy as np
 
 from tests.core.plain_chain import Logits
-from tests.core.running import Greedy, LoadedModel
+from tests.core.plain_greedy import Greedy
+from tests.core.running import LoadedModel
 
 Choose = Callable[[Logits], int]
 

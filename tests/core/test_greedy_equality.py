@@ -13,7 +13,8 @@ import numpy as np
 import pytest
 
 from tests.core.conftest import ModelOf
-from tests.core.running import Core, Greedy, LoadedModel, plain_greedy
+from tests.core.plain_greedy import Greedy, plain_greedy
+from tests.core.running import Core, LoadedModel
 
 N_PREDICT = 48
 ROUNDING = {"f32": 1e-4, "f16": 0.02}

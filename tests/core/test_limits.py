@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from tests.core.conftest import ModelOf
-from tests.core.running import EOG, GREEDY, LENGTH, STOP, Core, LoadedModel, plain_greedy
+from tests.core.plain_greedy import plain_greedy
+from tests.core.running import EOG, GREEDY, LENGTH, STOP, Core, LoadedModel
 
 ENDLESS = GREEDY.replace(ignore_eos=True)
 N_CTX = 256

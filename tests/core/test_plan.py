@@ -62,15 +62,54 @@ def test_positions_of_a_sequence_go_on_or_start_again(batches: list[list[Row]]) 
         held[sequence] = first + len(rows)
 
 
-def test_single_rows_come_before_prompts_and_bound_them(batches: list[list[Row]]) -> None:
+def test_prompts_beside_single_rows_are_bounded(batches: list[list[Row]]) -> None:
     n_mixed = 0
     for batch in batches:
         lengths = [len(rows) for rows in runs(batch)]
-        n_single = sum(1 for _ in itertools.takewhile(lambda n: n == 1, lengths))
-        if 0 < n_single < len(lengths):
+        if 0 < lengths.count(1) < len(lengths):
             n_mixed += 1
-            assert sum(lengths[n_single:]) <= N_UBATCH
+            assert sum(lengths) - lengths.count(1) <= N_UBATCH
     assert n_mixed > 5
+
+
+def sequence_runs(batch: list[Row]) -> list[list[int]]:
+    """The sequences of a batch, cut where llama.cpp cannot compute two of them at once."""
+    cut: list[list[int]] = []
+    for rows in runs(batch):
+        sequence = rows[0][2]
+        if cut and sequence == cut[-1][-1] + 1:
+            cut[-1].append(sequence)
+        else:
+            cut.append([sequence])
+    return cut
+
+
+def test_sequences_stand_in_rising_runs_that_fall(batches: list[list[Row]]) -> None:
+    for batch in batches:
+        sequences = sorted(row[2] for rows in runs(batch) for row in rows[:1])
+        n_gaps = sum(b != a + 1 for a, b in itertools.pairwise(sequences))
+        cut = sequence_runs(batch)
+        assert len(cut) == n_gaps + 1
+        assert cut == sorted(cut, reverse=True)
+
+
+def test_a_long_prompt_is_a_run_of_its_own(tiny: LoadedModel) -> None:
+    gate, rng = Gated(), np.random.default_rng(7)
+    with Core(tiny, n_ctx=4096, n_batch=1024, n_ubatch=64, decoder=gate) as core:
+        first = core.submit(tiny.random_prompt(rng, 5), 60, params=ENDLESS)
+        gate.entered.wait()
+        long = core.submit(tiny.random_prompt(rng, 1500), 4, params=ENDLESS)
+        others = [core.submit(tiny.random_prompt(rng, 9), 60, params=ENDLESS) for _ in range(2)]
+        gate.open()
+        core.wait(first, long, *others)
+    apart = [sequence_runs(batch) for batch in gate.batches if long_position(batch) >= 512]
+    assert apart
+    assert all([1] in cut for cut in apart)
+
+
+def long_position(batch: list[Row]) -> int:
+    """Where the chunk of a prompt begins; -1 if the batch has none."""
+    return max((rows[0][1] for rows in runs(batch) if len(rows) > 1), default=-1)
 
 
 def test_a_prompt_alone_takes_the_whole_batch(batches: list[list[Row]]) -> None:

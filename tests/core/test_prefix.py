@@ -7,12 +7,10 @@ import random
 import numpy as np
 import pytest
 
-from llamabox._core.prefix import PrefixBooks
+from llamabox._core.prefix_books import PrefixBooks
 
 N_SEQUENCES = 12
 LONGEST = 40
-MOVED = -1
-"""What a moved cell holds for others: no token that they look for."""
 
 
 class NaiveBooks:
@@ -20,33 +18,42 @@ class NaiveBooks:
 
     def __init__(self) -> None:
         self.held: dict[int, list[tuple[int, int]]] = {i: [] for i in range(N_SEQUENCES)}
+        self.keys = dict.fromkeys(range(N_SEQUENCES), 0)
         self.holder = dict.fromkeys(range(N_SEQUENCES), "none")
         self.parkings: list[int] = []
         self.n_cells_made = 0
+        self.moved: set[int] = set()
 
     def extend(self, i: int, tokens: list[int], *, moved: bool = False) -> None:
         moved = moved or self.lasting(i) < len(self.held[i])
         for token in tokens:
-            self.held[i].append((MOVED if moved else token, self.n_cells_made))
+            self.held[i].append((token, self.n_cells_made))
+            self.moved |= {self.n_cells_made} if moved else set()
             self.n_cells_made += 1
 
     def lasting(self, i: int) -> int:
-        return sum(token != MOVED for token, _ in self.held[i])
+        return sum(cell not in self.moved for _, cell in self.held[i])
 
     def cells(self, *holders: str) -> set[int]:
         chosen = (i for i, holder in self.holder.items() if holder in holders)
         return {cell for i in chosen for _, cell in self.held[i]}
 
-    def match(self, i: int, tokens: list[int]) -> int:
+    def match(self, i: int, tokens: list[int], key: int) -> int:
         n = 0
-        for (held, _), wanted in zip(self.held[i], tokens, strict=False):
-            if held != wanted:
+        if self.keys[i] != key:
+            return 0
+        for (held, cell), wanted in zip(self.held[i], tokens, strict=False):
+            if held != wanted or cell in self.moved:
                 break
             n += 1
         return n
 
-    def longest_match(self, tokens: list[int]) -> int:
-        return max(self.match(i, tokens) for i in self.held)
+    def longest_match(self, tokens: list[int], key: int) -> int:
+        return max(self.match(i, tokens, key) for i in self.held)
+
+    def longest_whole(self, tokens: list[int], key: int) -> int:
+        matches = {i: self.match(i, tokens, key) for i in self.held}
+        return max((n for i, n in matches.items() if n == len(self.held[i])), default=0)
 
     def exclusive(self, i: int) -> int:
         others = {cell for j in self.held if j != i for _, cell in self.held[j]}
@@ -64,7 +71,8 @@ def array(tokens: list[int]) -> np.ndarray:
 
 
 def random_tokens(rng: random.Random) -> list[int]:
-    return [rng.randrange(3) for _ in range(rng.randint(1, LONGEST))]
+    """Of few kinds, so that many are equal; a negative one stands for media."""
+    return [rng.choice((-7, 0, 1)) for _ in range(rng.randint(1, LONGEST))]
 
 
 def admit(rng: random.Random, books: PrefixBooks, naive: NaiveBooks) -> None:
@@ -72,16 +80,18 @@ def admit(rng: random.Random, books: PrefixBooks, naive: NaiveBooks) -> None:
     i = books.vacant()
     if i < 0:
         return
-    tokens = random_tokens(rng)
-    source, n_match, whole = books.find(array(tokens))
-    assert n_match == naive.longest_match(tokens)
+    tokens, key = random_tokens(rng), rng.choice((0, 0, 1, -(2**63)))
+    source, n_match, whole = books.find(array(tokens), key)
+    assert n_match == naive.longest_match(tokens, key)
     if whole >= 0:
         assert naive.holder[whole] == "parked"
-        assert naive.match(whole, tokens) == len(naive.held[whole]) <= n_match
-    books.start(i)
-    naive.holder[i] = "live"
+        assert naive.match(whole, tokens, key) == len(naive.held[whole]) <= n_match
+    ending = books.longest_whole(array(tokens), key)
+    assert (len(naive.held[ending]) if ending >= 0 else 0) == naive.longest_whole(tokens, key)
+    books.start(i, key)
+    naive.holder[i], naive.keys[i] = "live", key
     if n_match:
-        assert naive.match(source, tokens) == n_match
+        assert naive.match(source, tokens, key) == n_match
         assert books.share(source, i, n_match) == 0
         naive.held[i] = naive.held[source][:n_match]
     if tokens[n_match:]:
@@ -113,7 +123,7 @@ def resume(rng: random.Random, books: PrefixBooks, naive: NaiveBooks) -> None:
         i = rng.choice(naive.parkings)
         n = rng.randint(0, len(naive.held[i]))
         books.truncate(i, n)
-        books.start(i)
+        books.start(i, naive.keys[i])
         naive.held[i] = naive.held[i][:n]
         naive.parkings.remove(i)
         naive.holder[i] = "live"
@@ -163,6 +173,7 @@ def agree(books: PrefixBooks, naive: NaiveBooks) -> None:
     assert books.n_live_cells == len(naive.cells("live"))
     for i in range(N_SEQUENCES):
         assert books.n_tokens(i) == len(naive.held[i])
+        assert books.tokens(i) == [token for token, _ in naive.held[i]]
         assert books.n_exclusive(i) == naive.exclusive(i)
         assert books.n_lasting(i) == naive.lasting(i)
         assert books.n_common(i, 0) == naive.common(i, 0)
@@ -206,3 +217,25 @@ def test_of_two_that_computed_the_same_apart_the_longer_match_is_found() -> None
         books.extend(i, array(tokens))
     assert books.n_cells == 6
     assert books.find(array([1, 2, 3, 4, 5]))[:2] == (1, 4)
+
+
+def test_the_same_tokens_under_another_key_do_not_match() -> None:
+    books = PrefixBooks(3)
+    for i, key in enumerate((0, 5)):
+        books.start(i, key)
+        books.extend(i, array([1, 2, 3]))
+        books.extend(i, array([4]))
+    assert books.n_cells == 8
+    assert [books.find(array([1, 2, 3, 9]), key)[:2] for key in (0, 5, -5)] == [
+        (0, 3),
+        (1, 3),
+        (-1, 0),
+    ]
+
+
+def test_media_are_negative_tokens_like_any_other() -> None:
+    books = PrefixBooks(2)
+    books.start(0)
+    books.extend(0, array([1, -9, -9, 2]))
+    assert books.find(array([1, -9, -9, 3]))[:2] == (0, 3)
+    assert books.find(array([1, -9, -8, 2]))[:2] == (0, 2)

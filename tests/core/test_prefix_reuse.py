@@ -134,7 +134,9 @@ def test_what_a_cancelled_request_has_computed_is_reused(tiny: LoadedModel) -> N
         assert core.run(range(200)).request.n_cached == 199
 
 
-@pytest.mark.parametrize("kind", ["packaged", "qwen2", "gemma3", "mamba"])
+@pytest.mark.parametrize(
+    "kind", ["packaged", "qwen2", "olmoe", "gemma3", "mamba", "rwkv7", "jamba"]
+)
 def test_every_architecture_says_the_same_warm_and_cold(model_of: ModelOf, kind: str) -> None:
     model = model_of(kind)
     rng = np.random.default_rng(12)
@@ -151,7 +153,7 @@ def test_every_architecture_says_the_same_warm_and_cold(model_of: ModelOf, kind:
             assert cold.run(variant, 24, params=ENDLESS).tokens == result.tokens
 
 
-@pytest.mark.parametrize("kind", ["gemma3", "mamba"])
+@pytest.mark.parametrize("kind", ["olmoe", "gemma3", "mamba", "rwkv7", "jamba"])
 def test_concurrent_requests_of_other_memories_match_single_ones(
     model_of: ModelOf, kind: str
 ) -> None:

@@ -10,6 +10,7 @@ import pytest
 
 from tests.core.conftest import ModelOf
 from tests.core.faults import Gated
+from tests.core.kinds import every_uncut, in_both_layouts
 from tests.core.plain_chain import PlainChain
 from tests.core.running import GREEDY, LENGTH, STOP, Core, LoadedModel, Result
 from tests.core.shifting import plain_shifted
@@ -49,11 +50,11 @@ def forward(core: Core, gate: Gated, n: int) -> None:
 @pytest.mark.parametrize(
     ("n_keep", "n_discard"), [(0, 0), (5, 0), (40, 0), (0, 7), (5, 1), (40, 10**6), (10**6, 0)]
 )
-@pytest.mark.parametrize("kind", ["llama", "qwen2"])
+@pytest.mark.parametrize("name", ["llama", "qwen2"])
 def test_shifted_output_is_that_of_plain_llama_cpp(
-    model_of: ModelOf, kind: str, n_prompt: int, n_keep: int, n_discard: int
+    model_of: ModelOf, name: str, n_prompt: int, n_keep: int, n_discard: int
 ) -> None:
-    model = model_of(kind)
+    model = model_of(name)
     prompt = prompt_of(model, n_prompt)
     how = {"n_keep": n_keep, "n_discard": n_discard}
     expected = plain_shifted(model, prompt, N_PREDICT, n_ctx=N_CTX, **how)
@@ -71,18 +72,22 @@ def test_shifted_output_is_that_of_plain_llama_cpp(
     assert result.text == model.vocab.detokenize(np.array(result.tokens, np.int32))
 
 
-@pytest.mark.parametrize("kind", ["mamba", "gemma3"])
-@pytest.mark.parametrize(("n_keep", "n_discard"), [(0, 0), (5, 0), (40, 0), (0, 7)])
+@in_both_layouts
+@every_uncut
+@pytest.mark.parametrize(("n_keep", "n_discard"), [(0, 0), (40, 0), (5, 7)])
 def test_a_memory_that_cannot_move_computes_its_window_again(
-    model_of: ModelOf, kind: str, n_keep: int, n_discard: int
+    model_of: ModelOf, name: str, partitioned: bool, n_keep: int, n_discard: int
 ) -> None:
-    model = model_of(kind)
-    prompt = prompt_of(model, 40)
+    model = model_of(name)
+    prompts = [prompt_of(model, 40, seed) for seed in range(2)]
     how = {"n_keep": n_keep, "n_discard": n_discard}
-    expected = plain_shifted(model, prompt, N_PREDICT, n_ctx=N_CTX, recomputed=ALL, **how)
-    result = alone(model, prompt, **how)
-    assert expected.agrees(result.tokens, ROUNDING)
-    assert result.request.n_output == N_PREDICT
+    with Core(model, n_ctx=256, n_parallel=2, partitioned=partitioned) as core:
+        results = [submit(core, prompt, 150, **how) for prompt in prompts]
+        core.wait()
+        core.checked_lengths()
+    for prompt, result in zip(prompts, results, strict=True):
+        expected = plain_shifted(model, prompt, 150, n_ctx=N_CTX, recomputed=ALL, **how)
+        assert expected.agrees(result.tokens, ROUNDING)
 
 
 def test_without_context_shift_the_output_ends_with_the_context(tiny: LoadedModel) -> None:
@@ -147,17 +152,38 @@ def test_a_stop_string_across_a_shift_ends_the_output(tiny: LoadedModel) -> None
         assert result.text == whole.text[: whole.text.index(stop)]
 
 
-def test_seeded_sampling_goes_on_across_shifts_whatever_runs_beside(tiny: LoadedModel) -> None:
+@in_both_layouts
+def test_seeded_sampling_goes_on_across_shifts_whatever_runs_beside(
+    tiny: LoadedModel, partitioned: bool
+) -> None:
     prompts = [prompt_of(tiny, 20, seed) for seed in range(4)]
     hot = ENDLESS.replace(temperature=1.0, top_k=0, top_p=1.0, min_p=0.0)
     apart = [alone(tiny, p, params=hot.replace(seed=i)) for i, p in enumerate(prompts)]
-    with Core(tiny, n_ctx=1024) as core:
+    with Core(tiny, n_ctx=1024, partitioned=partitioned) as core:
         for i, prompt in enumerate(prompts):
             submit(core, prompt, params=hot.replace(seed=i))
         core.wait()
         assert [r.tokens for r in core.results] == [r.tokens for r in apart]
         assert core.stats()["n_shifts"] >= 20
         core.checked_cells()
+
+
+def test_streams_that_share_tokens_move_each_its_own_cells(tiny: LoadedModel) -> None:
+    """With others of the same tokens live and parked, and copies of a stream that has moved."""
+    prompt = prompt_of(tiny, 80)
+    expected = plain_shifted(tiny, prompt, N_PREDICT, n_ctx=N_CTX, n_keep=40)
+    with Core(tiny, n_ctx=256) as core:
+        tails = [core.run([*prompt[:40], i], 50, params=ENDLESS).tokens for i in range(6)]
+    with Core(tiny, n_ctx=256, n_sequences=8, partitioned=True) as core:
+        core.run([*prompt, 1], 50, params=ENDLESS)
+        shifting = [submit(core, prompt, n_keep=40) for _ in range(2)]
+        others = [core.submit([*prompt[:40], i], 50, params=ENDLESS) for i in range(6)]
+        core.wait()
+        assert all(expected.agrees(result.tokens, ROUNDING) for result in shifting)
+        assert [result.tokens for result in others] == tails
+        core.checked_cells()
+        warm = core.run([*prompt[:40], 0], 50, params=ENDLESS)
+        assert (warm.request.n_cached, warm.tokens) == (40, tails[0])
 
 
 class TestSharing:

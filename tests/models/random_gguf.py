@@ -99,13 +99,13 @@ def byte_character(byte: int) -> str:
     return chr(256 + [b for b in range(256) if b not in printable].index(byte))
 
 
-def attention_metadata(writer: gguf.GGUFWriter) -> None:
+def attention_metadata(writer: gguf.GGUFWriter, n_head_kv: int | list[int] = N_HEAD_KV) -> None:
     writer.add_context_length(N_CTX_TRAIN)
     writer.add_embedding_length(N_EMBD)
     writer.add_block_count(tensors.N_LAYER)
     writer.add_feed_forward_length(tensors.N_FF)
     writer.add_head_count(N_HEAD)
-    writer.add_head_count_kv(N_HEAD_KV)
+    writer.add_head_count_kv(n_head_kv)
 
 
 def llama_metadata(writer: gguf.GGUFWriter) -> None:
@@ -117,8 +117,17 @@ def llama_metadata(writer: gguf.GGUFWriter) -> None:
 def gemma3_metadata(writer: gguf.GGUFWriter) -> None:
     llama_metadata(writer)
     writer.add_sliding_window(tensors.SLIDING_WINDOW)
+    writer.add_sliding_window_pattern(2)
     writer.add_key_length(N_EMBD // N_HEAD)
     writer.add_value_length(N_EMBD // N_HEAD)
+
+
+def olmoe_metadata(writer: gguf.GGUFWriter) -> None:
+    attention_metadata(writer, N_HEAD)
+    writer.add_expert_count(tensors.N_EXPERT)
+    writer.add_expert_used_count(tensors.N_EXPERT_USED)
+    writer.add_layer_norm_rms_eps(1e-5)
+    add_byte_vocabulary(writer)
 
 
 def mamba_metadata(writer: gguf.GGUFWriter) -> None:
@@ -127,11 +136,37 @@ def mamba_metadata(writer: gguf.GGUFWriter) -> None:
     writer.add_feed_forward_length(0)
     writer.add_head_count(0)
     writer.add_block_count(tensors.N_LAYER)
+    writer.add_layer_norm_rms_eps(1e-5)
+    ssm_metadata(writer)
+    add_byte_vocabulary(writer)
+
+
+def ssm_metadata(writer: gguf.GGUFWriter) -> None:
     writer.add_ssm_conv_kernel(tensors.N_CONV)
     writer.add_ssm_inner_size(2 * N_EMBD)
     writer.add_ssm_state_size(N_STATE)
     writer.add_ssm_time_step_rank(tensors.DT_RANK)
+
+
+def jamba_metadata(writer: gguf.GGUFWriter) -> None:
+    attention_metadata(writer, [0, N_HEAD_KV])
     writer.add_layer_norm_rms_eps(1e-5)
+    ssm_metadata(writer)
+    add_byte_vocabulary(writer)
+
+
+def rwkv7_metadata(writer: gguf.GGUFWriter) -> None:
+    writer.add_context_length(N_CTX_TRAIN)
+    writer.add_embedding_length(N_EMBD)
+    writer.add_feed_forward_length(tensors.N_FF)
+    writer.add_head_count(0)
+    writer.add_block_count(tensors.N_LAYER)
+    writer.add_layer_norm_eps(1e-5)
+    writer.add_wkv_head_size(tensors.WKV_HEAD)
+    writer.add_decay_lora_rank(tensors.WKV_RANK)
+    writer.add_iclr_lora_rank(tensors.WKV_RANK)
+    writer.add_value_residual_mix_lora_rank(tensors.WKV_RANK)
+    writer.add_gate_lora_rank(tensors.WKV_RANK)
     add_byte_vocabulary(writer)
 
 
@@ -157,6 +192,9 @@ ARCHITECTURES: dict[str, tuple[Callable[[gguf.GGUFWriter], None], Callable[[int]
     "llama": (llama_metadata, tensors.llama),
     "qwen2": (llama_metadata, tensors.qwen2),
     "gemma3": (gemma3_metadata, tensors.gemma3),
+    "olmoe": (olmoe_metadata, tensors.olmoe),
     "mamba": (mamba_metadata, tensors.mamba),
+    "rwkv7": (rwkv7_metadata, tensors.rwkv7),
+    "jamba": (jamba_metadata, tensors.jamba),
     "bert": (bert_metadata, tensors.bert),
 }

@@ -16,6 +16,9 @@ N_EMBD, N_HEAD, N_HEAD_KV, N_FF, N_LAYER = 64, 4, 2, 96, 2
 N_KV = N_EMBD // N_HEAD * N_HEAD_KV
 SLIDING_WINDOW = 32
 N_CONV, N_STATE, DT_RANK = 4, 16, 8
+N_EXPERT, N_EXPERT_USED = 4, 2
+WKV_HEAD, WKV_RANK = N_EMBD, 8
+"""A smaller head than llama.cpp's vector step, up to 64, is computed past its end."""
 
 
 def random_values(
@@ -67,21 +70,84 @@ def gemma3(n_vocab: int) -> Shapes:
     return llama(n_vocab) | norms
 
 
-def mamba(n_vocab: int) -> Shapes:
-    n_inner = 2 * N_EMBD
-    shapes = embeddings(n_vocab)
+def olmoe(n_vocab: int) -> Shapes:
+    """A mixture of experts; as many heads of K and V as of Q."""
+    shapes = {name: shape for name, shape in llama(n_vocab).items() if ".ffn_" not in name}
     for block in blocks():
         shapes |= {
-            f"{block}.attn_norm.weight": (N_EMBD,),
-            f"{block}.ssm_in.weight": (2 * n_inner, N_EMBD),
-            f"{block}.ssm_conv1d.weight": (n_inner, N_CONV),
-            f"{block}.ssm_conv1d.bias": (n_inner,),
-            f"{block}.ssm_x.weight": (DT_RANK + 2 * N_STATE, n_inner),
-            f"{block}.ssm_dt.weight": (n_inner, DT_RANK),
-            f"{block}.ssm_dt.bias": (n_inner,),
-            f"{block}.ssm_a": (n_inner, N_STATE),
-            f"{block}.ssm_d": (n_inner,),
-            f"{block}.ssm_out.weight": (N_EMBD, n_inner),
+            f"{block}.attn_k.weight": (N_EMBD, N_EMBD),
+            f"{block}.attn_v.weight": (N_EMBD, N_EMBD),
+            f"{block}.attn_q_norm.weight": (N_EMBD,),
+            f"{block}.attn_k_norm.weight": (N_EMBD,),
+            f"{block}.ffn_norm.weight": (N_EMBD,),
+            f"{block}.ffn_gate_inp.weight": (N_EXPERT, N_EMBD),
+            f"{block}.ffn_gate_exps.weight": (N_EXPERT, N_FF, N_EMBD),
+            f"{block}.ffn_up_exps.weight": (N_EXPERT, N_FF, N_EMBD),
+            f"{block}.ffn_down_exps.weight": (N_EXPERT, N_EMBD, N_FF),
+        }
+    return shapes
+
+
+def mamba(n_vocab: int) -> Shapes:
+    shapes = embeddings(n_vocab)
+    for block in blocks():
+        shapes |= mamba_block(block)
+    return shapes
+
+
+def mamba_block(block: str) -> Shapes:
+    n_inner = 2 * N_EMBD
+    return {
+        f"{block}.attn_norm.weight": (N_EMBD,),
+        f"{block}.ssm_in.weight": (2 * n_inner, N_EMBD),
+        f"{block}.ssm_conv1d.weight": (n_inner, N_CONV),
+        f"{block}.ssm_conv1d.bias": (n_inner,),
+        f"{block}.ssm_x.weight": (DT_RANK + 2 * N_STATE, n_inner),
+        f"{block}.ssm_dt.weight": (n_inner, DT_RANK),
+        f"{block}.ssm_dt.bias": (n_inner,),
+        f"{block}.ssm_a": (n_inner, N_STATE),
+        f"{block}.ssm_d": (n_inner,),
+        f"{block}.ssm_out.weight": (N_EMBD, n_inner),
+    }
+
+
+def jamba(n_vocab: int) -> Shapes:
+    """A hybrid: its first block is mamba's, the second attends."""
+    mixing = blocks()[0]
+    shapes = {
+        name: shape
+        for name, shape in llama(n_vocab).items()
+        if not name.startswith(f"{mixing}.attn_")
+    }
+    shapes |= mamba_block(mixing) | {
+        f"{mixing}.ssm_dt_norm.weight": (DT_RANK,),
+        f"{mixing}.ssm_b_norm.weight": (N_STATE,),
+        f"{mixing}.ssm_c_norm.weight": (N_STATE,),
+    }
+    return shapes
+
+
+def rwkv7(n_vocab: int) -> Shapes:
+    shapes = embeddings(n_vocab) | with_bias("token_embd_norm", N_EMBD)
+    shapes |= with_bias("output_norm", N_EMBD)
+    for block in blocks():
+        shapes |= with_bias(f"{block}.attn_norm", N_EMBD)
+        shapes |= with_bias(f"{block}.attn_norm_2", N_EMBD)
+        shapes |= with_bias(f"{block}.time_mix_ln", N_EMBD)
+        for name in "wav":
+            shapes[f"{block}.time_mix_{name}0.weight"] = (N_EMBD,)
+        for name in "wavg":
+            shapes[f"{block}.time_mix_{name}1.weight"] = (WKV_RANK, N_EMBD)
+            shapes[f"{block}.time_mix_{name}2.weight"] = (N_EMBD, WKV_RANK)
+        for name in ("k_k", "k_a", "r_k"):
+            shapes[f"{block}.time_mix_{name}.weight"] = (N_EMBD,)
+        for name in ("key", "value", "receptance", "output"):
+            shapes[f"{block}.time_mix_{name}.weight"] = (N_EMBD, N_EMBD)
+        shapes |= {
+            f"{block}.time_mix_lerp_fused.weight": (6, 1, 1, N_EMBD),
+            f"{block}.channel_mix_lerp_k.weight": (1, 1, N_EMBD),
+            f"{block}.channel_mix_key.weight": (N_FF, N_EMBD),
+            f"{block}.channel_mix_value.weight": (N_EMBD, N_FF),
         }
     return shapes
 

@@ -10,6 +10,7 @@ import pytest
 
 from llamabox import EngineParams
 from llamabox.server.config import ServerConfig
+from tests.conftest import RandomModels
 from tests.server.live import HANG, LiveServer
 
 N_CTX = 2048
@@ -20,7 +21,7 @@ def small_config(**changes: object) -> ServerConfig:
     """A configuration on a free port that leaves the machine some room."""
     settings: dict[str, object] = {
         "port": 0,
-        "engine_params": EngineParams(n_ctx=N_CTX, n_parallel=4, n_threads=1),
+        "engine_params": EngineParams(n_ctx=N_CTX, n_parallel=4, n_threads=1, kv_layout="unified"),
     }
     return ServerConfig(**settings | changes)
 
@@ -29,6 +30,20 @@ def small_config(**changes: object) -> ServerConfig:
 def server() -> Iterator[LiveServer]:
     with LiveServer(small_config(metrics=True, alias="pocket")) as live:
         yield live.wait_ready()
+
+
+@pytest.fixture(scope="session")
+def exact(random_models: RandomModels) -> Iterator[LiveServer]:
+    """A server whose outputs do not depend on the load: f32 weights, no flash attention."""
+    params = small_config().engine_params.replace(flash_attention="off")
+    with LiveServer(small_config(model=random_models("llama"), engine_params=params)) as live:
+        yield live.wait_ready()
+
+
+@pytest.fixture(scope="session")
+def exact_client(exact: LiveServer) -> Iterator[httpx.Client]:
+    with exact.client() as client:
+        yield client
 
 
 @pytest.fixture(scope="session")

@@ -85,6 +85,18 @@ def test_a_body_that_is_no_json_object(
         ("stream_options", True),
         ("ignore_eos", 1),
         ("model", 5),
+        ("n", 0),
+        ("n", 129),
+        ("n", 1.5),
+        ("n", True),
+        ("n_cmpl", 0),
+        ("n_cmpl", "2"),
+        ("best_of", 0),
+        ("best_of", 129),
+        ("best_of", True),
+        ("n_probs", 257),
+        ("n_probs", True),
+        ("post_sampling_probs", 1),
     ],
 )
 @pytest.mark.parametrize("path", [CHAT, TEXT, NATIVE])
@@ -95,6 +107,31 @@ def test_a_field_that_is_mistyped_or_out_of_range(
     error = error_of(client.post(path, json=body), 400)
     assert error["param"] == field
     assert field in error["message"]
+
+
+@pytest.mark.parametrize(
+    ("path", "fields", "param"),
+    [
+        (CHAT, {"logprobs": 5}, "logprobs"),
+        (CHAT, {"logprobs": True, "top_logprobs": 21}, "top_logprobs"),
+        (CHAT, {"logprobs": True, "top_logprobs": -1}, "top_logprobs"),
+        (CHAT, {"logprobs": True, "top_logprobs": "5"}, "top_logprobs"),
+        (CHAT, {"logprobs": False, "top_logprobs": 5}, "top_logprobs"),
+        (CHAT, {"top_logprobs": 5}, "top_logprobs"),
+        (TEXT, {"logprobs": 21}, "logprobs"),
+        (TEXT, {"logprobs": -1}, "logprobs"),
+        (TEXT, {"logprobs": True}, "logprobs"),
+        (TEXT, {"n": 3, "best_of": 2}, "best_of"),
+        (TEXT, {"n": 2, "best_of": 3, "stream": True}, "best_of"),
+        (TEXT, {"best_of": 3, "n_probs": 1, "post_sampling_probs": True}, "best_of"),
+    ],
+)
+def test_choices_and_log_probabilities_that_cannot_be(
+    client: httpx.Client, path: str, fields: dict[str, object], param: str
+) -> None:
+    error = error_of(client.post(path, json=HELLO | {"prompt": "Hello"} | fields), 400)
+    assert error["param"] == param
+    assert param in error["message"]
 
 
 def test_the_path_of_a_nested_field_is_named(client: httpx.Client) -> None:
@@ -161,11 +198,6 @@ def test_media_are_not_supported(client: httpx.Client, kind: str, said: str) -> 
 @pytest.mark.parametrize(
     ("field", "value"),
     [
-        ("n", 2),
-        ("n", True),
-        ("best_of", 3),
-        ("logprobs", True),
-        ("top_logprobs", 5),
         ("response_format", {"type": "json_object"}),
         ("tool_choice", "required"),
         ("tool_choice", {"type": "function", "function": {"name": "f"}}),
@@ -190,7 +222,10 @@ def test_what_is_not_supported_is_refused_by_name(
     ("field", "value"),
     [
         ("n", 1),
+        ("best_of", 1),
         ("logprobs", False),
+        ("top_logprobs", 0),
+        ("n_probs", 0),
         ("response_format", {"type": "text"}),
         ("tool_choice", "auto"),
         ("modalities", ["text"]),

@@ -102,6 +102,21 @@ def test_an_unknown_sampler_is_named(capsys: pytest.CaptureFixture[str], argv: t
 
 @pytest.mark.parametrize(
     ("argv", "expected"),
+    [
+        ([], "auto"),
+        (["--kv-layout", "partitioned"], "partitioned"),
+        (["-kvu"], "unified"),
+        (["--kv-unified"], "unified"),
+        (["--no-kv-unified"], "partitioned"),
+        (["-kvu", "--kv-layout", "auto"], "auto"),
+    ],
+)
+def test_the_layout_of_the_cells_can_be_chosen(argv: list[str], expected: str) -> None:
+    assert parse(argv).config.engine_params.kv_layout == expected
+
+
+@pytest.mark.parametrize(
+    ("argv", "expected"),
     [(["-fa"], "on"), (["-fa", "off"], "off"), (["--no-flash-attn"], "off"), ([], "auto")],
 )
 def test_flash_attention_can_be_chosen(argv: list[str], expected: str) -> None:
@@ -112,6 +127,14 @@ def test_the_queue_and_latency_flags_reach_the_engine() -> None:
     argv = ["--queue-max", "5", "--target-itl", "20", "--preempt-ram", "8"]
     params = parse(argv).config.engine_params
     assert (params.n_queue, params.target_itl, params.preempt_ram) == (5, 0.02, 8)
+
+
+def test_the_flags_of_memories_that_cannot_be_cut_reach_the_engine() -> None:
+    argv = ["--swa-full", "--checkpoint-ram", "8", "-ctxcp", "5", "-cms", "64"]
+    params = parse(argv).config.engine_params
+    assert (params.swa_full, params.checkpoint_ram) == (True, 8)
+    assert (params.ctx_checkpoints, params.checkpoint_min_step) == (5, 64)
+    assert not parse([]).config.engine_params.swa_full
 
 
 def test_long_names_take_underscores_and_equal_signs() -> None:

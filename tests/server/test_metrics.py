@@ -26,6 +26,7 @@ GAUGES = {
     "tokens_decode_per_second",
     "kv_cache_usage_ratio",
     "kv_cache_tokens",
+    "checkpoint_bytes",
     "requests_running",
     "requests_waiting",
 }

@@ -47,6 +47,8 @@ FIELDS: dict[str, tuple[Any, Any, Any]] = {
     "n_discard": (16, 16, -1),
     "priority": (2, 2, 5000),
     "deadline": (0.5, 0.5, -1),
+    "n_probs": (3, 3, -2),
+    "post_sampling_probs": (True, True, 1),
 }
 
 

@@ -37,5 +37,5 @@ async def chat(request: ServerRequest) -> HTTPResponse | None:
     except PromptTooLong as error:
         error.param = "messages"
         raise
-    reply = ChatReply(service.model_name, include_usage=asked.include_usage)
+    reply = ChatReply(service.model_name, asked)
     return await generate(request, engine, prompt, asked, reply)

@@ -25,7 +25,7 @@ async def openai(request: ServerRequest) -> HTTPResponse | None:
     service = request.app.ctx
     asked = await _read(request, service)
     prompt = await service.engine.prepare(asked.prompt)
-    reply = TextReply(service.model_name, include_usage=asked.include_usage)
+    reply = TextReply(service.model_name, asked)
     return await generate(request, service.engine, prompt, asked, reply)
 
 

@@ -47,6 +47,8 @@ def _meta(engine: Engine, defaults: GenerationParams) -> dict[str, Any]:
         "n_ctx": engine.n_ctx,
         "n_slot": engine.params.n_parallel,
         "n_slot_ctx": engine.n_ctx,
+        "kv_layout": engine.layout.kv_layout,
+        "flash_attention": engine.layout.flash_attention,
         "seed": defaults.seed,
         "temperature": defaults.temperature,
         "top_k": defaults.top_k,

@@ -1,0 +1,107 @@
+"""Several outputs of one prompt: what each is generated with, read together, the best of them."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import math
+import secrets
+from collections.abc import AsyncGenerator, Sequence
+
+from ..errors import InvalidRequest
+from ..params import MAX_SEED, RANDOM_SEED, ChoiceParams, GenerationParams
+from .results import Chunk, Completion
+from .stream import AsyncStream, Stream
+
+
+def choice_params(params: GenerationParams, choices: ChoiceParams) -> list[GenerationParams]:
+    """The parameters of each output: the one at `i` has the seed plus `i`, modulo all seeds.
+
+    :raises InvalidRequest: they are to be ranked, and tell of probabilities after the samplers.
+    """
+    n_probs = params.n_probs
+    if choices.are_ranked:
+        if params.post_sampling_probs:
+            raise InvalidRequest(
+                "best_of ranks by the model's own probabilities, not by post_sampling_probs",
+                param="best_of",
+            )
+        n_probs = max(0, n_probs)
+    seed = params.seed
+    if seed == RANDOM_SEED:
+        seed = secrets.randbelow(MAX_SEED + 1)
+    return [
+        params.replace(seed=(seed + i) % (MAX_SEED + 1), n_probs=n_probs)
+        for i in range(choices.n_generated)
+    ]
+
+
+def best(
+    completions: Sequence[Completion], choices: ChoiceParams, params: GenerationParams
+) -> list[Completion]:
+    """The outputs to return; if more were generated, the best first.
+
+    :param params: what was asked for; log probabilities only served the ranking if it has none.
+    """
+    if not choices.are_ranked:
+        return list(completions)
+    found = sorted(completions, key=mean_logprob, reverse=True)[: choices.n]
+    if params.n_probs >= 0:
+        return found
+    return [dataclasses.replace(completion, logprobs=None) for completion in found]
+
+
+def mean_logprob(completion: Completion) -> float:
+    """Mean log probability per token; -inf without tokens."""
+    if not completion.logprobs:
+        return -math.inf
+    return sum(token.logprob for token in completion.logprobs) / len(completion.logprobs)
+
+
+async def interleaved(
+    streams: Sequence[AsyncStream],
+) -> AsyncGenerator[list[tuple[int, Chunk]], None]:
+    """What is ready of any stream, as (its index, chunk) pairs, until all have ended.
+
+    :raises GenerationError: llama.cpp failed on one.
+    """
+    loop = asyncio.get_running_loop()
+    running = dict(enumerate(streams))
+    while running:
+        ready = [(i, stream.take_chunk()) for i, stream in running.items() if stream.has_chunk]
+        if ready:
+            for i, chunk in ready:
+                if chunk.finish_reason is not None:
+                    del running[i]
+            yield ready
+        else:
+            waiter = loop.create_future()
+            for stream in running.values():
+                stream.wake(waiter)
+            await waiter
+
+
+def complete_all(streams: Sequence[Stream]) -> list[Completion]:
+    """Wait for the end of all; if one fails, or the wait is interrupted, all are cancelled.
+
+    :raises GenerationError: llama.cpp failed on one.
+    """
+    try:
+        return [stream.completion() for stream in streams]
+    except BaseException:
+        cancel_all(streams)
+        raise
+
+
+async def await_all(streams: Sequence[AsyncStream]) -> list[Completion]:
+    """`complete_all` for a task; one that is cancelled meanwhile cancels them."""
+    try:
+        return [await stream.completion() for stream in streams]
+    except BaseException:
+        cancel_all(streams)
+        raise
+
+
+def cancel_all(streams: Sequence[AsyncStream] | Sequence[Stream]) -> None:
+    for stream in streams:
+        stream.cancel()

@@ -1,0 +1,105 @@
+"""The layout of a context where it is left open: by the memory at hand, and by trial."""
+
+from __future__ import annotations
+
+import itertools
+
+import llama_cpp
+
+from ..errors import ModelLoadError
+from ..params import EngineParams
+from .context import Layout
+from .library import captured_errors
+from .model import Model
+from .system import memory_at_hand
+from .trial import N_CHUNK, N_FILL, ROUNDS, Trial
+
+MEMORY_SHARE = 0.25
+"""Of the memory at hand that the cells of a partitioned context may take."""
+CELL_ITEM = 2
+"""Bytes of a number in a cell: F16."""
+MAX_SEQUENCES = 16
+MIN_FILL = 128
+TRIAL_SECONDS = 2.0
+"""What all trials may take together, about; slower models are not tried."""
+WORTH = 0.95
+"""Share of the unified layout's time below which the partitioned one is worth its memory."""
+
+
+def choose_layout(model: Model, params: EngineParams) -> Layout:
+    """Decide what `params` leave to us; blocks for `TRIAL_SECONDS`, about.
+
+    A model that is too slow for trials, or an engine without warm-up, gets the partitioned layout
+    if memory allows, because its cost does not grow with what others hold.
+    """
+    partitioned = _partitions(model, params)
+    attentions = [params.flash_attention]
+    if params.flash_attention == "auto" and params.warmup:
+        attentions = ["on", "off"]
+    candidates = [Layout(*pair) for pair in itertools.product(partitioned, attentions)]
+    if len(candidates) == 1:
+        return candidates[0]
+    chosen = _try_out(model, params, candidates) if params.warmup else None
+    return chosen or Layout(partitioned[-1], params.flash_attention)
+
+
+def _partitions(model: Model, params: EngineParams) -> list[bool]:
+    """The values of `Layout.partitioned` that may be chosen."""
+    if params.n_parallel == 1 or params.kv_layout == "unified":
+        return [False]
+    if params.kv_layout == "partitioned":
+        return [True]
+    n_cells = (params.n_ctx or model.n_ctx_train) * params.n_parallel
+    fits = n_cells * cell_bytes(model) <= MEMORY_SHARE * memory_at_hand()
+    return [False, True] if fits else [False]
+
+
+def cell_bytes(model: Model) -> int:
+    """Bytes of a cell, K and V in all layers, by the model's metadata; 0 without attention."""
+    address = model.address
+    n_head = llama_cpp.llama_model_n_head(address)
+    if n_head <= 0:
+        return 0
+    head: str | int = model.n_embd // n_head
+    prefix = f"{model.metadata.get('general.architecture')}.attention"
+    length = sum(
+        int(model.metadata.get(f"{prefix}.{name}_length", head)) for name in ("key", "value")
+    )
+    n_layer: int = llama_cpp.llama_model_n_layer(address)
+    n_head_kv: int = llama_cpp.llama_model_n_head_kv(address)
+    return n_layer * n_head_kv * length * CELL_ITEM
+
+
+def _try_out(model: Model, params: EngineParams, candidates: list[Layout]) -> Layout | None:
+    """The fastest candidate; None if the model is too slow to try them, or refuses to."""
+    n_sequences = min(params.n_parallel, MAX_SEQUENCES)
+    n_fill = max(MIN_FILL, min(N_FILL, (params.n_ctx or N_FILL) // 2))
+    n_rows = ROUNDS * (N_CHUNK + n_sequences)
+    trials: dict[Layout, Trial] = {}
+    with captured_errors():
+        try:
+            for layout in candidates:
+                trials[layout] = Trial(model, params, layout, n_sequences, n_fill)
+                affordable = TRIAL_SECONDS / len(candidates) / trials[layout].row_seconds()
+                n_fill = min(n_fill, int(affordable) - n_rows)
+                if n_fill < MIN_FILL:
+                    return None
+            return _fastest(trials, n_fill)
+        except ModelLoadError:
+            return None
+        finally:
+            for trial in trials.values():
+                trial.close()
+
+
+def _fastest(trials: dict[Layout, Trial], n_fill: int) -> Layout:
+    for trial in trials.values():
+        trial.fill(n_fill)
+    for _ in range(ROUNDS):
+        for trial in trials.values():
+            trial.measure()
+
+    def seconds(layout: Layout) -> float:
+        return trials[layout].session_seconds * (WORTH if not layout.partitioned else 1)
+
+    return min(trials, key=seconds)
