@@ -17,7 +17,7 @@ import itertools
 import random
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 
 import orjson
 
@@ -41,7 +41,6 @@ class Load:
     :param max_tokens: of each request; its output has exactly as many where the server knows
         `ignore_eos`.
     :param ignore_eos: send that field.
-    :param fields: more of the requests' fields, for servers that know them.
     :param seconds: after which the load is given up.
     """
 
@@ -49,7 +48,6 @@ class Load:
     max_tokens: int
     model: str = "default"
     ignore_eos: bool = True
-    fields: Mapping[str, object] = dataclasses.field(default_factory=dict)
     seconds: float = 120.0
 
     def __post_init__(self) -> None:
@@ -65,7 +63,6 @@ class Load:
             "temperature": 0,
             "stream": True,
             "stream_options": {"include_usage": True},
-            **self.fields,
         }
         if self.ignore_eos:
             fields["ignore_eos"] = True

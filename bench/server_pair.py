@@ -19,8 +19,6 @@ from .replies import LoadResult
 from .settings import N_THREADS
 
 PEER_NAME = llama_server.NAME
-GREEDY = {"top_k": 1}
-"""Beside the temperature of 0 that every load has: llama-server's chain then sorts nothing."""
 OUR_FLAGS = ("--metrics",)
 FLAGS_TEXT = f"""\
 `python -m llamabox -t 1 {" ".join(OUR_FLAGS)}` and

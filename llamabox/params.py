@@ -18,6 +18,7 @@ __all__ = ["ChoiceParams", "EngineParams", "GenerationParams", "ModelParams"]
 FLASH_ATTENTION = ("auto", "off", "on")
 """Their places less one are llama.cpp's numbers (``llama_flash_attn_type``)."""
 KV_LAYOUTS = ("auto", "unified", "partitioned")
+BACKEND_SAMPLING = ("auto", "off", "on")
 UNLIMITED = -1
 WHOLE_PROMPT = -1
 RANDOM_SEED = -1
@@ -67,14 +68,16 @@ class EngineParams:
     :param n_ctx: tokens that a request may hold at most; 0 takes the model's own length.
     :param n_parallel: requests that run at once.
     :param kv_layout: "unified" for one pool of `n_ctx` cells that all requests share;
-        "partitioned" for `n_ctx` cells for each, which takes `n_parallel` times the memory and
-        keeps attention local; "auto" for what a trial at the start finds faster, if a quarter of
-        the memory at hand can hold it.
+        "partitioned" for `n_ctx` cells for each, which takes `n_parallel` + 1 times the memory
+        and keeps attention local; "auto" for what a trial at the start finds faster, if a quarter
+        of the memory at hand can hold it.
     :param n_batch: rows of a forward at most, while nothing is decoding.
     :param n_ubatch: rows that llama.cpp computes at a time, and the prefill rows of a forward
         that also decodes.
     :param n_threads: compute threads; None takes the physical cores less one, at least one.
     :param n_threads_batch: compute threads of forwards over several rows; None: ``n_threads``.
+    :param n_threads_sampling: threads that sample the rows of a forward, 1 for the step's own
+        alone; None takes the physical cores, 8 at most.
     :param flash_attention: "on", "off", or "auto" for what a trial at the start finds faster;
         llama.cpp's choice if the model is too slow for a trial, or `warmup` is off.
     :param n_queue: requests that may wait for a slot; more are refused; 0 has no limit.
@@ -90,6 +93,10 @@ class EngineParams:
         sliding windows, from which prompts can start; other models need none; 0 takes none.
     :param ctx_checkpoints: such checkpoints per slot at most.
     :param checkpoint_min_step: tokens of a long prompt between two checkpoints.
+    :param backend_sampling: "on" lets llama.cpp sample beside the model what it can sample there,
+        so that tokens come from the device instead of logits; "auto" does so if the device that
+        computes the logits is a GPU. Only requests with the same sampling parameters take turns
+        without a new graph.
     :param warmup: run one forward when the engine starts, so that no request pays for it.
     """
 
@@ -99,6 +106,7 @@ class EngineParams:
     n_ubatch: int = 512
     n_threads: int | None = None
     n_threads_batch: int | None = None
+    n_threads_sampling: int | None = None
     kv_layout: str = "auto"
     flash_attention: str = "auto"
     n_queue: int = 0
@@ -109,6 +117,7 @@ class EngineParams:
     checkpoint_ram: int = 256
     ctx_checkpoints: int = 32
     checkpoint_min_step: int = 8192
+    backend_sampling: str = "auto"
     warmup: bool = True
 
     def __post_init__(self) -> None:
@@ -118,13 +127,14 @@ class EngineParams:
         _check_int(self, "n_ubatch", 1)
         _check_choice(self, "flash_attention", FLASH_ATTENTION)
         _check_choice(self, "kv_layout", KV_LAYOUTS)
+        _check_choice(self, "backend_sampling", BACKEND_SAMPLING)
         _check_int(self, "n_queue", 0)
         _check_float(self, "target_itl", 0, MAX_SECONDS)
         _check_int(self, "preempt_ram", 0)
         _check_int(self, "checkpoint_ram", 0)
         _check_int(self, "ctx_checkpoints", 0, MAX_CHECKPOINTS)
         _check_int(self, "checkpoint_min_step", 32)
-        for name in ("n_threads", "n_threads_batch"):
+        for name in ("n_threads", "n_threads_batch", "n_threads_sampling"):
             if getattr(self, name) is not None:
                 _check_int(self, name, 1, MAX_THREADS)
 

@@ -1,4 +1,5 @@
-"""One row of a large vocabulary: llamabox from raw logits, llama.cpp on the candidate array."""
+"""Rows of a large vocabulary: llamabox from raw logits, llama.cpp on the candidate array; and many
+rows by one thread and by several."""
 
 from __future__ import annotations
 
@@ -14,14 +15,18 @@ import numpy as np
 import numpy.typing as npt
 
 from llamabox import GenerationParams
+from llamabox._core.crew import Crew, sample_rows
 from llamabox._core.lib import Library
 from llamabox._core.sampler import Sampler
 
 from ..pairs import Comparison, compare
-from ..settings import Settings
+from ..settings import Settings, counted
 
 N_VOCAB = 151_936
 SEED = 7
+N_ROWS = 16
+N_HELPERS = 1
+UNPRUNABLE = GenerationParams(samplers=("typ_p", "temperature"), typical_p=0.9)
 
 Logits = npt.NDArray[np.float32]
 
@@ -32,14 +37,15 @@ def measure(settings: Settings) -> tuple[Comparison, ...]:
     :raises RuntimeError: the two sides sample different tokens.
     """
     logits = np.random.default_rng(SEED).normal(0.0, 3.0, N_VOCAB).astype(np.float32)
-    return tuple(
+    one_row = [
         comparison
         for name, params in (
             ("default chain", GenerationParams(seed=SEED)),
             ("greedy", GenerationParams(seed=SEED, temperature=0.0)),
         )
         for comparison in _compare(name, params, logits, settings)
-    )
+    ]
+    return (*one_row, _compare_threads(settings))
 
 
 def _compare(
@@ -60,6 +66,30 @@ def _compare(
             lower_is_better=True,
             in_summary=with_fill,
         )
+
+
+def _compare_threads(settings: Settings) -> Comparison:
+    """A step's rows, which nothing can be left out of, with helpers and without."""
+    rng = np.random.default_rng(SEED)
+    logits = rng.normal(0.0, 3.0, (N_ROWS, N_VOCAB)).astype(np.float32)
+    library, crew = Library(llama_cpp), Crew(N_HELPERS, N_VOCAB)
+    samplers = [Sampler(llama_cpp, N_VOCAB, 1, UNPRUNABLE.replace(seed=i)) for i in range(N_ROWS)]
+
+    def milliseconds(n_helpers: int) -> float:
+        started = time.perf_counter_ns()
+        sample_rows(crew, library, samplers, logits, n_helpers=n_helpers)
+        return (time.perf_counter_ns() - started) / 1e6
+
+    return compare(
+        f"sampling, {N_ROWS} rows, typical_p first, {N_VOCAB:,} logits",
+        ours=partial(milliseconds, N_HELPERS),
+        peer=partial(milliseconds, 0),
+        peer_name=f"llamabox without its {counted(N_HELPERS, 'helper thread')}",
+        unit="ms",
+        runs=settings.runs,
+        lower_is_better=True,
+        in_summary=False,
+    )
 
 
 def _median_us(sample: Callable[[], tuple[int, int]], n_calls: int) -> float:

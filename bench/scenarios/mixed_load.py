@@ -17,7 +17,7 @@ from ..peers import llama_server
 from ..prompts import text_prompts
 from ..replies import Reply, percentile, read_reply
 from ..report import Figure, Plot, Result
-from ..server_pair import FLAGS_TEXT, GREEDY, PEER_NAME, ServerPair, server_pair
+from ..server_pair import FLAGS_TEXT, PEER_NAME, ServerPair, server_pair
 from ..settings import RANDOM_50M, Settings, chosen_models, model_label
 
 N_STREAMS = 4
@@ -199,8 +199,8 @@ class _Sides:
         seed = self._servers.seeds.next(address)
         short = text_prompts(N_STREAMS, N_WORDS, seed)
         long = text_prompts(1, count(6_000, 60), seed)
-        streams = Load(prompts=short, max_tokens=N_PREDICT, fields=GREEDY)
-        (long_body,) = Load(prompts=long, max_tokens=N_PREDICT_LONG, fields=GREEDY).bodies()
+        streams = Load(prompts=short, max_tokens=N_PREDICT)
+        (long_body,) = Load(prompts=long, max_tokens=N_PREDICT_LONG).bodies()
         over = asyncio.Event()
         waiting = asyncio.gather(
             *[one_request(address, body, until=over) for body in streams.bodies()]

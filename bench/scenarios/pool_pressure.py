@@ -15,7 +15,7 @@ from ..processes import llamabox_server
 from ..prompts import text_prompts
 from ..replies import Reply, read_reply
 from ..report import Figure, Result
-from ..server_pair import GREEDY, PEER_NAME
+from ..server_pair import PEER_NAME
 from ..settings import N_THREADS, STORIES, Settings, chosen_models, model_label
 
 N_REQUESTS = 24
@@ -100,7 +100,7 @@ def _bursts(server: AbstractContextManager[Address], n_predict: int, n: int) -> 
 async def _burst(address: Address, n_predict: int) -> Burst:
     """All requests at once; a failed one has no reply."""
     prompts = text_prompts(N_REQUESTS, N_WORDS, seed=1)
-    load = Load(prompts=prompts, max_tokens=n_predict, fields=GREEDY)
+    load = Load(prompts=prompts, max_tokens=n_predict)
     replies = await asyncio.wait_for(
         asyncio.gather(*[_request(address, body) for body in load.bodies()]), load.seconds
     )

@@ -14,7 +14,7 @@ from ..peers import llama_server
 from ..prompts import shared_prefix_prompts
 from ..replies import percentile
 from ..report import Figure, Result
-from ..server_pair import FLAGS_TEXT, GREEDY, PEER_NAME, ServerPair, read_metric, server_pair
+from ..server_pair import FLAGS_TEXT, PEER_NAME, ServerPair, read_metric, server_pair
 from ..settings import RANDOM_50M, Settings, chosen_models, model_label
 
 N_CLIENTS = 16
@@ -99,7 +99,7 @@ class _Bursts:
         seed = self._servers.seeds.next(address)
         prompts = shared_prefix_prompts(N_CLIENTS, n_prefix, N_WORDS, seed)
         n_predict = self._settings.count(16, 4)
-        load = Load(prompts=prompts, max_tokens=n_predict, fields=GREEDY)
+        load = Load(prompts=prompts, max_tokens=n_predict)
         n_before = read_metric(address, *COMPUTED)
         result = self._servers.load(address, load, N_CLIENTS)
         self._n_computed[address].append(read_metric(address, *COMPUTED) - n_before)

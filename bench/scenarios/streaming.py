@@ -11,7 +11,7 @@ from ..pairs import Comparison, compare
 from ..peers import llama_server
 from ..prompts import text_prompts
 from ..report import Result
-from ..server_pair import FLAGS_TEXT, GREEDY, PEER_NAME, ServerPair, server_pair
+from ..server_pair import FLAGS_TEXT, PEER_NAME, ServerPair, server_pair
 from ..settings import RANDOM_50M, STORIES, Settings, chosen_models, counted, model_label
 
 N_CLIENTS = (1, 4, 16)
@@ -26,8 +26,8 @@ SMALL = 10e6
 ABOUT = f"""\
 {FLAGS_TEXT},
 both with `-np 16 -c 8192`: N clients that stream `/v1/completions` one after the other; prompts of
-24 words that share nothing, greedy, 128 output tokens each with `ignore_eos`. Output tokens per
-second, prompts included."""
+24 words that share nothing, temperature 0, 128 output tokens each with `ignore_eos`. Output tokens
+per second, prompts included."""
 
 
 def run(settings: Settings) -> Result:
@@ -71,5 +71,5 @@ def _rate(
 ) -> float:
     """Output tokens per second of one load."""
     prompts = text_prompts(n_requests, N_WORDS, servers.seeds.next(address))
-    load = Load(prompts=prompts, max_tokens=n_predict, fields=GREEDY)
+    load = Load(prompts=prompts, max_tokens=n_predict)
     return servers.load(address, load, n_clients).rate

@@ -62,6 +62,14 @@ cdef struct LlamaC:
         void* ctx, const uint8_t* src, size_t size, llama_seq_id seq, uint32_t flags) noexcept nogil
     void (*sampler_apply)(void* smpl, llama_token_data_array* cur_p) noexcept nogil
     void (*sampler_accept)(void* smpl, llama_token token) noexcept nogil
+    void (*sampler_copy)(const void* src, void* dst) noexcept nogil
+    void* (*sampler_clone)(const void* smpl) noexcept nogil
+    void (*sampler_free)(void* smpl) noexcept nogil
+    const char* (*sampler_name)(const void* smpl) noexcept nogil
+    int32_t (*sampler_chain_n)(const void* chain) noexcept nogil
+    void* (*sampler_chain_get)(void* chain, int32_t i) noexcept nogil
+    c_bool (*set_sampler)(void* ctx, llama_seq_id seq, void* smpl) noexcept nogil
+    llama_token (*get_sampled_token_ith)(void* ctx, int32_t i) noexcept nogil
     int32_t (*vocab_n_tokens)(const void* vocab) noexcept nogil
     c_bool (*vocab_is_eog)(const void* vocab, llama_token token) noexcept nogil
     int32_t (*token_to_piece)(

@@ -1,1 +1,1 @@
-cdef void set_quiet(bint is_quiet) noexcept nogil
+cdef void keep_quiet() noexcept nogil

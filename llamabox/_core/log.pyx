@@ -1,44 +1,54 @@
-"""llama.cpp's log without what the step threads have to say at debug level.
+"""llama.cpp's log, without what a step thread would say in passing.
 
-llama.cpp has one log callback for the process, and llama-cpp-python's is Python code, so that each
-line costs the thread that logs it the GIL. A forward that completes a context shift logs a dozen.
+Building graphs anew logs dozens of lines, and a callback of Python's would take the GIL for each.
 """
+import ctypes
+
 from libc.stdint cimport uintptr_t
+from libc.stdlib cimport malloc
 
-cdef extern from "quiet.h":
-    int thread_is_quiet
+cdef enum LevelC:
+    LEVEL_WARN = 3      # GGML_LOG_LEVEL_WARN
+    LEVEL_ERROR = 4
 
-cdef enum:
-    # GGML_LOG_LEVEL_*
-    LEVEL_DEBUG = 1
-    LEVEL_CONTINUED = 5
-
-ctypedef void (*Callback)(int level, const char* text, void* data) noexcept nogil
-
-cdef Callback next_callback = NULL
-cdef void* next_data = NULL
-
-
-cdef void set_quiet(bint is_quiet) noexcept nogil:
-    """Whether debug lines of the calling thread are dropped."""
-    global thread_is_quiet
-    thread_is_quiet = is_quiet
-
-
-cdef void log(int level, const char* text, void* data) noexcept nogil:
-    if thread_is_quiet and (level == LEVEL_DEBUG or level == LEVEL_CONTINUED):
-        return
-    next_callback(level, text, next_data)
-
-
-def filtered(uintptr_t callback, uintptr_t data):
-    """Address of a log callback that hands all other lines to `callback`.
-
-    :param callback: address of a `ggml_log_callback`, never freed.
-    :param data: what is handed to it.
+cdef extern from *:
     """
-    global next_callback, next_data
-    if callback != <uintptr_t> &log:
-        next_callback = <Callback> callback
-        next_data = <void*> data
-    return <uintptr_t> &log
+    static __thread int llamabox_is_quiet;
+    """
+    bint is_quiet "llamabox_is_quiet"
+
+ctypedef void (*LogC)(int level, const char* text, void* data) noexcept nogil
+
+cdef struct SinkC:
+    LogC callback
+    void* data
+
+
+cdef void keep_quiet() noexcept nogil:
+    """Drop what the calling thread logs below a warning, from now on."""
+    global is_quiet
+    is_quiet = True
+
+
+cdef void pass_on(int level, const char* text, void* data) noexcept nogil:
+    cdef SinkC* sink = <SinkC*> data
+    if not is_quiet or level == LEVEL_WARN or level == LEVEL_ERROR:
+        sink.callback(level, text, sink.data)
+
+
+def filter_log(binding):
+    """Stand between llama.cpp and its log callback, for the life of the process.
+
+    :param binding: the module `llama_cpp`.
+    """
+    callback, data = binding.llama_log_callback(), ctypes.c_void_p()
+    binding.llama_log_get(ctypes.byref(callback), ctypes.byref(data))
+    address = ctypes.cast(callback, ctypes.c_void_p).value
+    if not address or address == <uintptr_t> &pass_on:
+        return
+    cdef SinkC* sink = <SinkC*> malloc(sizeof(SinkC))
+    if sink == NULL:
+        raise MemoryError
+    sink.callback = <LogC> <uintptr_t> address
+    sink.data = <void*> <uintptr_t> (data.value or 0)
+    binding.llama_log_set(binding.llama_log_callback(<uintptr_t> &pass_on), <uintptr_t> sink)

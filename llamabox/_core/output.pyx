@@ -1,5 +1,5 @@
 """What comes out of a step: a token for each output row, its text, the events that tell of it."""
-from libc.stdlib cimport calloc, free
+from libc.stdlib cimport calloc, free, qsort
 
 from .outbox cimport EventC, OutboxC, events_append, events_clear, events_free, outbox_notify
 from .pool cimport fail
@@ -13,48 +13,98 @@ from .request cimport (
     needs_shift,
     request_append,
 )
-from .sampler cimport sampler_sample
+from .sampler cimport SamplerC, sampler_sample
 from .slots cimport SlotC
 from .stats cimport histogram_observe
-from .sync cimport pthread_mutex_lock, pthread_mutex_unlock
+from .sync cimport now_ns, pthread_mutex_lock, pthread_mutex_unlock
 from .text cimport text_push, text_release
 from .types cimport FINISH_EOG, FINISH_ERROR, FINISH_LENGTH, FINISH_NONE, FINISH_STOP
 
 
-cdef class Output:
-    """The output of one scheduler's requests."""
+# What it takes until a helper runs, and until the step thread knows that it is done: 50 us each.
+cdef int64_t WAKE_NS = 100_000
+cdef int64_t UNSURPRISING_NS = 20_000
 
-    def __cinit__(self, Context context not None, Vocab vocab not None):
+
+cdef class Output:
+    """The output of one scheduler's requests.
+
+    :param n_slots: rows of a step at most.
+    :param n_threads: threads that sample, the step thread among them.
+    :param backend: samples some rows before they come here.
+    """
+
+    def __cinit__(self, Context context not None, Vocab vocab not None, int32_t n_slots,
+                  int32_t n_threads, Backend backend not None):
+        cdef size_t n_scratch = max(vocab.c.n_tokens, context.n_ctx)
         self.context = context
         self.vocab = vocab
-        self.scratch = <llama_token_data*> calloc(
-            max(vocab.c.n_tokens, context.n_ctx), sizeof(llama_token_data))
-        if self.scratch == NULL:
+        self.backend = backend
+        self.crew = Crew(n_threads - 1, n_scratch)
+        self.wake_ns = WAKE_NS
+        self.rows = <RowC*> calloc(n_slots, sizeof(RowC))
+        self.scratch = <llama_token_data*> calloc(n_scratch, sizeof(llama_token_data))
+        if self.rows == NULL or self.scratch == NULL:
             raise MemoryError
 
     def __dealloc__(self):
         events_free(&self.events)
         free(self.scratch)
+        free(self.rows)
 
     cdef void choose(self, Slots slots) noexcept nogil:
         """Sample a token for each slot that has an output row in the last batch."""
+        cdef int32_t n_helpers
+        self.gather(slots)
+        n_helpers = self.n_helpers()
+        if n_helpers > 0:
+            qsort(self.rows, self.n_rows, sizeof(RowC), by_cost)
+        self.crew.share(work_on_row, <void*> self, self.n_rows, n_helpers, self.scratch)
+
+    cdef void gather(self, Slots slots) noexcept nogil:
+        """List the output rows to sample; the tokens of the others are in their slots.
+
+        Logits are on the host afterwards; those of a row that the backend has sampled are not.
+        """
         cdef int32_t i
         cdef SlotC* slot
         cdef RequestC* request
-        cdef float* logits
+        self.n_rows = 0
         for i in range(slots.n_slots):
             slot = &slots.slots[i]
             if slot.n_planned == 0 or slot.request.i_row < 0:
                 continue
             request = slot.request
-            logits = self.context.logits(request.i_row)
-            slot.token = sampler_sample(
-                request.sampler, &self.context.library.c, logits,
-                self.vocab.c.n_tokens, history(request), n_history(request), self.scratch)
-            if request.probs.n_best >= 0 and slot.token >= 0 and probs_add(
-                    &request.probs, request.sampler, logits, self.vocab.c.n_tokens, slot.token,
-                    self.scratch) < 0:
-                fail("out of memory")
+            if request.sampler.attached != NULL:
+                slot.token = self.backend.sampled(request.i_row, request.sampler)
+            else:
+                self.rows[self.n_rows] = RowC(slot, self.context.logits(request.i_row))
+                self.n_rows += 1
+
+    cdef int32_t n_helpers(self) noexcept nogil:
+        """How many helpers save more time than it takes to wake them."""
+        cdef int32_t i
+        cdef int64_t cost_ns, total_ns = 0, longest_ns = 0
+        for i in range(self.n_rows):
+            cost_ns = self.rows[i].slot.request.sampler.cost_ns
+            total_ns += cost_ns
+            longest_ns = max(longest_ns, cost_ns)
+        return <int32_t> min(<int64_t> self.crew.n_helpers,
+                             (total_ns - longest_ns) // max(self.wake_ns, 1))
+
+    cdef void choose_row(self, RowC* row, llama_token_data* scratch) noexcept nogil:
+        """All that is to be done about one output row; by any thread, beside those of others."""
+        cdef int64_t started = now_ns()
+        cdef RequestC* request = row.slot.request
+        cdef llama_token token = sampler_sample(
+            request.sampler, &self.context.library.c, row.logits, self.vocab.c.n_tokens,
+            history(request), n_history(request), scratch)
+        row.slot.token = token
+        if request.probs.n_best >= 0 and token >= 0 and probs_add(
+                &request.probs, request.sampler, row.logits, self.vocab.c.n_tokens, token,
+                scratch) < 0:
+            fail("out of memory")
+        observe_cost(request.sampler, now_ns() - started)
 
     cdef int32_t append(self, RequestC* request, llama_token token, int64_t now) noexcept nogil:
         """Add a sampled token and its text; returns why the request ends (`FinishC`), if it does.
@@ -128,3 +178,20 @@ cdef class Output:
             self.counters.n_wakeups += outbox_notify(outbox)
             pthread_mutex_unlock(&outbox.mutex)
         events_clear(&self.events)
+
+
+cdef void work_on_row(void* output, int32_t i, llama_token_data* scratch) noexcept nogil:
+    (<Output> output).choose_row(&(<Output> output).rows[i], scratch)
+
+
+cdef int by_cost(const void* a, const void* b) noexcept nogil:
+    """The longest first: they would be waited for if they came last."""
+    cdef int64_t left = (<const RowC*> a).slot.request.sampler.cost_ns
+    cdef int64_t right = (<const RowC*> b).slot.request.sampler.cost_ns
+    return (left < right) - (left > right)
+
+
+cdef void observe_cost(SamplerC* sampler, int64_t elapsed) noexcept nogil:
+    """Keep the mean of what a token takes, which a single row that was interrupted hardly moves."""
+    cdef int64_t credible = min(elapsed, 2 * sampler.cost_ns + UNSURPRISING_NS)
+    sampler.cost_ns += (credible - sampler.cost_ns) // 4

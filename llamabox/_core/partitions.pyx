@@ -60,7 +60,8 @@ cdef class Partitions(Pool):
         self.tree.start(i, request.key)
         if source >= 0:
             self.copy(source, i, match.n_tokens)
-            if (self.tree.sequences[source].holder == HOLDER_PARKED
+            if self.gives_way(source, match.n_tokens) or (
+                    self.tree.sequences[source].holder == HOLDER_PARKED
                     and self.tree.is_redundant(source)):
                 self.evict(source)
         return i

@@ -33,6 +33,7 @@ cdef class Pool:
     cdef int32_t place_for(self, const MatchC* match) noexcept nogil
     cdef void fill(self, int32_t i_sequence, const MatchC* match,
                    const RequestC* request) noexcept nogil
+    cdef bint gives_way(self, int32_t i, int32_t n_kept) noexcept nogil
     cdef int32_t claim(self) noexcept nogil
     cdef int32_t take_over(self, int32_t i_sequence, int32_t n_kept) noexcept nogil
     cdef void save(self, int32_t i_sequence, RequestC* request) noexcept nogil

@@ -73,10 +73,12 @@ cdef class Pool:
             return self.return_to(&match, request)
         if match.i_whole >= 0 and self.length(match.i_whole) == match.n_tokens:
             return self.take_over(match.i_whole, match.n_tokens)
+        if self.gives_way(match.i_source, match.n_tokens):
+            return self.take_over(match.i_source, match.n_tokens)
         i = self.tree.vacant()
         if i < 0:
             i = self.tree.oldest_parked()
-            if i == match.i_source or i == match.i_whole:
+            if i == match.i_whole:
                 return self.take_over(i, match.n_tokens)
             self.retire(i)
         self.tree.start(i, request.key)
@@ -89,6 +91,13 @@ cdef class Pool:
             self.tree.drop(i)
             return self.take_over(match.i_whole, match.n_tokens)
         return i
+
+    cdef bint gives_way(self, int32_t i, int32_t n_kept) noexcept nogil:
+        """Whether a sequence is parked, none is vacant, and to cut it down to `n_kept` tokens loses
+        no more than to evict the one that was parked longest ago."""
+        if i < 0 or self.tree.sequences[i].holder != HOLDER_PARKED or self.tree.vacant() >= 0:
+            return False
+        return self.length(i) - n_kept <= self.length(self.tree.oldest_parked())
 
     cdef int32_t claim(self) noexcept nogil:
         """A vacant sequence; the one that was parked longest ago is evicted for it, if need be."""

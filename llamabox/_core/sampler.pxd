@@ -1,4 +1,4 @@
-from libc.stdint cimport int32_t
+from libc.stdint cimport int32_t, int64_t
 
 from .llama cimport LlamaC, llama_token, llama_token_data, llama_token_data_array
 
@@ -36,10 +36,14 @@ cdef struct SamplerC:
     TokenLogitC* edits    # logits as they were, of what is changed while a token is chosen
     int32_t n_edits
     llama_token_data_array candidates  # what the last token was chosen from, in the scratch
+    int64_t cost_ns       # nanoseconds that a token takes
+    void* backend         # the chain for llama.cpp to run beside the model; NULL if it cannot
+    int64_t backend_key   # the same for chains that differ by their seed alone
+    void* attached        # the copy of it that samples now, or NULL
 
 
 cdef class Sampler:
-    cdef SamplerC c       # chain, grammar and leading lookbacks are owned
+    cdef SamplerC c       # chain, grammar, leading lookbacks and backend are owned
     cdef void (*release)(void* sampler) noexcept nogil
     cdef int take_samplers(self, parts) except -1
     cdef int take_biases(self, biases, int32_t n_vocab) except -1
@@ -49,6 +53,7 @@ cdef void sampler_start(SamplerC* sampler, LlamaC* llama, const llama_token* his
 cdef llama_token sampler_sample(SamplerC* sampler, LlamaC* llama, float* logits, int32_t n_vocab,
                                 const llama_token* history, int32_t n_history,
                                 llama_token_data* scratch) noexcept nogil
+cdef void sampler_accept(SamplerC* sampler, LlamaC* llama, llama_token token) noexcept nogil
 cdef int32_t likeliest_candidates(const SamplerC* sampler, int32_t n_best,
                                   llama_token_data* out) noexcept nogil
 cdef int32_t best_candidates(const float* logits, int32_t n_vocab, int32_t n_best,

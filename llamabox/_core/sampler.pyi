@@ -16,6 +16,7 @@ class Sampler:
         banned: Sequence[int] = (),
         *,
         vocab: int | None = None,
+        backend: bool = False,
     ) -> None: ...
     def start(self, library: Library, history: npt.NDArray[np.int32]) -> None: ...
     def sample(

@@ -13,6 +13,7 @@ from libc.stdlib cimport calloc, free, malloc, qsort
 
 from .lib cimport Library
 
+from .backend_chain import backend_chain
 from .chain import build_parts
 from .lib import function_address
 
@@ -37,13 +38,14 @@ cdef class Sampler:
     :param n_ctx: the look-back that -1 stands for, and the longest there is.
     :param params: a `GenerationParams`, or anything with its sampling fields and a real seed.
     :param banned: tokens that are never sampled.
+    :param backend: make the chain for llama.cpp to run beside the model too, if that can be.
     :param vocab: address of the `llama_vocab`; without it there is no DRY, infill or grammar, and
         tokens that the model suppresses are not known.
     :raises InvalidRequest: the grammar does not parse, or a biased token does not exist.
     """
 
     def __cinit__(self, binding, int32_t n_vocab, int32_t n_ctx, params, banned=(), *,
-                  vocab=None):
+                  vocab=None, bint backend=False):
         self.release = <void (*)(void*) noexcept nogil> <uintptr_t> function_address(
             binding, "llama_sampler_free")
         parts = build_parts(
@@ -56,6 +58,10 @@ cdef class Sampler:
             self.c.min_p_width = -log(params.min_p) * parts.temperature
             self.c.min_p_margin = PRUNE_MARGIN * max(1.0, parts.temperature)
         self.take_samplers(parts)
+        made = backend and backend_chain(binding, params, parts, n_vocab=n_vocab, n_ctx=n_ctx)
+        if made:
+            self.c.backend = address_of(made[0])
+            self.c.backend_key = made[1]
         self.take_biases(parts.biases, n_vocab)
 
     def __dealloc__(self):
@@ -65,6 +71,8 @@ cdef class Sampler:
             self.release(self.c.chain)
         if self.c.grammar != NULL:
             self.release(self.c.grammar)
+        if self.c.backend != NULL:
+            self.release(self.c.backend)
         for i in range(self.c.n_lookbacks):
             if self.c.lookbacks[i].leads:
                 self.release(self.c.lookbacks[i].sampler)
@@ -150,6 +158,8 @@ cdef void sampler_start(SamplerC* sampler, LlamaC* llama, const llama_token* his
     for i in range(sampler.n_lookbacks):
         for j in range(max(0, n_history - sampler.lookbacks[i].last_n), n_history):
             llama.sampler_accept(sampler.lookbacks[i].sampler, history[j])
+            if sampler.backend != NULL:
+                llama.sampler_accept(sampler.backend, history[j])
 
 
 cdef llama_token sampler_sample(SamplerC* sampler, LlamaC* llama, float* logits, int32_t n_vocab,
@@ -163,7 +173,6 @@ cdef llama_token sampler_sample(SamplerC* sampler, LlamaC* llama, float* logits,
     above -inf.
     """
     cdef llama_token token
-    cdef int32_t i
     lead(sampler, llama, logits, history, n_history, scratch)
     token = choose(sampler, llama, prune(sampler, logits, n_vocab, scratch), scratch)
     if token >= 0 and sampler.grammar != NULL and not fits_grammar(sampler, llama, token):
@@ -173,8 +182,14 @@ cdef llama_token sampler_sample(SamplerC* sampler, LlamaC* llama, float* logits,
     while sampler.n_edits > 0:
         sampler.n_edits -= 1
         logits[sampler.edits[sampler.n_edits].token] = sampler.edits[sampler.n_edits].logit
-    if token < 0:
-        return -1
+    if token >= 0:
+        sampler_accept(sampler, llama, token)
+    return token
+
+
+cdef void sampler_accept(SamplerC* sampler, LlamaC* llama, llama_token token) noexcept nogil:
+    """Tell all that sample on the host which token was chosen."""
+    cdef int32_t i
     for i in range(sampler.n_lookbacks):
         if sampler.lookbacks[i].leads:
             llama.sampler_accept(sampler.lookbacks[i].sampler, token)
@@ -182,7 +197,6 @@ cdef llama_token sampler_sample(SamplerC* sampler, LlamaC* llama, float* logits,
         llama.sampler_accept(sampler.chain, token)
     if sampler.grammar != NULL:
         llama.sampler_accept(sampler.grammar, token)
-    return token
 
 
 cdef void lead(SamplerC* sampler, LlamaC* llama, float* logits, const llama_token* history,

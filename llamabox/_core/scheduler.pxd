@@ -1,6 +1,7 @@
 from libc.stdint cimport int32_t, int64_t
 
 from .admission cimport Admission
+from .backend cimport Backend
 from .batch cimport Batch
 from .context cimport Context
 from .inbox cimport InboxC
@@ -20,6 +21,7 @@ cdef class Scheduler:
     cdef readonly Plan plan
     cdef readonly Batch batch
     cdef readonly Admission admission
+    cdef readonly Backend backend
     cdef readonly Output output
     cdef InboxC inbox
     cdef WaitingC waiting

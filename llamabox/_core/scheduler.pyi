@@ -1,13 +1,17 @@
 from typing import Any
 
+from .backend import Backend
 from .batch import Batch
 from .context import Context
+from .output import Output
 from .request import Request
 from .vocab import Vocab
 
 class Scheduler:
     context: Context
     batch: Batch
+    output: Output
+    backend: Backend
     def __init__(
         self,
         context: Context,
@@ -20,6 +24,8 @@ class Scheduler:
         n_checkpoints: int = 0,
         n_checkpoint_bytes: int = 0,
         checkpoint_step: int = 8192,
+        n_sampling_threads: int = 1,
+        backend: Backend | None = None,
     ) -> None: ...
     def run(self) -> None: ...
     def submit(self, request: Request, *others: Request) -> bool: ...

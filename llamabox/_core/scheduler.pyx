@@ -16,7 +16,7 @@ from .inbox cimport (
     inbox_put,
     inbox_take,
 )
-from .log cimport set_quiet
+from .log cimport keep_quiet
 from .partitions cimport Partitions
 from .pool cimport Pool, fail
 from .request cimport Request, ended_early, n_pending, needs_shift
@@ -46,12 +46,15 @@ cdef class Scheduler:
     :param n_spare_bytes: RAM in which preempted requests keep their cells.
     :param n_checkpoints: see `Checkpoints`, as `n_checkpoint_bytes`.
     :param checkpoint_step: see `Admission`.
+    :param n_sampling_threads: threads that sample, the one of `run` among them.
+    :param backend: where llama.cpp samples beside the model; None for nowhere.
     """
 
     def __cinit__(self, Context context not None, Vocab vocab not None, int32_t n_slots,
                   int32_t n_cells, int64_t target_ns=0, size_t n_spare_bytes=0,
                   int32_t n_chunk=16, int32_t n_checkpoints=0, size_t n_checkpoint_bytes=0,
-                  int32_t checkpoint_step=8192):
+                  int32_t checkpoint_step=8192, int32_t n_sampling_threads=1,
+                  Backend backend=None):
         inbox_init(&self.inbox)
         self.context = context
         self.slots = Slots(n_slots)
@@ -61,7 +64,8 @@ cdef class Scheduler:
         self.plan = Plan(self.slots, context.n_batch, context.n_ubatch, n_chunk, target_ns)
         self.batch = Batch(context.n_batch)
         self.admission = Admission(self.slots, self.pool, checkpoint_step)
-        self.output = Output(context, vocab)
+        self.backend = backend or Backend(context, False)
+        self.output = Output(context, vocab, n_slots, n_sampling_threads, self.backend)
         self.output.counters = &self.counters
 
     def __dealloc__(self):
@@ -73,9 +77,7 @@ cdef class Scheduler:
         To be called once, by a thread of its own, which gives up the GIL for all that time.
         """
         with nogil:
-            set_quiet(True)
             self.loop()
-            set_quiet(False)
 
     def submit(self, Request request not None, *others):
         """Queue requests, for any thread: all in the same step; False if the scheduler is closed.
@@ -116,9 +118,11 @@ cdef class Scheduler:
         return stats_dict(&self.counters)
 
     cdef void loop(self) noexcept nogil:
+        keep_quiet()
         while self.receive():
             self.step()
         self.finish_all()
+        self.output.crew.dismiss()
 
     cdef bint receive(self) noexcept nogil:
         """Queue what has arrived, waiting for it if there is nothing to do; False if closed."""
@@ -183,8 +187,11 @@ cdef class Scheduler:
                 self.begin(i)
 
     cdef void begin(self, int32_t i_slot) noexcept nogil:
+        cdef SlotC* slot = &self.slots.slots[i_slot]
         if self.admission.begin(i_slot):
-            self.mark_started(self.slots.slots[i_slot].request)
+            self.mark_started(slot.request)
+            if slot.request.n_predict > 0:
+                self.backend.attach(slot.i_sequence, slot.request.sampler)
 
     cdef void mark_started(self, RequestC* request) noexcept nogil:
         """What happens once in a request's life, not again after a preemption."""
@@ -246,6 +253,7 @@ cdef class Scheduler:
         """Make a slot idle; what its sequence holds stays for others."""
         if self.slots.slots[i_slot].i_sequence >= 0:
             self.pool.leave(self.slots.slots[i_slot].i_sequence)
+            self.backend.detach(self.slots.slots[i_slot].request.sampler)
         self.slots.vacate(i_slot)
 
     cdef void preempt(self, int32_t i_slot) noexcept nogil:

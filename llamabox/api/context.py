@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import ctypes
 import dataclasses
+from collections.abc import Sequence
+from typing import Any
 
 import llama_cpp
 
+from .._core.backend import Backend
+from .._core.backend_chain import largest_chain
 from .._core.context import Context
 from ..errors import ModelLoadError
-from ..params import FLASH_ATTENTION, EngineParams
+from ..params import FLASH_ATTENTION, MAX_SEQUENCES, EngineParams
 from .library import LIBRARY, captured_errors
 from .model import Model
 from .system import default_threads
@@ -39,20 +43,36 @@ class Layout:
 class OwnedContext:
     """A `llama_context` and the core's view of it.
 
+    With backend sampling it is made for the largest chain of samplers on every sequence: what
+    does not fit the device is known now, where llama.cpp still has an error for it.
+
     :param model: kept alive.
+    :ivar backend: where llama.cpp samples beside the model.
     :raises ModelLoadError: llama.cpp cannot make it, or it cannot generate.
     """
 
     def __init__(self, model: Model, params: EngineParams, layout: Layout) -> None:
+        wanted = params.backend_sampling
+        self.address = 0
+        self._chains: list[Any] = []
         with captured_errors() as errors:
-            self.address = new_context(model, params, layout)
+            if wanted == "on" or (wanted == "auto" and model.uses_gpu):
+                n_chains = n_sequences(params, partitioned=layout.partitioned)
+                self._chains = [largest_chain(llama_cpp, model.n_vocab) for _ in range(n_chains)]
+                self.address = new_context(model, params, layout, self._chains)
+            if not self.address and wanted != "on":
+                self._free_chains()
+                self.address = new_context(model, params, layout)
         if not self.address:
+            self._free_chains()
             reason = "; ".join(errors) or "llama.cpp gives no reason"
             raise ModelLoadError(f"{model.path}: no context of {params.n_ctx} cells: {reason}")
         if not llama_cpp.llama_get_memory(self.address):
             self.close()
             raise ModelLoadError(f"{model.path}: the model does not generate text")
         self.core = Context(LIBRARY, self.address, owner=model, swa_full=params.swa_full)
+        is_used = bool(self._chains)
+        self.backend = Backend(self.core, is_used, is_set=is_used)
         if self.core.can_shift:
             self.core.can_shift = params.context_shift and self._shifts_cleanly()
 
@@ -103,22 +123,45 @@ class OwnedContext:
             with captured_errors():
                 llama_cpp.llama_free(self.address)
         self.address = 0
+        self._free_chains()
+
+    def _free_chains(self) -> None:
+        while self._chains:
+            llama_cpp.llama_sampler_free(self._chains.pop())
 
 
-def new_context(model: Model, params: EngineParams, layout: Layout) -> int:
-    """Address of a `llama_context`, owned by the caller; 0 if llama.cpp cannot make it."""
+def n_sequences(params: EngineParams, *, partitioned: bool) -> int:
+    """Sequences of a context: in a partitioned memory one is spare, so that others can change
+    places."""
+    return min(params.n_parallel + partitioned, MAX_SEQUENCES)
+
+
+def new_context(
+    model: Model, params: EngineParams, layout: Layout, chains: Sequence[Any] = ()
+) -> int:
+    """Address of a `llama_context`, owned by the caller; 0 if llama.cpp cannot make it.
+
+    :param chains: of samplers that run beside the model, one for each sequence; borrowed.
+    """
     n_threads = params.n_threads or default_threads()
     n_ctx = params.n_ctx or model.n_ctx_train
     c_params = llama_cpp.llama_context_default_params()
-    c_params.n_ctx = n_ctx * params.n_parallel if layout.partitioned else n_ctx
+    n_seq_max = n_sequences(params, partitioned=layout.partitioned)
+    c_params.n_ctx = n_ctx * n_seq_max if layout.partitioned else n_ctx
     c_params.n_batch = max(params.n_batch, params.n_parallel)
     c_params.n_ubatch = min(params.n_ubatch, c_params.n_batch)
-    c_params.n_seq_max = params.n_parallel
-    c_params.n_outputs_max = c_params.n_seq_max
+    c_params.n_seq_max = n_seq_max
+    c_params.n_outputs_max = n_seq_max
     c_params.n_threads = n_threads
     c_params.n_threads_batch = params.n_threads_batch or n_threads
     c_params.kv_unified = not layout.partitioned
     c_params.swa_full = params.swa_full
     c_params.flash_attn_type = FLASH_ATTENTION.index(layout.flash_attention) - 1
     c_params.no_perf = True
+    configs = (llama_cpp.llama_sampler_seq_config * len(chains))()
+    for i, chain in enumerate(chains):
+        configs[i].seq_id = i
+        configs[i].sampler = ctypes.cast(chain, ctypes.c_void_p)
+    if chains:
+        c_params.samplers, c_params.n_samplers = configs, len(chains)
     return llama_cpp.llama_init_from_model(model.address, c_params) or 0

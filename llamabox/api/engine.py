@@ -33,12 +33,13 @@ from ..params import (
 from ..templates import CHATML
 from .chat import ChatTemplate, Message
 from .choices import await_all, best, choice_params, complete_all
-from .context import OwnedContext
+from .context import OwnedContext, n_sequences
 from .gate import Gate
 from .layout import choose_layout
 from .model import Model
 from .results import Completion, EngineStats, Histogram
 from .stream import AsyncStream, LoopDelivery, Orphans, Stream
+from .system import default_sampling_threads
 from .text import Tokens
 
 NS = 1_000_000_000
@@ -122,6 +123,8 @@ class Engine:
                 self.params.ctx_checkpoints * self.params.n_parallel,
                 self.params.checkpoint_ram << 20,
                 self.params.checkpoint_min_step,
+                n_sampling_threads=self.params.n_threads_sampling or default_sampling_threads(),
+                backend=context.backend,
             )
             undo.pop_all()
         self._deliveries: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, LoopDelivery]
@@ -312,7 +315,8 @@ class Engine:
         fields = self._scheduler.stats()
         for name in HISTOGRAMS:
             fields[name] = Histogram(*fields[name])
-        n_pools = self.params.n_parallel if self.layout.partitioned else 1
+        partitioned = self.layout.partitioned
+        n_pools = n_sequences(self.params, partitioned=True) if partitioned else 1
         return EngineStats(
             n_ctx=self.n_ctx,
             n_cells=self.n_ctx * n_pools,
@@ -399,6 +403,7 @@ class Engine:
                 params,
                 self.model.vocab.end_of_generation if params.ignore_eos else (),
                 vocab=llama_cpp.llama_model_get_vocab(self.model.address),
+                backend=self._scheduler.backend.is_enabled and params.n_probs < 0,
             )
 
     def _submit(self, *requests: Request) -> None:

@@ -8,7 +8,7 @@ import llama_cpp
 
 from ..errors import ModelLoadError
 from ..params import EngineParams
-from .context import Layout
+from .context import Layout, n_sequences
 from .library import captured_errors
 from .model import Model
 from .system import memory_at_hand
@@ -49,7 +49,7 @@ def _partitions(model: Model, params: EngineParams) -> list[bool]:
         return [False]
     if params.kv_layout == "partitioned":
         return [True]
-    n_cells = (params.n_ctx or model.n_ctx_train) * params.n_parallel
+    n_cells = (params.n_ctx or model.n_ctx_train) * n_sequences(params, partitioned=True)
     fits = n_cells * cell_bytes(model) <= MEMORY_SHARE * memory_at_hand()
     return [False, True] if fits else [False]
 
@@ -72,14 +72,14 @@ def cell_bytes(model: Model) -> int:
 
 def _try_out(model: Model, params: EngineParams, candidates: list[Layout]) -> Layout | None:
     """The fastest candidate; None if the model is too slow to try them, or refuses to."""
-    n_sequences = min(params.n_parallel, MAX_SEQUENCES)
+    n_tried = min(params.n_parallel, MAX_SEQUENCES)
     n_fill = max(MIN_FILL, min(N_FILL, (params.n_ctx or N_FILL) // 2))
-    n_rows = ROUNDS * (N_CHUNK + n_sequences)
+    n_rows = ROUNDS * (N_CHUNK + n_tried)
     trials: dict[Layout, Trial] = {}
     with captured_errors():
         try:
             for layout in candidates:
-                trials[layout] = Trial(model, params, layout, n_sequences, n_fill)
+                trials[layout] = Trial(model, params, layout, n_tried, n_fill)
                 affordable = TRIAL_SECONDS / len(candidates) / trials[layout].row_seconds()
                 n_fill = min(n_fill, int(affordable) - n_rows)
                 if n_fill < MIN_FILL:

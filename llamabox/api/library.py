@@ -11,13 +11,15 @@ from collections.abc import Iterator
 import llama_cpp
 
 from .._core.lib import Library
-from .._core.log import filtered
+from .._core.log import filter_log
 
 LIBRARY = Library(llama_cpp)
 """The function table.
 
 :raises IncompatibleLibrary: importing this, if the installed llama-cpp-python does not fit.
 """
+
+filter_log(llama_cpp)
 
 LOG_LEVEL_ERROR = 4
 """``GGML_LOG_LEVEL_ERROR``."""
@@ -26,19 +28,6 @@ logger = logging.getLogger("llamabox.llama")
 
 _log_lock = threading.RLock()
 _errors: list[str] = []
-
-
-def _filter_log() -> None:
-    """Keep the step threads' debug lines from the process's log callback, and from the GIL."""
-    callback, data = llama_cpp.llama_log_callback(), ctypes.c_void_p()
-    llama_cpp.llama_log_get(ctypes.byref(callback), ctypes.byref(data))
-    address = ctypes.cast(callback, ctypes.c_void_p).value
-    if address:
-        address = filtered(address, data.value or 0)
-        llama_cpp.llama_log_set(ctypes.cast(address, llama_cpp.llama_log_callback), None)
-
-
-_filter_log()
 
 
 @llama_cpp.llama_log_callback  # type: ignore[untyped-decorator]

@@ -16,6 +16,7 @@ from ..errors import ModelLoadError
 from ..params import ModelParams
 from .gguf import check_generates, read_head
 from .library import LIBRARY, captured_errors
+from .system import has_gpu
 from .text import Tokenizer
 
 Progress = Callable[[float], bool | None]
@@ -31,11 +32,13 @@ class Weights:
     """A `llama_model` in memory, freed when it is closed or nothing refers to it any more.
 
     :param address: of the `llama_model`.
+    :param n_gpu_layers: how many layers a GPU was to have; -1 for all.
     :param owner: who frees it instead; kept alive.
     """
 
-    def __init__(self, address: int, owner: Any = None) -> None:
+    def __init__(self, address: int, n_gpu_layers: int, owner: Any = None) -> None:
         self.address = address
+        self.n_gpu_layers = n_gpu_layers
         self._owner = owner
 
     def close(self) -> None:
@@ -93,13 +96,14 @@ class Model:
         file = Path(path) if path is not None else packaged_model()
         check_generates(file, read_head(file))
         llama_cpp.llama_backend_init()
-        c_params, kept = _c_params(params or ModelParams(), progress)
+        params = params or ModelParams()
+        c_params, kept = _c_params(params, progress)
         with captured_errors() as errors:
             address = llama_cpp.llama_model_load_from_file(os.fsencode(file), c_params)
         del kept
         if not address:
             raise ModelLoadError(f"{file}: {'; '.join(errors) or 'llama.cpp cannot load it'}")
-        weights = Weights(address)
+        weights = Weights(address, params.n_gpu_layers)
         if llama_cpp.llama_model_has_encoder(address):
             weights.close()
             raise ModelLoadError(f"{file}: models with an encoder do not generate here")
@@ -117,7 +121,8 @@ class Model:
         address = getattr(getattr(llama, "_model", None), "model", None)
         if not address:
             raise ModelLoadError(f"{llama!r} holds no loaded model")
-        return cls(Weights(address, owner=llama), path=Path(llama.model_path))
+        weights = Weights(address, llama.model_params.n_gpu_layers, owner=llama)
+        return cls(weights, path=Path(llama.model_path))
 
     @property
     def description(self) -> str:
@@ -125,6 +130,12 @@ class Model:
         buffer = ctypes.create_string_buffer(128)
         llama_cpp.llama_model_desc(self.address, buffer, len(buffer))
         return buffer.value.decode("utf-8", "replace")
+
+    @property
+    def uses_gpu(self) -> bool:
+        """Whether a GPU computes the logits: it has every layer, the output among them."""
+        n, n_layer = self.weights.n_gpu_layers, llama_cpp.llama_model_n_layer(self.address)
+        return (n < 0 or n > n_layer) and llama_cpp.llama_supports_gpu_offload() and has_gpu()
 
     @property
     def address(self) -> int:

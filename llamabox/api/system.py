@@ -10,6 +10,8 @@ from typing import Any
 
 import llama_cpp
 
+GPU_TYPES = (1, 2)
+"""``GGML_BACKEND_DEVICE_TYPE_GPU`` and ``_IGPU``."""
 SIBLINGS = "/sys/devices/system/cpu/cpu{}/topology/thread_siblings_list"
 
 
@@ -41,6 +43,14 @@ def default_threads() -> int:
     something else takes one of theirs.
     """
     return max(1, physical_cores() - 1)
+
+
+def default_sampling_threads() -> int:
+    """Threads that sample while the compute threads have nothing to do: the physical cores.
+
+    They sleep in between; those beyond eight would find few rows.
+    """
+    return min(8, physical_cores())
 
 
 def memory_at_hand() -> int:
@@ -82,6 +92,13 @@ def list_devices() -> list[Device]:
     ]
 
 
+def has_gpu() -> bool:
+    """Whether the installed llama.cpp build finds a GPU."""
+    ggml = _ggml()
+    devices = map(ggml.ggml_backend_dev_get, range(ggml.ggml_backend_dev_count()))
+    return any(ggml.ggml_backend_dev_type(device) in GPU_TYPES for device in devices)
+
+
 def _device(ggml: Any, device: int) -> Device:
     free, total = ctypes.c_size_t(), ctypes.c_size_t()
     ggml.ggml_backend_dev_memory(device, ctypes.byref(free), ctypes.byref(total))
@@ -102,6 +119,7 @@ def _ggml() -> Any:
     for function in (library.ggml_backend_dev_name, library.ggml_backend_dev_description):
         function.argtypes = [ctypes.c_void_p]
         function.restype = ctypes.c_char_p
+    library.ggml_backend_dev_type.argtypes = [ctypes.c_void_p]
     size = ctypes.POINTER(ctypes.c_size_t)
     library.ggml_backend_dev_memory.argtypes = [ctypes.c_void_p, size, size]
     library.ggml_backend_dev_memory.restype = None

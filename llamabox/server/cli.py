@@ -11,7 +11,14 @@ from typing import Any
 
 from .._version import __version__
 from ..errors import InvalidRequest
-from ..params import FLASH_ATTENTION, KV_LAYOUTS, EngineParams, GenerationParams, ModelParams
+from ..params import (
+    BACKEND_SAMPLING,
+    FLASH_ATTENTION,
+    KV_LAYOUTS,
+    EngineParams,
+    GenerationParams,
+    ModelParams,
+)
 from ..templates import NAMED_TEMPLATES
 from .cli_checkpoints import add_checkpoints
 from .cli_parser import FlagGroup, FlagParser
@@ -64,7 +71,7 @@ def parse(argv: Sequence[str]) -> Command:
 
 def _config(given: dict[str, Any]) -> ServerConfig:
     """The configuration of the flags in ``given``; the dataclasses know the defaults."""
-    for name in ("n_threads", "n_threads_batch"):
+    for name in ("n_threads", "n_threads_batch", "n_threads_sampling"):
         if given.get(name) == AUTOMATIC:
             del given[name]
     keys = [key.strip() for listed in given.get("api_key", ()) for key in listed.split(",")]
@@ -212,6 +219,13 @@ def _add_completion(group: FlagGroup) -> None:
     for short, long, dest, text in sizes:
         group.value(short, long, dest=dest, type=int, metavar="N", help=text)
     group.value(
+        "--threads-sampling",
+        dest="n_threads_sampling",
+        type=int,
+        metavar="N",
+        help="Threads that sample (default: -1, physical cores, 8 at most; 1 = no extra ones)",
+    )
+    group.value(
         "-fa",
         "--flash-attn",
         dest="flash_attention",
@@ -244,6 +258,17 @@ def _add_completion(group: FlagGroup) -> None:
             const=layout,
             help=f"As --kv-layout {layout}",
         )
+    group.value(
+        "-bs",
+        "--backend-sampling",
+        dest="backend_sampling",
+        nargs="?",
+        const="on",
+        choices=BACKEND_SAMPLING,
+        metavar="on|off|auto",
+        help="Let llama.cpp sample beside the model; auto: if a GPU computes the logits\n"
+        "(default: auto)",
+    )
     group.value(
         "--target-itl",
         dest="target_itl",

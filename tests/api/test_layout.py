@@ -40,7 +40,7 @@ def test_what_is_asked_for_is_what_runs(
         assert engine.layout == Layout(kv_layout == "partitioned", flash_attention)
         assert engine.layout.kv_layout == kv_layout
         assert engine.n_ctx == 1024
-        n_pools = 4 if kv_layout == "partitioned" else 1
+        n_pools = 5 if kv_layout == "partitioned" else 1
         assert engine.stats().n_cells == n_pools * 1024
 
 
@@ -84,7 +84,7 @@ def test_a_trial_ends_with_a_layout_that_works(tiny_model: Model) -> None:
 def test_without_the_memory_for_partitions_the_pool_is_unified(
     tiny_model: Model, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    n_bytes = cell_bytes(tiny_model) * OPEN.n_ctx * OPEN.n_parallel
+    n_bytes = cell_bytes(tiny_model) * OPEN.n_ctx * (OPEN.n_parallel + 1)
     seconds = {(False, "on"): 9, (False, "off"): 8, (True, "on"): 2, (True, "off"): 1}
     fake_trials(monkeypatch, seconds)
     monkeypatch.setattr(layouts, "memory_at_hand", lambda: 4 * n_bytes)

@@ -81,6 +81,7 @@ ENGINE: dict[str, tuple[list[Any], list[Any]]] = {
     "n_ubatch": ([1, 512], [0, -1, 1.5, "1", None]),
     "n_threads": ([None, 1, 8], [0, -1, 1.5, "1"]),
     "n_threads_batch": ([None, 1, 8], [0, -1, 1.5, "1"]),
+    "n_threads_sampling": ([None, 1, 8], [0, -1, 513, 1.5, "1"]),
     "kv_layout": (["auto", "unified", "partitioned"], ["", "Auto", True, 1, None]),
     "flash_attention": (["auto", "on", "off"], ["", "On", True, 1, None]),
     "n_queue": ([0, 1, 10_000], [-1, 1.5, "1", None]),
@@ -91,6 +92,7 @@ ENGINE: dict[str, tuple[list[Any], list[Any]]] = {
     "checkpoint_ram": ([0, 64], [-1, 1.5, "1", None]),
     "ctx_checkpoints": ([0, 32], [-1, 1025, 1.5, "1", None]),
     "checkpoint_min_step": ([32, 8192], [31, -1, 1.5, "1", None]),
+    "backend_sampling": (["auto", "on", "off"], ["", "On", True, 1, None]),
     "warmup": ([True, False], []),
 }
 CHOICES: dict[str, tuple[list[Any], list[Any]]] = {

@@ -111,7 +111,7 @@ def test_a_connection_that_is_closed_after_a_reply_is_opened_again() -> None:
         server = await asyncio.start_server(answer_once, "127.0.0.1", 0)
         async with server:
             port = server.sockets[0].getsockname()[1]
-            load = Load(prompts=["a", "b", "c"], max_tokens=1, fields={"top_k": 1})
+            load = Load(prompts=["a", "b", "c"], max_tokens=1)
             return await closed_loop(Address("127.0.0.1", port, ""), load, 1)
 
     assert asyncio.run(load()).texts == ("one two",) * 3

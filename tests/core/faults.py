@@ -43,16 +43,25 @@ class Decoder:
 
 
 class Failing(Decoder):
-    """Returns `code` instead of computing, at the calls in `at` (counted from 0)."""
+    """Returns `code` instead of computing, at the calls in `at` (counted from 0).
+
+    :ivar ready: calls wait while it is cleared.
+    """
 
     def __init__(self, code: int, at: set[int]) -> None:
         super().__init__()
         self.n_calls = 0
         self.failed: list[set[int]] = []
         """Sequences in the batch of each failure."""
+        self.ready = threading.Event()
+        self.ready.set()
         self._code, self._at = code, at
 
+    def open(self) -> None:
+        self.ready.set()
+
     def decode(self, context: int, batch: Any) -> int:
+        self.ready.wait()
         self.n_calls += 1
         if self.n_calls - 1 in self._at:
             self.failed.append({sequence for _, _, sequence, _ in rows_of(batch)})

@@ -12,6 +12,7 @@ from typing import Any
 import llama_cpp
 import numpy as np
 
+from llamabox._core.backend import Backend
 from llamabox._core.context import Context
 from llamabox._core.lib import Library
 from llamabox._core.outbox import Outbox
@@ -137,6 +138,7 @@ class Core:
         decoder: Decoder | None = None,
         flash_attention: bool = False,
         n_sequences: int = 0,
+        backend_sampling: bool = False,
         swa_full: bool = False,
         partitioned: bool = False,
         **options: int,
@@ -158,7 +160,12 @@ class Core:
         binding = decoder.binding if decoder else llama_cpp
         self.context = Context(Library(binding), self._address, swa_full=swa_full)
         self.scheduler = Scheduler(
-            self.context, model.vocab, n_parallel, self.n_cells, **{**CHECKPOINTS, **options}
+            self.context,
+            model.vocab,
+            n_parallel,
+            self.n_cells,
+            backend=Backend(self.context, backend_sampling),
+            **{**CHECKPOINTS, **options},
         )
         self.outbox = Outbox()
         self.results: list[Result] = []
@@ -190,14 +197,23 @@ class Core:
         outbox: Outbox | None = None,
         **options: int,
     ) -> Request:
-        banned = self.model.vocab.end_of_generation if params.ignore_eos else ()
+        model = self.model
+        banned = model.vocab.end_of_generation if params.ignore_eos else ()
         return Request(
             np.asarray(prompt, dtype=np.int32),
             n_predict=n_predict if n_predict >= 0 else self.n_cells,
             n_ctx=n_ctx or self.n_cells,
             stops=list(stops),
-            sampler=Sampler(llama_cpp, self.model.n_vocab, self.n_cells, params, banned),
-            vocab=self.model.vocab,
+            sampler=Sampler(
+                llama_cpp,
+                model.n_vocab,
+                self.n_cells,
+                params,
+                banned,
+                vocab=model.vocab_address,
+                backend=self.scheduler.backend.is_enabled,
+            ),
+            vocab=model.vocab,
             outbox=outbox or self.outbox,
             **options,
         )

@@ -32,8 +32,10 @@ def test_no_room_ends_nobody_and_changes_no_output(tiny: LoadedModel, at: set[in
     failing = Failing(NO_ROOM, at)
     with Core(tiny, decoder=failing) as core:
         core.run([1, 2, 3], 1)
+        failing.ready.clear()
         for prompt in prompts:
             core.submit(prompt, 20, params=ENDLESS)
+        failing.ready.set()
         core.wait()
         assert [result.tokens for result in core.results[1:]] == expected
         assert core.checked_cells() == core.stats()["n_cells_used"]

@@ -103,6 +103,23 @@ def test_the_same_prompt_again_computes_one_token(tiny: LoadedModel) -> None:
         assert first.tokens == second.tokens
 
 
+@pytest.mark.parametrize("partitioned", [False, True])
+def test_prompts_that_come_back_do_not_drive_each_other_out(
+    tiny: LoadedModel, partitioned: bool
+) -> None:
+    rng = np.random.default_rng(15)
+    prompts = [tiny.random_prompt(rng, 60) for _ in range(4)]
+    n_sequences = 5 if partitioned else 4
+    with Core(tiny, n_sequences=n_sequences, partitioned=partitioned) as core:
+        for prompt in prompts:
+            core.run(prompt, 20, params=ENDLESS)
+        for _ in range(3):
+            order = rng.permutation(4)
+            again = [core.submit(prompts[i], 20, params=ENDLESS) for i in order]
+            core.wait()
+            assert [result.request.n_cached for result in again] == 4 * [59]
+
+
 def test_a_conversation_that_goes_on_computes_its_new_turn_only(tiny: LoadedModel) -> None:
     with Core(tiny) as core:
         first = core.run(range(100), 20, params=ENDLESS)

@@ -186,6 +186,21 @@ def test_streams_that_share_tokens_move_each_its_own_cells(tiny: LoadedModel) ->
         assert (warm.request.n_cached, warm.tokens) == (40, tails[0])
 
 
+@in_both_layouts
+def test_tokens_that_llama_cpp_samples_go_on_across_shifts(
+    tiny: LoadedModel, partitioned: bool
+) -> None:
+    prompts = [prompt_of(tiny, 30, seed) for seed in range(2)]
+    with Core(tiny, n_ctx=256, partitioned=partitioned, backend_sampling=True) as core:
+        results = [submit(core, prompt, n_keep=5) for prompt in prompts]
+        core.wait()
+        assert core.scheduler.backend.n_sampled == 2 * N_PREDICT
+        assert core.stats()["n_shifts"] >= 10
+    for prompt, result in zip(prompts, results, strict=True):
+        expected = plain_shifted(tiny, prompt, N_PREDICT, n_ctx=N_CTX, n_keep=5)
+        assert expected.agrees(result.tokens, ROUNDING)
+
+
 class TestSharing:
     """Requests with a common prefix, which reaches behind what a shift discards."""
 

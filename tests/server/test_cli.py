@@ -30,7 +30,8 @@ def test_without_flags_everything_has_its_default() -> None:
 def test_every_flag_reaches_the_configuration() -> None:
     command = parse(
         "-m m.gguf -a name -c 512 -np 3 -b 64 -ub 32 -t 2 -tb 5 -ngl 7 -s 11 -n 99 "
-        "--host 0.0.0.0 --port 81 --metrics --temp 0.5 --top-k 5 --top-p 0.6 --min-p 0.2 "
+        "--threads-sampling 3 --host 0.0.0.0 --port 81 --metrics "
+        "--temp 0.5 --top-k 5 --top-p 0.6 --min-p 0.2 "
         "--repeat-penalty 1.1 --repeat-last-n 32 --presence-penalty 0.3 --frequency-penalty 0.4 "
         "--jinja --api-key a,b --api-key c -to 30 --threads-http 6 --no-warmup -v".split()
     )
@@ -52,6 +53,7 @@ def test_every_flag_reaches_the_configuration() -> None:
             n_ubatch=32,
             n_threads=2,
             n_threads_batch=5,
+            n_threads_sampling=3,
             warmup=False,
         ),
         defaults=GenerationParams(
@@ -123,6 +125,14 @@ def test_flash_attention_can_be_chosen(argv: list[str], expected: str) -> None:
     assert parse(argv).config.engine_params.flash_attention == expected
 
 
+@pytest.mark.parametrize(
+    ("argv", "expected"),
+    [(["-bs"], "on"), (["--backend-sampling", "off"], "off"), ([], "auto")],
+)
+def test_backend_sampling_can_be_chosen(argv: list[str], expected: str) -> None:
+    assert parse(argv).config.engine_params.backend_sampling == expected
+
+
 def test_the_queue_and_latency_flags_reach_the_engine() -> None:
     argv = ["--queue-max", "5", "--target-itl", "20", "--preempt-ram", "8"]
     params = parse(argv).config.engine_params
@@ -145,8 +155,8 @@ def test_long_names_take_underscores_and_equal_signs() -> None:
 
 
 def test_minus_one_leaves_the_threads_to_the_engine() -> None:
-    params = parse(["-t", "-1", "-tb", "-1"]).config.engine_params
-    assert (params.n_threads, params.n_threads_batch) == (None, None)
+    params = parse("-t -1 -tb -1 --threads-sampling -1".split()).config.engine_params
+    assert (params.n_threads, params.n_threads_batch, params.n_threads_sampling) == (None,) * 3
 
 
 def test_a_template_by_name_and_by_file(tmp_path: Path) -> None:
@@ -189,6 +199,7 @@ def test_an_unknown_flag_names_the_nearest(
         ("-c -1", "--ctx-size: -1 is not within 0"),
         ("-np 0", "--parallel: 0 is not within 1 to 256"),
         ("-t 0", "--threads: 0 is not within 1"),
+        ("--threads-sampling 0", "--threads-sampling: 0 is not within 1"),
         ("-n -2", "--n-predict: -2 is not within -1"),
         ("-s -2", "--seed: -2 is not"),
         ("--top-p 2", "--top-p: 2.0 is not within 0 to 1"),

@@ -1,0 +1,5 @@
+from .crew import Crew
+
+class Output:
+    crew: Crew
+    wake_ns: int
