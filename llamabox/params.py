@@ -20,6 +20,7 @@ FLASH_ATTENTION = ("auto", "off", "on")
 KV_LAYOUTS = ("auto", "unified", "partitioned")
 BACKEND_SAMPLING = ("auto", "off", "on")
 UNLIMITED = -1
+WHOLE_PROMPT = -1
 RANDOM_SEED = -1
 MAX_SEQUENCES = 256
 """Sequences that one llama.cpp context can hold (``LLAMA_MAX_SEQ``)."""
@@ -84,6 +85,8 @@ class EngineParams:
         a step to; 0 for four times what a step takes that only decodes.
     :param preempt_ram: MiB in which requests keep their cells when others need the pool; without
         room there, the cells are computed again.
+    :param context_shift: a request that has filled the context goes on without some of its tokens
+        (`GenerationParams.n_keep`), instead of ending there.
     :param swa_full: keep all cells of a sliding window, as of other layers: more memory, and any
         part of a prefix can be reused.
     :param checkpoint_ram: MiB for checkpoints of the states of recurrent and hybrid models, and of
@@ -109,6 +112,7 @@ class EngineParams:
     n_queue: int = 0
     target_itl: float = 0.0
     preempt_ram: int = 256
+    context_shift: bool = False
     swa_full: bool = False
     checkpoint_ram: int = 256
     ctx_checkpoints: int = 32
@@ -144,6 +148,8 @@ class EngineParams:
 
 INT_RANGES = (
     ("n_predict", UNLIMITED, MAX_INT),
+    ("n_keep", WHOLE_PROMPT, MAX_INT),
+    ("n_discard", 0, MAX_INT),
     ("n_probs", -1, MAX_PROBS),
     ("priority", -MAX_PRIORITY, MAX_PRIORITY),
     ("top_k", -MAX_INT, MAX_INT),
@@ -186,7 +192,10 @@ class GenerationParams:
     rejects is sampled again among those that it allows.
 
     :param n_predict: output tokens at most; 0 computes the prompt only, -1 has no limit but
-        the context.
+        the context; where that shifts, as many as the model was trained on in a context.
+    :param n_keep: tokens of the prompt that context shift never discards, beside the BOS token that
+        the model wants; -1 all. Four cells of the context are never kept.
+    :param n_discard: tokens behind those that it discards at a time; 0 for half of them.
     :param stop: strings that end the output; they are not part of it.
     :param n_probs: tell the log probability of each output token, and of so many of the likeliest
         tokens in its place; -1 tells nothing. They are the model's own, before any sampler.
@@ -227,6 +236,8 @@ class GenerationParams:
     """
 
     n_predict: int = UNLIMITED
+    n_keep: int = 0
+    n_discard: int = 0
     stop: tuple[str, ...] = ()
     n_probs: int = -1
     post_sampling_probs: bool = False

@@ -79,7 +79,7 @@ def _row_ns(binding: SimpleNamespace, n_prompt: int, n_output: int) -> float:
 
 def _event_ns(binding: SimpleNamespace) -> float:
     """Nanoseconds that `drain` takes for an event, when it finds many."""
-    with _Run(binding, 16, 16 + N_DRAINED) as run:
+    with _Run(binding, 16, N_DRAINED) as run:
         while sum(run.scheduler.stats()["n_requests"].values()) < N_SLOTS:
             time.sleep(0.001)
         started = time.perf_counter_ns()
@@ -90,7 +90,7 @@ def _event_ns(binding: SimpleNamespace) -> float:
 class _Run:
     """A scheduler with a thread, and a request in each of its slots."""
 
-    def __init__(self, binding: SimpleNamespace, n_prompt: int, n_limit: int) -> None:
+    def __init__(self, binding: SimpleNamespace, n_prompt: int, n_predict: int) -> None:
         library = Library(binding)
         address = binding.idle_init()
         vocab = Vocab(library, address)
@@ -100,7 +100,8 @@ class _Run:
         self.requests = [
             Request(
                 np.full(n_prompt, 7, np.int32),
-                n_limit=n_limit,
+                n_predict=n_predict,
+                n_ctx=N_CELLS,
                 sampler=Sampler(llama_cpp, vocab.n_tokens, N_CELLS, params),
                 vocab=vocab,
                 outbox=self.outbox,

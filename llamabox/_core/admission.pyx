@@ -3,6 +3,7 @@ from .checkpoints cimport MIN_CHECKPOINT
 from .context cimport MEMORY_CELLS
 from .pool cimport MatchC
 from .prefix cimport common_prefix
+from .request cimport n_lasting
 from .slots cimport SlotC, n_expected
 
 # Tokens of a common prefix, summed over those that wait together, that make it worth waiting for
@@ -27,7 +28,7 @@ cdef class Admission:
     cdef bint has_room(self, RequestC* request) noexcept nogil:
         """Whether the pool holds the request beside what the live ones hold and are about to.
 
-        Once it does not, it cannot until some slot changes hands.
+        Once it does not, it cannot until some slot changes hands or gives up cells.
         """
         cdef bint fits
         if self.slots.n_live == 0:
@@ -41,7 +42,7 @@ cdef class Admission:
         return fits
 
     cdef void refuse(self, const RequestC* request) noexcept nogil:
-        """Have no room for a request until some slot changes hands."""
+        """Have no room for a request until some slot changes hands or gives up cells."""
         self.refused = request.arrival
         self.refused_at = self.slots.n_changes
 
@@ -53,13 +54,14 @@ cdef class Admission:
         cdef SlotC* slot = &self.slots.slots[i_slot]
         cdef RequestC* request = slot.request
         cdef MatchC match = self.pool.find(request.tokens, request.n_tokens - 1, request.key)
-        if request.n_saved > match.n_tokens:
+        if request.n_saved > (0 if request.is_moved else match.n_tokens):
             slot.i_sequence = self.pool.restore(request)
             if slot.i_sequence >= 0:
                 request.n_past = request.n_marked = self.pool.length(slot.i_sequence)
                 return True
             match = self.pool.find(request.tokens, request.n_tokens - 1, request.key)
         self.pool.discard(request)
+        request.is_moved = False
         self.follow(i_slot, match.n_tokens)
         if slot.i_leader >= 0:
             return False
@@ -95,7 +97,7 @@ cdef class Admission:
         if leader.key != request.key:
             return 0
         n = common_prefix(leader.tokens, request.tokens,
-                          min(leader.n_tokens, request.n_tokens - 1))
+                          min(n_lasting(leader), request.n_tokens - 1))
         if self.pool.context.kind != MEMORY_CELLS and leader.n_past > n:
             return 0
         return n
@@ -152,7 +154,8 @@ cdef class Admission:
         It is where the prompt leaves what others computed, or a step on, or near its end.
         """
         cdef int32_t n, last = request.n_prompt - N_TAIL
-        if self.pool.checkpoints.limit == 0 or last < request.n_marked + MIN_CHECKPOINT:
+        if (self.pool.checkpoints.limit == 0 or request.n_discarded > 0
+                or last < request.n_marked + MIN_CHECKPOINT):
             return 0
         n = nearer(last, min(request.n_marked + self.checkpoint_step, last), request.n_past)
         if request.n_marked + MIN_CHECKPOINT <= request.n_common <= last:

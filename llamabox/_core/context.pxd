@@ -24,10 +24,14 @@ cdef class Context:
     cdef int32_t memory_kind(self, bint is_hybrid, bint swa_full)
     cdef readonly bint is_partitioned
     cdef bint is_copying              # the next forward begins with copies between streams
+    cdef public bint can_shift        # cells may be moved to other positions
+    cdef bint is_shifting             # the next forward begins with rotating the keys of those
     cdef int32_t forward(self, llama_batch batch) noexcept nogil
     cdef float* logits(self, int32_t i_row) noexcept nogil
     cdef bint can_cut(self, llama_seq_id seq, llama_pos n) noexcept nogil
     cdef int32_t trim(self, llama_seq_id seq, llama_pos n_keep) noexcept nogil
+    cdef bint shift(self, llama_seq_id seq, llama_pos n_keep, llama_pos n_discard,
+                    llama_pos n) noexcept nogil
     cdef size_t state_bytes(self, llama_seq_id seq, bint partial) noexcept nogil
     cdef uint8_t* save(self, llama_seq_id seq, size_t limit, size_t* n_bytes,
                        bint partial) noexcept nogil

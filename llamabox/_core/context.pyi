@@ -10,6 +10,7 @@ class Context:
     kind: int
     is_recurrent: bool
     is_partitioned: bool
+    can_shift: bool
     def __init__(
         self, library: Library, address: int, *, owner: object = None, swa_full: bool = False
     ) -> None: ...

@@ -37,6 +37,9 @@ cdef class Context:
     :param owner: kept alive as long as this object.
     :param swa_full: whether it was made with `swa_full`, so that the cells of a sliding window
         are as many as the others.
+    :ivar can_shift: whether cells may be moved to other positions; for who knows more, to make it
+        False. Only where all of the memory is one attention cache: other memories cannot do it, or
+        llama.cpp aborts when it rotates a cache in which no layer needs that.
     """
 
     def __cinit__(self, Library library not None, uintptr_t address, *, owner=None,
@@ -55,6 +58,8 @@ cdef class Context:
         self.is_recurrent = library.c.model_is_recurrent(model)
         self.n_window = library.c.model_n_swa(model) or NO_WINDOW
         self.kind = self.memory_kind(library.c.model_is_hybrid(model), swa_full)
+        self.can_shift = (self.kind == MEMORY_CELLS and self.n_window == NO_WINDOW
+                          and library.c.memory_can_shift(self.memory))
 
     cdef int32_t memory_kind(self, bint is_hybrid, bint swa_full):
         """A `MemoryC`.
@@ -72,8 +77,12 @@ cdef class Context:
 
     cdef int32_t forward(self, llama_batch batch) noexcept nogil:
         """Compute a batch; see the table of return codes above."""
+        cdef int32_t code
         self.is_copying = False
-        return self.library.c.decode(self.ctx, batch)
+        code = self.library.c.decode(self.ctx, batch)
+        if code == 0:
+            self.is_shifting = False
+        return code
 
     cdef float* logits(self, int32_t i_row) noexcept nogil:
         """Logits [n_vocab] of an output row of the last batch; waits for the device."""
@@ -100,6 +109,20 @@ cdef class Context:
                 return n_keep
         llama.memory_seq_rm(self.memory, seq, -1, -1)
         return 0
+
+    cdef bint shift(self, llama_seq_id seq, llama_pos n_keep, llama_pos n_discard,
+                    llama_pos n) noexcept nogil:
+        """Remove `n_discard` of a sequence's `n` positions behind the first `n_keep`, and move
+        what is behind them up. No other sequence holds a cell that moves.
+
+        False if the memory refuses, and may have removed what was to be discarded.
+        """
+        cdef LlamaC* llama = &self.library.c
+        if not llama.memory_seq_rm(self.memory, seq, n_keep, n_keep + n_discard):
+            return False
+        llama.memory_seq_add(self.memory, seq, n_keep + n_discard, n, -n_discard)
+        self.is_shifting = True
+        return True
 
     cdef int32_t share(self, llama_seq_id source, llama_seq_id seq, llama_pos n) noexcept nogil:
         """Give an empty sequence the first `n` positions of another.
@@ -156,14 +179,15 @@ cdef class Context:
                        bint partial) noexcept nogil:
         """A copy of a sequence, owned by the caller; NULL if it is larger than `limit`.
 
-        While copies between streams are due, the cells may not hold yet what they will.
+        While copies between streams are due, the cells may not hold yet what they will. Between a
+        shift and the next forward, they have their new positions, but the keys as they were.
 
         :param partial: only what of it cannot be cut: the state, or the sliding window.
         """
         cdef LlamaC* llama = &self.library.c
         cdef uint32_t flags = FLAG_PARTIAL if partial else 0
         cdef uint8_t* state
-        if not self.is_settled(partial):
+        if self.is_shifting or not self.is_settled(partial):
             return NULL
         n_bytes[0] = self.state_bytes(seq, partial)
         if n_bytes[0] == 0 or n_bytes[0] > limit:

@@ -25,6 +25,8 @@ FUNCTIONS = (
     "n_seq_max",
     "memory_seq_rm",
     "memory_seq_cp",
+    "memory_seq_add",
+    "memory_can_shift",
     "memory_seq_pos_min",
     "memory_seq_pos_max",
     "state_seq_get_size_ext",

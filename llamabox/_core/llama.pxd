@@ -49,6 +49,9 @@ cdef struct LlamaC:
     c_bool (*memory_seq_rm)(void* mem, llama_seq_id seq, llama_pos p0, llama_pos p1) noexcept nogil
     void (*memory_seq_cp)(
         void* mem, llama_seq_id src, llama_seq_id dst, llama_pos p0, llama_pos p1) noexcept nogil
+    void (*memory_seq_add)(
+        void* mem, llama_seq_id seq, llama_pos p0, llama_pos p1, llama_pos delta) noexcept nogil
+    c_bool (*memory_can_shift)(void* mem) noexcept nogil
     llama_pos (*memory_seq_pos_min)(void* mem, llama_seq_id seq) noexcept nogil
     llama_pos (*memory_seq_pos_max)(void* mem, llama_seq_id seq) noexcept nogil
     size_t (*state_seq_get_size_ext)(

@@ -4,7 +4,15 @@ from libc.stdlib cimport calloc, free, qsort
 from .outbox cimport EventC, OutboxC, events_append, events_clear, events_free, outbox_notify
 from .pool cimport fail
 from .probs cimport probs_add
-from .request cimport Request, n_output
+from .request cimport (
+    Request,
+    history,
+    is_full,
+    n_history,
+    n_output,
+    needs_shift,
+    request_append,
+)
 from .sampler cimport SamplerC, sampler_sample
 from .slots cimport SlotC
 from .stats cimport histogram_observe
@@ -90,7 +98,7 @@ cdef class Output:
         cdef RequestC* request = row.slot.request
         cdef llama_token token = sampler_sample(
             request.sampler, &self.context.library.c, row.logits, self.vocab.c.n_tokens,
-            request.tokens, request.n_tokens, scratch)
+            history(request), n_history(request), scratch)
         row.slot.token = token
         if request.probs.n_best >= 0 and token >= 0 and probs_add(
                 &request.probs, request.sampler, row.logits, self.vocab.c.n_tokens, token,
@@ -107,8 +115,8 @@ cdef class Output:
         cdef int32_t n_ready
         if token < 0:
             return FINISH_ERROR if request.sampler.grammar == NULL else FINISH_EOG
-        request.tokens[request.n_tokens] = token
-        request.n_tokens += 1
+        if request_append(request, token) < 0:
+            fail("out of memory")
         self.count_token(request, now)
         if self.vocab.c.is_eog[token]:
             return FINISH_EOG
@@ -116,7 +124,8 @@ cdef class Output:
                             offsets[token + 1] - offsets[token])
         if request.text.i_stop >= 0:
             return FINISH_STOP
-        if request.n_tokens >= request.n_limit:
+        if n_output(request) >= request.n_predict or (
+                is_full(request) and not needs_shift(request)):
             return FINISH_LENGTH
         if n_ready > 0:
             self.report(request, n_ready)

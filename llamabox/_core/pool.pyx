@@ -110,10 +110,7 @@ cdef class Pool:
     cdef int32_t take_over(self, int32_t i_sequence, int32_t n_kept) noexcept nogil:
         """Make a parked sequence live, with its first `n_kept` tokens at most."""
         self.remember(i_sequence, n_kept == self.length(i_sequence))
-        if n_kept < self.length(i_sequence):
-            n_kept = self.context.trim(i_sequence, n_kept)
-            if self.tree.truncate(i_sequence, n_kept) < 0:
-                fail("out of memory")
+        self.cut(i_sequence, n_kept)
         self.tree.start(i_sequence, self.tree.sequences[i_sequence].key)
         return i_sequence
 
@@ -171,6 +168,7 @@ cdef class Pool:
 
     cdef int32_t restore(self, RequestC* request) noexcept nogil:
         """A live sequence with the saved cells, which are given up; -1 if there is no room."""
+        cdef int32_t n_lasting = request.n_saved
         cdef int32_t i = self.claim()
         self.make_room(request.n_saved)
         if self.n_free() < request.n_saved or not self.context.restore(
@@ -178,7 +176,13 @@ cdef class Pool:
             self.discard(request)
             return -1
         self.tree.start(i, request.key)
-        self.extend(i, request.tokens, request.n_saved)
+        if request.is_moved:
+            n_lasting = request.n_keep
+        if n_lasting > 0:
+            self.extend(i, request.tokens, n_lasting)
+        if request.is_moved and self.tree.extend_moved(
+                i, request.tokens + n_lasting, request.n_saved - n_lasting) < 0:
+            fail("out of memory")
         self.discard(request)
         return i
 
@@ -199,8 +203,16 @@ cdef class Pool:
         if self.tree.extend(i_sequence, tokens, n) < 0:
             fail("out of memory")
 
+    cdef void cut(self, int32_t i_sequence, int32_t n_kept) noexcept nogil:
+        """Keep the first `n_kept` tokens of a sequence, or none if its memory cannot do that."""
+        if n_kept < self.length(i_sequence):
+            n_kept = self.context.trim(i_sequence, n_kept)
+            if self.tree.truncate(i_sequence, n_kept) < 0:
+                fail("out of memory")
+
     cdef void leave(self, int32_t i_sequence) noexcept nogil:
-        """Park a live sequence, unless others hold all of it anyway."""
+        """Park what a live sequence holds for others, unless they hold all of it anyway."""
+        self.cut(i_sequence, self.tree.n_lasting(i_sequence))
         self.tree.park(i_sequence)
         if self.tree.is_redundant(i_sequence):
             self.retire(i_sequence)
@@ -268,9 +280,7 @@ cdef class Pool:
                 not self.context.can_cut(i_sequence, n_kept)):
             n_kept = 0
         else:
-            n_kept = self.context.trim(i_sequence, n_kept)
-            if self.tree.truncate(i_sequence, n_kept) < 0:
-                fail("out of memory")
+            self.cut(i_sequence, n_kept)
         if n_kept == 0 or self.tree.is_redundant(i_sequence):
             self.retire(i_sequence)
 

@@ -15,6 +15,7 @@ cdef struct NodeC:
     int64_t key           # of the sequences that pass through or end here
     int32_t n_live        # live sequences that pass through or end here
     int32_t n_parked      # parked ones
+    bint is_moved         # the cells are not what a computation of the tokens would give
     NodeC* parent
     NodeC* child          # the first of them; siblings are linked by `next`
     NodeC* next
@@ -48,10 +49,12 @@ cdef class PrefixTree:
     cdef void start(self, int32_t i, int64_t key) noexcept nogil
     cdef int share(self, int32_t i_source, int32_t i, int32_t n) noexcept nogil
     cdef int extend(self, int32_t i, const llama_token* tokens, int32_t n) noexcept nogil
+    cdef int extend_moved(self, int32_t i, const llama_token* tokens, int32_t n) noexcept nogil
     cdef int truncate(self, int32_t i, int32_t n) noexcept nogil
     cdef void park(self, int32_t i) noexcept nogil
     cdef void replace(self, int32_t i, int32_t i_new) noexcept nogil
     cdef void drop(self, int32_t i) noexcept nogil
+    cdef int32_t n_lasting(self, int32_t i) noexcept nogil
     cdef int32_t n_exclusive(self, int32_t i) noexcept nogil
     cdef bint is_redundant(self, int32_t i) noexcept nogil
     cdef void copy_tokens(self, int32_t i, llama_token* tokens) noexcept nogil

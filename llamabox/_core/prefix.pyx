@@ -11,8 +11,6 @@ for whatever else their cells depend on, such as adapters; those of different ke
 The tree only keeps the books; the scheduler moves the cells. Nothing here grows with the length
 of a sequence but `find`, with the length of the match, and splitting and joining nodes.
 """
-from array import array
-
 from libc.stdlib cimport calloc, free, realloc
 from libc.string cimport memcpy, memmove
 
@@ -128,6 +126,17 @@ cdef class PrefixTree:
         self.n_live_cells += n
         return 0
 
+    cdef int extend_moved(self, int32_t i, const llama_token* tokens, int32_t n) noexcept nogil:
+        """Append tokens whose cells a shift has moved, as whatever comes behind them will be: no
+        other sequence finds them. -1 if memory is short."""
+        cdef NodeC* node = new_node(self.sequences[i].tail)
+        if node == NULL:
+            return -1
+        node.key = self.sequences[i].key
+        node.is_moved = True
+        self.move(i, node, self.sequences[i].n_tokens)
+        return self.extend(i, tokens, n)
+
     cdef int truncate(self, int32_t i, int32_t n) noexcept nogil:
         """Keep the first `n` tokens of a sequence; -1 if memory is short."""
         cdef NodeC* node = self.node_at(i, n)
@@ -164,6 +173,15 @@ cdef class PrefixTree:
         elif sequence.holder == HOLDER_PARKED:
             self.root.n_parked -= 1
         sequence.holder = HOLDER_NONE
+
+    cdef int32_t n_lasting(self, int32_t i) noexcept nogil:
+        """Tokens of a sequence in front of those that a shift has moved."""
+        cdef NodeC* node = self.sequences[i].tail
+        cdef int32_t n = self.sequences[i].n_tokens
+        while node.is_moved:
+            n -= node.n_tokens
+            node = node.parent
+        return n
 
     cdef int32_t n_exclusive(self, int32_t i) noexcept nogil:
         """Cells at the end of a sequence that no other one holds."""
@@ -235,80 +253,9 @@ cdef class PrefixTree:
             free(node.tokens)
             free(node)
             node = parent
-        if node != self.root and node.ending == NULL and node.child.next == NULL:
+        if node != self.root and node.ending == NULL and node.child.next == NULL and (
+                node.is_moved == node.child.is_moved):
             join(node)
-
-
-cdef class PrefixBooks:
-    """A Python window on `PrefixTree`, for tests and benchmarks; tokens are int32 arrays."""
-    cdef PrefixTree tree
-
-    def __cinit__(self, int32_t n_sequences):
-        self.tree = PrefixTree(n_sequences)
-
-    def find(self, const int32_t[::1] tokens, int64_t key=0):
-        """(sequence, length of the match, parked sequence that is a whole prefix)."""
-        cdef int32_t n_match = 0, i_whole = -1
-        i = self.tree.find(&tokens[0], <int32_t> len(tokens), key, &n_match, &i_whole)
-        return i, n_match, i_whole
-
-    def longest_whole(self, const int32_t[::1] tokens, int64_t key=0):
-        return self.tree.longest_whole(&tokens[0], <int32_t> len(tokens), key)
-
-    def tokens(self, int32_t i):
-        """What a sequence holds, as a list."""
-        found = array("i", bytes(4 * self.tree.sequences[i].n_tokens))
-        cdef int32_t[::1] view = found
-        if len(found) > 0:
-            self.tree.copy_tokens(i, &view[0])
-        return list(found)
-
-    def start(self, int32_t i, int64_t key=0):
-        self.tree.start(i, key)
-
-    def share(self, int32_t i_source, int32_t i, int32_t n):
-        return self.tree.share(i_source, i, n)
-
-    def extend(self, int32_t i, const int32_t[::1] tokens):
-        return self.tree.extend(i, &tokens[0], <int32_t> len(tokens))
-
-    def truncate(self, int32_t i, int32_t n):
-        return self.tree.truncate(i, n)
-
-    def park(self, int32_t i):
-        self.tree.park(i)
-
-    def replace(self, int32_t i, int32_t i_new):
-        self.tree.replace(i, i_new)
-
-    def drop(self, int32_t i):
-        self.tree.drop(i)
-
-    def vacant(self):
-        return self.tree.vacant()
-
-    def oldest_parked(self):
-        return self.tree.oldest_parked()
-
-    def first_idle(self):
-        return self.tree.first_idle()
-
-    def n_exclusive(self, int32_t i):
-        return self.tree.n_exclusive(i)
-
-    def is_redundant(self, int32_t i):
-        return self.tree.is_redundant(i)
-
-    def n_tokens(self, int32_t i):
-        return self.tree.sequences[i].n_tokens
-
-    @property
-    def n_cells(self):
-        return self.tree.n_cells
-
-    @property
-    def n_live_cells(self):
-        return self.tree.n_live_cells
 
 
 cdef int32_t descend(NodeC* node, const llama_token* tokens, int32_t n, int64_t key,
@@ -318,7 +265,7 @@ cdef int32_t descend(NodeC* node, const llama_token* tokens, int32_t n, int64_t 
     cdef NodeC* below
     cdef NodeC* child = node.child
     while child != NULL:
-        n_edge = min(child.n_tokens, n) if child.key == key else 0
+        n_edge = min(child.n_tokens, n) if child.key == key and not child.is_moved else 0
         n_edge = common_prefix(child.tokens, tokens, n_edge)
         below = child
         n_below = 0
@@ -338,7 +285,7 @@ cdef SequenceC* longest_below(NodeC* node, const llama_token* tokens, int32_t n,
     cdef SequenceC* longest = NULL
     cdef NodeC* child = node.child
     while child != NULL:
-        if child.key == key and child.n_tokens <= n and (
+        if child.key == key and not child.is_moved and child.n_tokens <= n and (
                 common_prefix(child.tokens, tokens, child.n_tokens) == child.n_tokens):
             found = longest_below(child, tokens + child.n_tokens, n - child.n_tokens, key)
             if found == NULL:
@@ -359,6 +306,7 @@ cdef int32_t common_prefix(const llama_token* a, const llama_token* b, int32_t n
 cdef NodeC* new_node(NodeC* parent) noexcept nogil:
     cdef NodeC* node = <NodeC*> calloc(1, sizeof(NodeC))
     if node != NULL:
+        node.is_moved = parent.is_moved
         node.parent = parent
         node.next = parent.child
         parent.child = node
@@ -392,6 +340,7 @@ cdef NodeC* split(NodeC* node, int32_t n_upper) noexcept nogil:
     upper.key = node.key
     upper.n_live = node.n_live
     upper.n_parked = node.n_parked
+    upper.is_moved = node.is_moved
     upper.parent = node.parent
     remove_child(node.parent, node)
     upper.next = upper.parent.child

@@ -12,11 +12,18 @@ from .vocab cimport Vocab
 
 
 cdef struct RequestC:
-    llama_token* tokens   # what is known: the prompt, then the output
+    llama_token* tokens   # what is known: the prompt, then the output, less what shifts discarded
+    llama_token* history  # with what they discarded; NULL before the first shift
+    int32_t n_reserved    # tokens that `history` has room for
     int32_t n_prompt
     int32_t n_tokens      # known
     int32_t n_past        # computed: cells that its slot holds
-    int32_t n_limit       # known tokens at which it ends with FINISH_LENGTH
+    int32_t n_predict     # output tokens at which it ends with FINISH_LENGTH
+    int32_t n_window      # known tokens at which it shifts; without context shift, it ends
+    int32_t n_keep        # the first known tokens, which a shift keeps
+    int32_t n_discard     # the ones behind them, which it discards; 0: no context shift
+    int32_t n_discarded   # by all shifts
+    bint is_moved         # its cells behind n_keep are moved ones, and nobody else's to use
     int32_t n_cached      # prompt tokens that were in a slot already
     int32_t n_unreported  # output tokens of which no event tells yet
     int32_t n_branch      # of its tokens, those that other sequences hold or are about to
@@ -55,14 +62,42 @@ cdef class Request:
     cdef public object consumer
     cdef int64_t priority_ns
     cdef int64_t deadline_ns
+    cdef int take_window(self, int32_t n_keep, int32_t n_discard) except -1
     cdef int take_prompt(self, const int32_t[::1] prompt) except -1
     cdef int take_stops(self, stops) except -1
     cdef void open(self, int64_t now)
     cdef void retract(self)
 
 
+cdef int request_append(RequestC* request, llama_token token) noexcept nogil
+cdef int request_discard(RequestC* request) noexcept nogil
+
+
+cdef inline int32_t n_history(const RequestC* request) noexcept nogil:
+    """Tokens that were ever known: the prompt and the output."""
+    return request.n_tokens + request.n_discarded
+
+
+cdef inline const llama_token* history(const RequestC* request) noexcept nogil:
+    return request.history if request.history != NULL else request.tokens
+
+
 cdef inline int32_t n_output(const RequestC* request) noexcept nogil:
-    return request.n_tokens - request.n_prompt
+    return n_history(request) - request.n_prompt
+
+
+cdef inline bint is_full(const RequestC* request) noexcept nogil:
+    """Whether it knows as much as its context holds."""
+    return request.n_tokens >= request.n_window
+
+
+cdef inline bint needs_shift(const RequestC* request) noexcept nogil:
+    return request.n_discard > 0 and is_full(request)
+
+
+cdef inline int32_t n_lasting(const RequestC* request) noexcept nogil:
+    """Known tokens whose cells others may come to share."""
+    return request.n_keep if request.is_moved or needs_shift(request) else request.n_tokens
 
 
 cdef inline int32_t n_pending(const RequestC* request) noexcept nogil:

@@ -17,7 +17,11 @@ class Request:
         self,
         prompt: npt.NDArray[np.int32],
         *,
-        n_limit: int,
+        n_predict: int,
+        n_ctx: int,
+        context_shift: bool = False,
+        n_keep: int = 0,
+        n_discard: int = 0,
         stops: Sequence[bytes] = (),
         priority_ns: int = 0,
         deadline_ns: int = 0,
@@ -38,6 +42,8 @@ class Request:
     def n_cached(self) -> int: ...
     @property
     def n_output(self) -> int: ...
+    @property
+    def is_truncated(self) -> bool: ...
     @property
     def finish(self) -> int: ...
     @property

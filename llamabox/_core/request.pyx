@@ -1,7 +1,8 @@
 """One request: what is known of it, what is computed, how it ended, and when."""
 from cpython.ref cimport Py_DECREF, Py_INCREF
-from libc.stdlib cimport free, malloc
-from libc.string cimport memcpy
+from libc.stdint cimport INT32_MAX
+from libc.stdlib cimport free, malloc, realloc
+from libc.string cimport memcpy, memmove
 
 from .probs cimport probs_free
 from .sync cimport store_int
@@ -12,8 +13,11 @@ cdef class Request:
     """A prompt and everything that its generation needs, in C.
 
     :param prompt: token ids [n_prompt], one at least; copied.
-    :param n_limit: prompt and output tokens at most; above n_prompt, or n_prompt to compute the
-        prompt only.
+    :param n_predict: output tokens at most; 0 to compute the prompt only.
+    :param n_ctx: prompt and output tokens at most; above n_prompt.
+    :param context_shift: go on at `n_ctx`, without some of the tokens that it holds.
+    :param n_keep: tokens that are never discarded; `n_ctx` - 4 at most count.
+    :param n_discard: tokens behind them that are discarded at a time; 0 for half of what is there.
     :param stops: stop strings, encoded.
     :param priority_ns: nanoseconds by which it counts as older than it is.
     :param deadline_ns: nanoseconds after its submission at which it ends; 0 for never.
@@ -29,7 +33,8 @@ cdef class Request:
     :param consumer: whatever the drainer wants to find on the request; see `consumer`.
     """
 
-    def __cinit__(self, const int32_t[::1] prompt, *, int32_t n_limit, stops=(),
+    def __cinit__(self, const int32_t[::1] prompt, *, int32_t n_predict, int32_t n_ctx,
+                  bint context_shift=False, int32_t n_keep=0, int32_t n_discard=0, stops=(),
                   int64_t priority_ns=0, int64_t deadline_ns=0, int32_t n_probs=-1,
                   bint post_sampling=False, int32_t n_alike=1, int64_t key=0,
                   Sampler sampler not None, Vocab vocab not None, Outbox outbox not None,
@@ -43,12 +48,15 @@ cdef class Request:
         self.c.owner = <PyObject*> self
         self.c.sampler = &sampler.c
         self.c.outbox = &outbox.c
-        self.c.n_limit = n_limit
+        self.c.n_predict = n_predict
+        self.c.n_window = n_ctx
         self.c.key = key
         self.c.i_slot = self.c.i_row = -1
         self.c.n_alike = n_alike
         self.c.probs.n_best = min(n_probs, vocab.c.n_tokens)
         self.c.probs.post_sampling = post_sampling
+        if context_shift:
+            self.take_window(n_keep, n_discard)
         self.take_prompt(prompt)
         self.take_stops(stops)
 
@@ -56,13 +64,26 @@ cdef class Request:
         text_free(&self.c.text)
         probs_free(&self.c.probs)
         free(self.c.saved)
+        free(self.c.history)
         free(self.c.tokens)
+
+    cdef int take_window(self, int32_t n_keep, int32_t n_discard) except -1:
+        """llama-server's bounds (`server_context`, "context-shift"): what is computed when a shift
+        is due is all but one token of the context, and of that something stays behind `n_keep`."""
+        cdef int32_t n_left
+        self.c.n_keep = max(0, min(n_keep, self.c.n_window - 4))
+        n_left = self.c.n_window - 1 - self.c.n_keep
+        self.c.n_discard = max(0, min(n_discard or n_left // 2, n_left - 1))
+        return 0
 
     cdef int take_prompt(self, const int32_t[::1] prompt) except -1:
         cdef int32_t i, n = <int32_t> len(prompt)
+        cdef int64_t n_known
         if n == 0:
             raise ValueError("the prompt has no tokens")
-        self.c.tokens = <llama_token*> malloc((max(n, self.c.n_limit) + 1) * sizeof(llama_token))
+        self.c.n_predict = min(self.c.n_predict, INT32_MAX - n)
+        n_known = max(n, min(n + self.c.n_predict, self.c.n_window))
+        self.c.tokens = <llama_token*> malloc((n_known + 1) * sizeof(llama_token))
         if self.c.tokens == NULL:
             raise MemoryError
         memcpy(self.c.tokens, &prompt[0], n * sizeof(llama_token))
@@ -102,9 +123,12 @@ cdef class Request:
         store_int(&self.c.cancelled, 1)
 
     def output_tokens(self):
-        """The output so far as a list of token ids."""
+        """The output so far as a list of token ids; with context shift, not before the end."""
         cdef int32_t i
-        return [self.c.tokens[i] for i in range(self.c.n_prompt, self.c.n_tokens)]
+        cdef const llama_token* tokens = history(&self.c)
+        if self.c.n_discard > 0 and self.c.t_submit and not self.c.finish:
+            raise RuntimeError("the request still runs, and a context shift may move its tokens")
+        return [tokens[i] for i in range(self.c.n_prompt, n_history(&self.c))]
 
     @property
     def n_prompt(self):
@@ -117,7 +141,12 @@ cdef class Request:
 
     @property
     def n_output(self):
-        return self.c.n_tokens - self.c.n_prompt
+        return n_output(&self.c)
+
+    @property
+    def is_truncated(self):
+        """Whether the context was too short: it shifted, or ended there."""
+        return self.c.n_discarded > 0 or (self.c.n_discard == 0 and is_full(&self.c))
 
     @property
     def finish(self):
@@ -133,3 +162,39 @@ cdef class Request:
     def times(self):
         """(submitted, admitted, first token, last token) in nanoseconds; 0 is not yet."""
         return self.c.t_submit, self.c.t_admit, self.c.t_first, self.c.t_last
+
+
+cdef int request_append(RequestC* request, llama_token token) noexcept nogil:
+    """Add an output token to what is known, which is not full; -1 if memory is short."""
+    cdef size_t n
+    cdef void* grown
+    if request.history != NULL:
+        if n_history(request) == request.n_reserved:
+            n = min(2 * <size_t> request.n_reserved, <size_t> INT32_MAX)
+            grown = realloc(request.history, n * sizeof(llama_token))
+            if grown == NULL:
+                return -1
+            request.history = <llama_token*> grown
+            request.n_reserved = <int32_t> n
+        request.history[n_history(request)] = token
+    request.tokens[request.n_tokens] = token
+    request.n_tokens += 1
+    return 0
+
+
+cdef int request_discard(RequestC* request) noexcept nogil:
+    """Take `n_discard` tokens behind the first `n_keep` out of what is known; -1, with nothing
+    changed, if memory is short."""
+    cdef llama_token* kept = request.tokens + request.n_keep
+    cdef size_t n = request.n_tokens
+    if request.history == NULL:
+        request.history = <llama_token*> malloc(2 * n * sizeof(llama_token))
+        if request.history == NULL:
+            return -1
+        request.n_reserved = <int32_t> min(2 * n, <size_t> INT32_MAX)
+        memcpy(request.history, request.tokens, n * sizeof(llama_token))
+    request.n_tokens -= request.n_discard
+    request.n_discarded += request.n_discard
+    n = request.n_tokens - request.n_keep
+    memmove(kept, kept + request.n_discard, n * sizeof(llama_token))
+    return 0

@@ -39,6 +39,7 @@ cdef class Scheduler:
     cdef void join_leaders(self) noexcept nogil
     cdef void mark_started(self, RequestC* request) noexcept nogil
     cdef void choose_rows(self) noexcept nogil
+    cdef void shift_full(self) noexcept nogil
     cdef void fill_batch(self) noexcept nogil
     cdef void fill(self, int32_t i_slot) noexcept nogil
     cdef void leave(self, int32_t i_slot) noexcept nogil

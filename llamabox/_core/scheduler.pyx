@@ -19,8 +19,9 @@ from .inbox cimport (
 from .log cimport keep_quiet
 from .partitions cimport Partitions
 from .pool cimport Pool, fail
-from .request cimport Request, ended_early, n_pending
+from .request cimport Request, ended_early, n_pending, needs_shift
 from .sampler cimport sampler_start
+from .shift cimport shift
 from .stats cimport histogram_observe, stats_dict
 from .sync cimport now_ns
 from .types cimport FINISH_CANCELLED, FINISH_ERROR, FINISH_LENGTH, FINISH_NONE
@@ -189,7 +190,7 @@ cdef class Scheduler:
         cdef SlotC* slot = &self.slots.slots[i_slot]
         if self.admission.begin(i_slot):
             self.mark_started(slot.request)
-            if slot.request.n_limit > slot.request.n_prompt:
+            if slot.request.n_predict > 0:
                 self.backend.attach(slot.i_sequence, slot.request.sampler)
 
     cdef void mark_started(self, RequestC* request) noexcept nogil:
@@ -208,9 +209,23 @@ cdef class Scheduler:
         self.admission.set_cuts()
         while self.slots.n_live > 0:
             if self.plan.choose(self.pool.n_available()):
+                self.shift_full()
                 self.fill_batch()
                 return
             self.preempt(self.slots.last_ranked())
+
+    cdef void shift_full(self) noexcept nogil:
+        """Shift the contexts that are full; now that nobody is preempted before the forward, which
+        is what completes it."""
+        cdef int32_t i
+        cdef SlotC* slot
+        for i in range(self.slots.n_slots):
+            slot = &self.slots.slots[i]
+            if slot.n_planned > 0 and needs_shift(slot.request):
+                shift(self.pool, slot.i_sequence, slot.request)
+                slot.n_planned = min(slot.n_planned, n_pending(slot.request))
+                self.slots.n_changes += 1
+                self.counters.n_shifts += 1
 
     cdef void fill_batch(self) noexcept nogil:
         """Put the planned rows into the batch."""
@@ -225,14 +240,14 @@ cdef class Scheduler:
         """Add the slot's planned tokens to the batch; the last known one is an output row."""
         cdef SlotC* slot = &self.slots.slots[i_slot]
         cdef RequestC* request = slot.request
-        cdef bint samples = (slot.n_planned == n_pending(request)
-                             and request.n_limit > request.n_prompt)
+        cdef bint samples = slot.n_planned == n_pending(request) and request.n_predict > 0
         request.i_row = self.batch.add(
             slot.i_sequence, request.n_past, request.tokens + request.n_past, slot.n_planned,
             samples)
         if not samples:
             request.i_row = -1
-        self.n_prompt_rows += max(0, min(slot.n_planned, request.n_prompt - request.n_past))
+        if request.n_discarded == 0:
+            self.n_prompt_rows += max(0, min(slot.n_planned, request.n_prompt - request.n_past))
 
     cdef void leave(self, int32_t i_slot) noexcept nogil:
         """Make a slot idle; what its sequence holds stays for others."""
@@ -355,3 +370,5 @@ cdef class Scheduler:
             if slot.request != NULL and slot.i_sequence >= 0 and (
                     slot.request.n_past != self.pool.length(slot.i_sequence)):
                 fail("a request has computed another number of tokens than its sequence holds")
+            if slot.request != NULL and slot.request.n_branch > slot.request.n_tokens:
+                fail("a request shares more tokens than it knows")

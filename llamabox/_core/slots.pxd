@@ -18,7 +18,7 @@ cdef class Slots:
     cdef SlotC* slots
     cdef readonly int32_t n_slots
     cdef readonly int32_t n_live
-    cdef int64_t n_changes        # times that a slot was occupied or vacated
+    cdef int64_t n_changes        # times that a slot was occupied or vacated, or gave up cells
     cdef int32_t* arranged        # slots with planned rows, in their order in the batch
     cdef int32_t n_arranged
     cdef int32_t idle(self) noexcept nogil

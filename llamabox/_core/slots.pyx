@@ -1,7 +1,7 @@
 """Slots: the requests that run, and on which sequence each of them does."""
 from libc.stdlib cimport calloc, free
 
-from .request cimport is_before, n_pending
+from .request cimport is_before, n_output, n_pending
 
 # Output tokens that admission keeps free for each live request, if it may still need them.
 cdef int32_t HEADROOM = 64
@@ -112,5 +112,6 @@ cdef void reverse(int32_t* values, int32_t n) noexcept nogil:
 
 cdef int64_t n_expected(const RequestC* request) noexcept nogil:
     """Cells for what is known and not computed, and for the output that is about to come."""
-    return (request.n_tokens - max(request.n_past, request.n_branch)
-            + min(request.n_limit - request.n_tokens, HEADROOM))
+    cdef int32_t n_more = min(request.n_predict - n_output(request),
+                              request.n_window - request.n_tokens)
+    return request.n_tokens - max(request.n_past, request.n_branch) + min(n_more, HEADROOM)

@@ -20,6 +20,7 @@ cdef struct StatsC:
     int64_t prefill_ns
     int64_t decode_ns
     int64_t n_preempted
+    int64_t n_shifts
     int64_t n_finished[N_FINISH]
     int n_running
     int n_waiting

@@ -40,6 +40,7 @@ cdef dict stats_dict(StatsC* stats):
         "prefill_seconds": stats.prefill_ns / 1e9,
         "decode_seconds": stats.decode_ns / 1e9,
         "n_preempted": stats.n_preempted,
+        "n_shifts": stats.n_shifts,
         "n_requests": {
             "eog": stats.n_finished[<int> FINISH_EOG],
             "stop": stats.n_finished[<int> FINISH_STOP],

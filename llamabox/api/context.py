@@ -73,17 +73,50 @@ class OwnedContext:
         self.core = Context(LIBRARY, self.address, owner=model, swa_full=params.swa_full)
         is_used = bool(self._chains)
         self.backend = Backend(self.core, is_used, is_set=is_used)
+        if self.core.can_shift:
+            self.core.can_shift = params.context_shift and self._shifts_cleanly()
 
     def warm_up(self) -> None:
         """Run one forward and forget it, so that no request pays for first-time work."""
-        token = ctypes.c_int32(0)
-        batch = llama_cpp.llama_batch_get_one(ctypes.pointer(token), 1)
         with captured_errors():
             llama_cpp.llama_set_warmup(self.address, True)
-            llama_cpp.llama_decode(self.address, batch)
+            self._decode_one()
             llama_cpp.llama_set_warmup(self.address, False)
             llama_cpp.llama_memory_clear(llama_cpp.llama_get_memory(self.address), True)
             llama_cpp.llama_synchronize(self.address)
+
+    def _shifts_cleanly(self) -> bool:
+        """Whether moving some cells leaves the others as they are.
+
+        llama.cpp rotates the keys of all cells then, by nothing where nothing moves, and multiplies
+        them by the rotation's attention factor once more (`build_rope_shift`). Under YaRN, and for
+        some other models, that is not 1, and would change what every request goes on with.
+        """
+        memory = llama_cpp.llama_get_memory(self.address)
+        with captured_errors():
+            self._decode_one()
+            before = self._state()
+            llama_cpp.llama_memory_seq_add(memory, 0, 0, -1, 1)
+            llama_cpp.llama_memory_seq_add(memory, 0, 0, -1, -1)
+            self._decode_one()
+            llama_cpp.llama_memory_seq_rm(memory, 0, 1, -1)
+            after = self._state()
+            llama_cpp.llama_memory_clear(memory, True)
+        return before == after
+
+    def _decode_one(self) -> None:
+        """Run a forward of one token, the next one of sequence 0."""
+        token = ctypes.c_int32(0)
+        llama_cpp.llama_decode(
+            self.address, llama_cpp.llama_batch_get_one(ctypes.pointer(token), 1)
+        )
+
+    def _state(self) -> bytes:
+        """What the memory holds of sequence 0."""
+        size = llama_cpp.llama_state_seq_get_size(self.address, 0)
+        state = (ctypes.c_uint8 * size)()
+        llama_cpp.llama_state_seq_get_data(self.address, state, size, 0)
+        return bytes(state)
 
     def close(self) -> None:
         if self.address:

@@ -25,6 +25,7 @@ from ..params import (
     MAX_SEED,
     RANDOM_SEED,
     UNLIMITED,
+    WHOLE_PROMPT,
     ChoiceParams,
     EngineParams,
     GenerationParams,
@@ -367,14 +368,21 @@ class Engine:
         self, prompt: Prompt, params: GenerationParams, outbox: Outbox, *, n_alike: int = 1
     ) -> Request:
         self._check_length(prompt.n_tokens)
-        n_limit = self.n_ctx
-        if params.n_predict != UNLIMITED:
-            n_limit = min(n_limit, prompt.n_tokens + params.n_predict)
+        n_predict, n_keep = params.n_predict, params.n_keep
+        if n_predict == UNLIMITED:
+            n_trained = self.model.n_ctx_train if self.params.context_shift else 0
+            n_predict = max(self.n_ctx, n_trained)
+        if n_keep == WHOLE_PROMPT:
+            n_keep = prompt.n_tokens
         if params.seed == RANDOM_SEED:
             params = params.replace(seed=secrets.randbelow(MAX_SEED + 1))
         return Request(
             prompt.tokens,
-            n_limit=n_limit,
+            n_predict=n_predict,
+            n_ctx=self.n_ctx,
+            context_shift=self.params.context_shift,
+            n_keep=min(n_keep, self.n_ctx) + self.model.tokenizer.adds_bos,
+            n_discard=params.n_discard,
             stops=[stop.encode() for stop in params.stop],
             priority_ns=params.priority * PRIORITY_NS,
             deadline_ns=math.ceil(params.deadline * NS),

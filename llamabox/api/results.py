@@ -89,6 +89,7 @@ class Completion:
     :param n_prompt: tokens of the prompt.
     :param n_cached: those that did not have to be computed.
     :param n_output: tokens of the output.
+    :param truncated: the context was too short: it shifted, or the output ended with it.
     :param stop_string: the stop string that ended it, if one did.
     :param logprobs: of all `tokens` [n_output], also of those that the stop string or nothing has
         come of; None if `n_probs` does not ask.
@@ -103,6 +104,7 @@ class Completion:
     stop_string: str | None
     timings: Timings
     logprobs: tuple[SampledToken, ...] | None = None
+    truncated: bool = False
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -140,6 +142,7 @@ class EngineStats:
     :param prefill_seconds: step time, by the share of prefill rows.
     :param decode_seconds: step time, by the share of decode rows.
     :param n_preempted: times a request lost its cells to others and began again later.
+    :param n_shifts: times a request's full context was shifted.
     :param n_requests: finished requests by finish reason; failed ones under "error".
     :param queue_time: submitted to admitted.
     :param first_token: submitted to first token.
@@ -162,6 +165,7 @@ class EngineStats:
     prefill_seconds: float
     decode_seconds: float
     n_preempted: int
+    n_shifts: int
     n_requests: dict[str, int]
     queue_time: Histogram
     first_token: Histogram

@@ -114,6 +114,7 @@ class Generation:
             stop_string=self._params.stop[request.i_stop] if request.i_stop >= 0 else None,
             timings=_timings(*request.times),
             logprobs=tuple(self._logprobs) if self._tells_probs else None,
+            truncated=request.is_truncated,
         )
 
 

@@ -30,6 +30,7 @@ class Tokenizer:
         self.n_vocab: int = vocab.n_tokens
         self.bos: str = self._control_text(binding.llama_vocab_bos(address))
         self.eos: str = self._control_text(binding.llama_vocab_eos(address))
+        self.adds_bos: bool = binding.llama_vocab_get_add_bos(address)
 
     def encode(self, text: str, *, add_special: bool = True, parse_special: bool = True) -> Tokens:
         """Tokenize (`llama_tokenize`).

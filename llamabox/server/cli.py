@@ -23,6 +23,7 @@ from ..templates import NAMED_TEMPLATES
 from .cli_checkpoints import add_checkpoints
 from .cli_parser import FlagGroup, FlagParser
 from .cli_sampling import add_sampling
+from .cli_shift import add_context_shift
 from .config import AUTOMATIC, ServerConfig
 
 __all__ = ["Action", "Command", "parse"]
@@ -284,6 +285,7 @@ def _add_completion(group: FlagGroup) -> None:
         help="RAM in which requests keep their cells when others need the pool (default: 256)",
     )
     add_checkpoints(group)
+    add_context_shift(group)
     group.value(
         "-n",
         "--predict",

@@ -82,6 +82,7 @@ def _requests(stats: EngineStats, http_counts: Mapping[tuple[str, int], int]) ->
     yield _gauge("requests_running", "Generations that run.", stats.n_running)
     yield _gauge("requests_waiting", "Generations that wait for a slot.", stats.n_waiting)
     yield _counter("requests_preempted", "Generations put back to wait.", stats.n_preempted)
+    yield _counter("context_shifts", "Full contexts that were shifted.", stats.n_shifts)
     ended = CounterMetricFamily(PREFIX + "requests", "Generations ended.", labels=["finish_reason"])
     for reason, count in stats.n_requests.items():
         ended.add_metric([reason], count)

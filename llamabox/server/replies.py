@@ -261,7 +261,7 @@ class NativeReply:
             "generation_settings": self._settings(),
             "prompt": self._prompt.text,
             "has_new_line": "\n" in completion.text,
-            "truncated": False,
+            "truncated": completion.truncated,
             "stop_type": _NATIVE_REASONS[completion.finish_reason],
             "stopping_word": completion.stop_string or "",
             "tokens_cached": completion.n_cached,

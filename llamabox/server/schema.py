@@ -32,9 +32,7 @@ NOT_SUPPORTED: Mapping[str, tuple[Any, ...]] = {
     "json_schema": ({},),
     "lora": ([],),
     "modalities": (["text"],),
-    "n_discard": (0,),
     "n_indent": (0,),
-    "n_keep": (0,),
     "parallel_tool_calls": (True,),
     "response_fields": ([],),
     "response_format": ({"type": "text"},),
@@ -158,7 +156,8 @@ def _read_params(
     changes["n_predict"] = limits[length_field]
     stop = fields.strings("stop")
     changes["stop"] = None if stop is None else tuple(stop)
-    changes["priority"] = fields.integer("priority")
+    for name in ("n_keep", "n_discard", "priority"):
+        changes[name] = fields.integer(name)
     changes["deadline"] = fields.number("deadline")
     if fields.present("ignore_eos"):
         changes["ignore_eos"] = fields.boolean("ignore_eos")

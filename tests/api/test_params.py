@@ -13,6 +13,8 @@ from llamabox import ChoiceParams, Engine, EngineParams, GenerationParams, Inval
 INT_MAX = 2**31 - 1
 GENERATION: dict[str, tuple[list[Any], list[Any]]] = {
     "n_predict": ([-1, 0, 1, 10**6], [-2, -100, 1.5, "1", None]),
+    "n_keep": ([-1, 0, INT_MAX], [-2, 2**31, 1.5, "1", True, None]),
+    "n_discard": ([0, 1, INT_MAX], [-1, 2**31, 1.5, "1", True, None]),
     "stop": (
         [(), ("a",), ("a", "ab", "é😀")],
         [("",), ("a", ""), "ab", ["a"], (1,), (b"a",), ("\ud800",), None],
@@ -85,6 +87,7 @@ ENGINE: dict[str, tuple[list[Any], list[Any]]] = {
     "n_queue": ([0, 1, 10_000], [-1, 1.5, "1", None]),
     "target_itl": ([0, 0.02], [-1, math.inf, math.nan, "1", None]),
     "preempt_ram": ([0, 64], [-1, 1.5, "1", None]),
+    "context_shift": ([True, False], []),
     "swa_full": ([True, False], []),
     "checkpoint_ram": ([0, 64], [-1, 1.5, "1", None]),
     "ctx_checkpoints": ([0, 32], [-1, 1025, 1.5, "1", None]),

@@ -193,15 +193,16 @@ class Core:
         *,
         stops: Sequence[bytes] = (),
         params: GenerationParams = GREEDY,
+        n_ctx: int = 0,
         outbox: Outbox | None = None,
         **options: int,
     ) -> Request:
         model = self.model
         banned = model.vocab.end_of_generation if params.ignore_eos else ()
-        n_limit = self.n_cells if n_predict < 0 else min(self.n_cells, len(prompt) + n_predict)
         return Request(
             np.asarray(prompt, dtype=np.int32),
-            n_limit=n_limit,
+            n_predict=n_predict if n_predict >= 0 else self.n_cells,
+            n_ctx=n_ctx or self.n_cells,
             stops=list(stops),
             sampler=Sampler(
                 llama_cpp,

@@ -7,7 +7,7 @@ import random
 import numpy as np
 import pytest
 
-from llamabox._core.prefix import PrefixBooks
+from llamabox._core.prefix_books import PrefixBooks
 
 N_SEQUENCES = 12
 LONGEST = 40
@@ -22,11 +22,17 @@ class NaiveBooks:
         self.holder = dict.fromkeys(range(N_SEQUENCES), "none")
         self.parkings: list[int] = []
         self.n_cells_made = 0
+        self.moved: set[int] = set()
 
-    def extend(self, i: int, tokens: list[int]) -> None:
+    def extend(self, i: int, tokens: list[int], *, moved: bool = False) -> None:
+        moved = moved or self.lasting(i) < len(self.held[i])
         for token in tokens:
             self.held[i].append((token, self.n_cells_made))
+            self.moved |= {self.n_cells_made} if moved else set()
             self.n_cells_made += 1
+
+    def lasting(self, i: int) -> int:
+        return sum(cell not in self.moved for _, cell in self.held[i])
 
     def cells(self, *holders: str) -> set[int]:
         chosen = (i for i, holder in self.holder.items() if holder in holders)
@@ -36,8 +42,8 @@ class NaiveBooks:
         n = 0
         if self.keys[i] != key:
             return 0
-        for (held, _), wanted in zip(self.held[i], tokens, strict=False):
-            if held != wanted:
+        for (held, cell), wanted in zip(self.held[i], tokens, strict=False):
+            if held != wanted or cell in self.moved:
                 break
             n += 1
         return n
@@ -52,6 +58,9 @@ class NaiveBooks:
     def exclusive(self, i: int) -> int:
         others = {cell for j in self.held if j != i for _, cell in self.held[j]}
         return sum(cell not in others for _, cell in self.held[i])
+
+    def common(self, i: int, j: int) -> int:
+        return len({cell for _, cell in self.held[i]} & {cell for _, cell in self.held[j]})
 
     def with_holder(self, holder: str) -> list[int]:
         return [i for i, found in self.holder.items() if found == holder]
@@ -101,6 +110,8 @@ def grow(rng: random.Random, books: PrefixBooks, naive: NaiveBooks) -> None:
 def finish(rng: random.Random, books: PrefixBooks, naive: NaiveBooks) -> None:
     if naive.with_holder("live"):
         i = rng.choice(naive.with_holder("live"))
+        books.truncate(i, naive.lasting(i))
+        naive.held[i] = naive.held[i][: naive.lasting(i)]
         books.park(i)
         naive.holder[i] = "parked"
         naive.parkings.append(i)
@@ -116,6 +127,22 @@ def resume(rng: random.Random, books: PrefixBooks, naive: NaiveBooks) -> None:
         naive.held[i] = naive.held[i][:n]
         naive.parkings.remove(i)
         naive.holder[i] = "live"
+
+
+def shift(rng: random.Random, books: PrefixBooks, naive: NaiveBooks) -> None:
+    """Move the end of a live sequence up, if it is its own."""
+    if not naive.with_holder("live"):
+        return
+    i = rng.choice(naive.with_holder("live"))
+    n_kept, n_gone = sorted(rng.randint(0, len(naive.held[i])) for _ in range(2))
+    n_kept = min(n_kept, naive.lasting(i))
+    n_shared = max(naive.common(i, j) for j in range(N_SEQUENCES) if j != i)
+    if n_shared <= n_gone < len(naive.held[i]):
+        moved = random_tokens(rng)[: len(naive.held[i]) - n_gone]
+        books.truncate(i, n_kept)
+        books.extend_moved(i, array(moved))
+        naive.held[i] = naive.held[i][:n_kept]
+        naive.extend(i, moved, moved=True)
 
 
 def cancel(rng: random.Random, books: PrefixBooks, naive: NaiveBooks) -> None:
@@ -148,6 +175,8 @@ def agree(books: PrefixBooks, naive: NaiveBooks) -> None:
         assert books.n_tokens(i) == len(naive.held[i])
         assert books.tokens(i) == [token for token, _ in naive.held[i]]
         assert books.n_exclusive(i) == naive.exclusive(i)
+        assert books.n_lasting(i) == naive.lasting(i)
+        assert books.n_common(i, 0) == naive.common(i, 0)
         assert books.is_redundant(i) == (naive.exclusive(i) == 0)
 
 
@@ -155,7 +184,7 @@ def agree(books: PrefixBooks, naive: NaiveBooks) -> None:
 def test_the_books_agree_with_a_naive_model_cell_for_cell(seed: int) -> None:
     rng = random.Random(seed)
     books, naive = PrefixBooks(N_SEQUENCES), NaiveBooks()
-    operations = (admit, admit, grow, grow, finish, resume, cancel, evict)
+    operations = (admit, admit, grow, grow, shift, finish, resume, cancel, evict)
     for _ in range(2_000):
         rng.choice(operations)(rng, books, naive)
         agree(books, naive)
@@ -169,6 +198,16 @@ def test_a_match_may_end_inside_an_edge() -> None:
     books.start(0)
     books.extend(0, array([1, 2, 3, 4]))
     assert books.find(array([1, 2, 9]))[:2] == (0, 2)
+
+
+def test_moved_cells_are_no_match_nor_what_is_behind_them() -> None:
+    books = PrefixBooks(2)
+    books.start(0)
+    books.extend(0, array([1, 2]))
+    books.extend_moved(0, array([3, 4]))
+    books.extend(0, array([5, 6]))
+    assert books.find(array([1, 2, 3, 4, 5, 6]))[:2] == (0, 2)
+    assert (books.n_lasting(0), books.n_cells) == (2, 6)
 
 
 def test_of_two_that_computed_the_same_apart_the_longer_match_is_found() -> None:

@@ -30,11 +30,13 @@ def write_model(
     dtype: str = "f32",
     seed: int = 0,
     template: str | None = None,
+    more: Callable[[gguf.GGUFWriter], None] = lambda writer: None,
 ) -> Path:
     """Write a model of one of `ARCHITECTURES`.
 
     :param dtype: of the matrices, f32 or f16.
     :param template: chat template; None leaves it out.
+    :param more: adds metadata.
     """
     metadata, shapes = ARCHITECTURES[architecture]
     writer = gguf.GGUFWriter(path, architecture)
@@ -42,6 +44,7 @@ def write_model(
     metadata(writer)
     if template is not None:
         writer.add_chat_template(template)
+    more(writer)
     write_tensors(writer, shapes(N_VOCAB), dtype, seed)
     return finish(writer, path)
 

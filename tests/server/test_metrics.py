@@ -18,6 +18,7 @@ COUNTERS = {
     "tokens_cached_total",
     "requests_total",
     "requests_preempted_total",
+    "context_shifts_total",
     "http_requests_total",
 }
 GAUGES = {

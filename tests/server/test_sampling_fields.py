@@ -43,6 +43,8 @@ FIELDS: dict[str, tuple[Any, Any, Any]] = {
     "logit_bias": ({"5": 1.5, "6": False}, ((5, 1.5), (6, -math.inf)), {"x": 1}),
     "samplers": (["top_k", "temp"], ("top_k", "temperature"), ["top_z"]),
     "seed": (7, 7, -2),
+    "n_keep": (-1, -1, -2),
+    "n_discard": (16, 16, -1),
     "priority": (2, 2, 5000),
     "deadline": (0.5, 0.5, -1),
     "n_probs": (3, 3, -2),
