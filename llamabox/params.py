@@ -10,6 +10,15 @@ import dataclasses
 import math
 from typing import Any, TypeVar
 
+from .checks import (
+    MAX_FLOAT,
+    MAX_INT,
+    check_choice,
+    check_encodable,
+    check_float,
+    check_int,
+    check_strings,
+)
 from .errors import InvalidRequest
 from .samplers import DEFAULT_SAMPLERS, SAMPLER_CHARS
 
@@ -28,8 +37,6 @@ MAX_CHECKPOINTS = 1024
 MAX_THREADS = 512
 MAX_SECONDS = 1e6
 MAX_PRIORITY = 1000
-MAX_INT = 2**31 - 1
-MAX_FLOAT = 1e30
 MIN_REPEAT_PENALTY = 1e-6
 MAX_SEED = 2**32 - 2
 """Largest seed: ``LLAMA_DEFAULT_SEED``, one above it, means random."""
@@ -121,22 +128,22 @@ class EngineParams:
     warmup: bool = True
 
     def __post_init__(self) -> None:
-        _check_int(self, "n_ctx", 0)
-        _check_int(self, "n_parallel", 1, MAX_SEQUENCES)
-        _check_int(self, "n_batch", 1)
-        _check_int(self, "n_ubatch", 1)
-        _check_choice(self, "flash_attention", FLASH_ATTENTION)
-        _check_choice(self, "kv_layout", KV_LAYOUTS)
-        _check_choice(self, "backend_sampling", BACKEND_SAMPLING)
-        _check_int(self, "n_queue", 0)
-        _check_float(self, "target_itl", 0, MAX_SECONDS)
-        _check_int(self, "preempt_ram", 0)
-        _check_int(self, "checkpoint_ram", 0)
-        _check_int(self, "ctx_checkpoints", 0, MAX_CHECKPOINTS)
-        _check_int(self, "checkpoint_min_step", 32)
+        check_int(self, "n_ctx", 0)
+        check_int(self, "n_parallel", 1, MAX_SEQUENCES)
+        check_int(self, "n_batch", 1)
+        check_int(self, "n_ubatch", 1)
+        check_choice(self, "flash_attention", FLASH_ATTENTION)
+        check_choice(self, "kv_layout", KV_LAYOUTS)
+        check_choice(self, "backend_sampling", BACKEND_SAMPLING)
+        check_int(self, "n_queue", 0)
+        check_float(self, "target_itl", 0, MAX_SECONDS)
+        check_int(self, "preempt_ram", 0)
+        check_int(self, "checkpoint_ram", 0)
+        check_int(self, "ctx_checkpoints", 0, MAX_CHECKPOINTS)
+        check_int(self, "checkpoint_min_step", 32)
         for name in ("n_threads", "n_threads_batch", "n_threads_sampling"):
             if getattr(self, name) is not None:
-                _check_int(self, name, 1, MAX_THREADS)
+                check_int(self, name, 1, MAX_THREADS)
 
     def replace(self, **changes: Any) -> EngineParams:
         """These parameters with some fields changed.
@@ -276,16 +283,16 @@ class GenerationParams:
 
     def __post_init__(self) -> None:
         for name, lowest, highest in INT_RANGES:
-            _check_int(self, name, lowest, highest)
+            check_int(self, name, lowest, highest)
         for name, low, high in FLOAT_RANGES:
-            _check_float(self, name, low, high)
-        _check_strings(self, "stop")
+            check_float(self, name, low, high)
+        check_strings(self, "stop")
         if len(self.stop) > MAX_STOPS or sum(map(len, self.stop)) > MAX_STOP_LENGTH:
             raise InvalidRequest(
                 f"stop: more than {MAX_STOPS} strings or {MAX_STOP_LENGTH} characters",
                 param="stop",
             )
-        _check_strings(self, "dry_sequence_breakers")
+        check_strings(self, "dry_sequence_breakers")
         if len(self.dry_sequence_breakers) > MAX_BREAKERS:
             raise InvalidRequest(
                 f"dry_sequence_breakers: more than {MAX_BREAKERS}", param="dry_sequence_breakers"
@@ -295,7 +302,7 @@ class GenerationParams:
         if self.grammar is not None:
             if not isinstance(self.grammar, str):
                 raise InvalidRequest(f"grammar: {self.grammar!r} is not a string", param="grammar")
-            _check_encodable(self.grammar, "grammar")
+            check_encodable(self.grammar, "grammar")
 
     def replace(self, **changes: Any) -> GenerationParams:
         """These parameters with some fields changed.
@@ -325,9 +332,9 @@ class ChoiceParams:
     best_of: int | None = None
 
     def __post_init__(self) -> None:
-        _check_int(self, "n", 1, MAX_CHOICES)
+        check_int(self, "n", 1, MAX_CHOICES)
         if self.best_of is not None:
-            _check_int(self, "best_of", self.n, MAX_CHOICES)
+            check_int(self, "best_of", self.n, MAX_CHOICES)
 
     @property
     def n_generated(self) -> int:
@@ -337,46 +344,6 @@ class ChoiceParams:
     def are_ranked(self) -> bool:
         """Whether more are generated than returned."""
         return self.n_generated > self.n
-
-
-def _check_int(params: object, name: str, low: int, high: int = MAX_INT) -> None:
-    value = getattr(params, name)
-    if not isinstance(value, int) or isinstance(value, bool):
-        raise InvalidRequest(f"{name}: {value!r} is not an integer", param=name)
-    if not low <= value <= high:
-        raise InvalidRequest(f"{name}: {value} is not within {low} to {high}", param=name)
-
-
-def _check_float(
-    params: object, name: str, low: float = -MAX_FLOAT, high: float = MAX_FLOAT
-) -> None:
-    value = getattr(params, name)
-    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    if not is_number or (isinstance(value, float) and math.isnan(value)):
-        raise InvalidRequest(f"{name}: {value!r} is not a number", param=name)
-    if not low <= value <= high:
-        raise InvalidRequest(f"{name}: {value} is not within {low} to {high}", param=name)
-
-
-def _check_choice(params: object, name: str, choices: tuple[str, ...]) -> None:
-    value = getattr(params, name)
-    if value not in choices:
-        raise InvalidRequest(f"{name}: {value!r} is none of {', '.join(choices)}", param=name)
-
-
-def _check_strings(params: object, name: str) -> None:
-    value = getattr(params, name)
-    if not isinstance(value, tuple):
-        raise InvalidRequest(f"{name}: {value!r} is not a tuple of strings", param=name)
-    for text in value:
-        if not isinstance(text, str) or not text:
-            raise InvalidRequest(f"{name}: {text!r} is not a string, or is empty", param=name)
-        _check_encodable(text, name)
-
-
-def _check_encodable(text: str, name: str) -> None:
-    if not text.isascii() and any("\ud800" <= character <= "\udfff" for character in text):
-        raise InvalidRequest(f"{name}: {text!r} has lone surrogates", param=name)
 
 
 def _check_logit_bias(params: GenerationParams) -> None:
@@ -395,7 +362,7 @@ def _check_logit_bias(params: GenerationParams) -> None:
 
 
 def _check_samplers(params: GenerationParams) -> None:
-    _check_strings(params, "samplers")
+    check_strings(params, "samplers")
     for name in params.samplers:
         if name not in SAMPLER_CHARS.values():
             raise InvalidRequest(f"samplers: there is no sampler {name!r}", param="samplers")

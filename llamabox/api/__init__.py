@@ -7,8 +7,9 @@ Nothing here knows of HTTP, status codes or OpenAI's field names, and nothing he
 from .chat import ChatTemplate
 from .choices import await_all, best, interleaved
 from .context import Layout
-from .engine import Engine, Prompt
+from .engine import Engine
 from .model import Model, packaged_model
+from .prompts import Prompt
 from .results import (
     Candidate,
     Chunk,

@@ -4,73 +4,36 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import dataclasses
-import math
 import os
-import secrets
 import threading
 import weakref
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import llama_cpp
-import numpy as np
-
 from .._core.outbox import Outbox
 from .._core.request import Request
-from .._core.sampler import Sampler
 from .._core.scheduler import Scheduler
-from ..errors import EngineClosed, EngineOverloaded, InvalidRequest, PromptTooLong
-from ..params import (
-    MAX_SEED,
-    RANDOM_SEED,
-    UNLIMITED,
-    WHOLE_PROMPT,
-    ChoiceParams,
-    EngineParams,
-    GenerationParams,
-)
+from ..errors import EngineClosed, EngineOverloaded
+from ..params import ChoiceParams, EngineParams, GenerationParams
 from ..templates import CHATML
 from .chat import ChatTemplate, Message
-from .choices import await_all, best, choice_params, complete_all
+from .choices import await_all, best, complete_all
 from .context import OwnedContext, n_sequences
 from .gate import Gate
 from .layout import choose_layout
 from .model import Model
+from .prompts import Prompt, PromptLike, PromptReader
+from .requests import NS, RequestMaker
 from .results import Completion, EngineStats, Histogram
 from .stream import AsyncStream, LoopDelivery, Orphans, Stream
 from .system import default_sampling_threads
-from .text import Tokens
 
-NS = 1_000_000_000
-PRIORITY_NS = 10 * NS
-"""What a level of priority is worth in waiting."""
 CHUNK = 8
 """Rows of a prompt that are computed beside others' tokens, at least."""
 FLASH_CHUNK = 64
 """The same with flash attention, which llama.cpp's CPU backend computes by tiles of 64 rows, and
 several times slower below that (``GGML_FA_TILE_Q``)."""
 HISTOGRAMS = ("queue_time", "first_token", "inter_token")
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class Prompt:
-    """A prompt that is ready to run.
-
-    :param tokens: int32 [n_tokens].
-    :param text: what they came from; "" if they were given as tokens.
-    """
-
-    tokens: Tokens
-    text: str
-
-    @property
-    def n_tokens(self) -> int:
-        return len(self.tokens)
-
-
-PromptLike = str | Sequence[int] | Sequence[Message] | Prompt
-"""Text, token ids, chat messages, or what `prepare` made of them."""
 
 
 class Engine:
@@ -130,7 +93,15 @@ class Engine:
         self._deliveries: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, LoopDelivery]
         self._deliveries = weakref.WeakKeyDictionary()
         self._orphans = Orphans()
-        self._gate = Gate()
+        gate = Gate()
+        self._prompts = PromptReader(tokenizer, self.template, n_ctx=self.n_ctx, gate=gate)
+        self._requests = RequestMaker(
+            self.model,
+            self.params,
+            n_ctx=self.n_ctx,
+            backend=context.backend,
+            gate=gate,
+        )
         self._lock = threading.Lock()
         self._closing = threading.Lock()
         self._pid = os.getpid()
@@ -139,7 +110,7 @@ class Engine:
         self._shut_down = weakref.finalize(
             self,
             _shut_down,
-            gate=self._gate,
+            gate=gate,
             scheduler=self._scheduler,
             thread=thread,
             orphans=self._orphans,
@@ -167,14 +138,14 @@ class Engine:
         **options: Any,
     ) -> Completion:
         """Run the assistant's next turn to its end; raises as `generate`, and `TemplateError`."""
-        return self.generate(self._chat_prompt(messages, tools=tools), params, **options)
+        return self.generate(self._prompts.read_chat(messages, tools=tools), params, **options)
 
     def stream(
         self, prompt: PromptLike, params: GenerationParams | None = None, **options: Any
     ) -> Stream:
         """Start a prompt; returns an iterator of `Chunk`. Raises as `generate`."""
         params = (params or GenerationParams()).replace(**options)
-        request = self._request(self._prompt(prompt), params, Outbox())
+        request = self._request(self._prompts.read(prompt), params, Outbox())
         stream = Stream(request, params, self._orphans)
         self._submit(request)
         return stream
@@ -196,7 +167,9 @@ class Engine:
         choices = ChoiceParams(n=n, best_of=best_of)
         params = (params or GenerationParams()).replace(**options)
         outboxes = [Outbox() for _ in range(choices.n_generated)]
-        requests = self._requests(self._prompt(prompt), params, choices, outboxes)
+        requests = self._requests.make_choices(
+            self._prompts.read(prompt), params, choices, outboxes
+        )
         streams = [Stream(request, params, self._orphans) for request, params in requests]
         self._submit(*(stream.request for stream in streams))
         return best(complete_all(streams), choices, params)
@@ -247,7 +220,7 @@ class Engine:
         if isinstance(prompt, Prompt):
             return prompt
         loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(None, self._prompt, prompt)
+        return await loop.run_in_executor(None, self._prompts.read, prompt)
 
     async def prepare_chat(
         self,
@@ -267,7 +240,7 @@ class Engine:
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(
             None,
-            lambda: self._chat_prompt(
+            lambda: self._prompts.read_chat(
                 messages,
                 tools=tools,
                 variables=template_kwargs,
@@ -299,11 +272,12 @@ class Engine:
         samplers are made off the event loop. `choices.interleaved` reads them together, and
         `choices.best` chooses among what came of them.
         """
+        self._prompts.check_length(prompt.n_tokens)
         loop = asyncio.get_running_loop()
         delivery = self._delivery(loop)
         outboxes = [delivery.outbox] * choices.n_generated
         requests = await loop.run_in_executor(
-            None, self._requests, prompt, params, choices, outboxes
+            None, self._requests.make_choices, prompt, params, choices, outboxes
         )
         streams = [AsyncStream(request, params, loop) for request, params in requests]
         self._submit(*(stream.request for stream in streams))
@@ -345,66 +319,9 @@ class Engine:
                 delivery = self._deliveries[loop] = LoopDelivery(loop, self._orphans)
             return delivery
 
-    def _requests(
-        self,
-        prompt: Prompt,
-        params: GenerationParams,
-        choices: ChoiceParams,
-        outboxes: Sequence[Outbox],
-    ) -> list[tuple[Request, GenerationParams]]:
-        n, n_most = choices.n_generated, self.params.n_parallel + self.params.n_queue
-        if self.params.n_queue and n > n_most:
-            raise InvalidRequest(
-                f"{n} outputs of one prompt: at most {n_most} may run and wait at a time",
-                param="n" if n == choices.n else "best_of",
-            )
-        each = choice_params(params, choices)
-        return [
-            (self._request(prompt, one, outbox, n_alike=n), one)
-            for one, outbox in zip(each, outboxes, strict=True)
-        ]
-
-    def _request(
-        self, prompt: Prompt, params: GenerationParams, outbox: Outbox, *, n_alike: int = 1
-    ) -> Request:
-        self._check_length(prompt.n_tokens)
-        n_predict, n_keep = params.n_predict, params.n_keep
-        if n_predict == UNLIMITED:
-            n_trained = self.model.n_ctx_train if self.params.context_shift else 0
-            n_predict = max(self.n_ctx, n_trained)
-        if n_keep == WHOLE_PROMPT:
-            n_keep = prompt.n_tokens
-        if params.seed == RANDOM_SEED:
-            params = params.replace(seed=secrets.randbelow(MAX_SEED + 1))
-        return Request(
-            prompt.tokens,
-            n_predict=n_predict,
-            n_ctx=self.n_ctx,
-            context_shift=self.params.context_shift,
-            n_keep=min(n_keep, self.n_ctx) + self.model.tokenizer.adds_bos,
-            n_discard=params.n_discard,
-            stops=[stop.encode() for stop in params.stop],
-            priority_ns=params.priority * PRIORITY_NS,
-            deadline_ns=math.ceil(params.deadline * NS),
-            n_probs=params.n_probs,
-            post_sampling=params.post_sampling_probs,
-            n_alike=n_alike,
-            sampler=self._sampler(params),
-            vocab=self.model.vocab,
-            outbox=outbox,
-        )
-
-    def _sampler(self, params: GenerationParams) -> Sampler:
-        with self._gate.passed():
-            return Sampler(
-                llama_cpp,
-                self.model.n_vocab,
-                self.n_ctx,
-                params,
-                self.model.vocab.end_of_generation if params.ignore_eos else (),
-                vocab=llama_cpp.llama_model_get_vocab(self.model.address),
-                backend=self._scheduler.backend.is_enabled and params.n_probs < 0,
-            )
+    def _request(self, prompt: Prompt, params: GenerationParams, outbox: Outbox) -> Request:
+        self._prompts.check_length(prompt.n_tokens)
+        return self._requests.make(prompt, params, outbox)
 
     def _submit(self, *requests: Request) -> None:
         if os.getpid() != self._pid:
@@ -416,39 +333,6 @@ class Engine:
             )
         if not self._scheduler.submit(*requests):
             raise EngineClosed("the engine is closed")
-
-    def _prompt(self, prompt: PromptLike) -> Prompt:
-        if isinstance(prompt, Prompt):
-            return prompt
-        if isinstance(prompt, str):
-            with self._gate.passed():
-                return self._text_prompt(prompt)
-        if not isinstance(prompt, (Sequence, np.ndarray)):
-            raise InvalidRequest("the prompt is no text, no tokens and no messages", param="prompt")
-        if len(prompt) > 0 and isinstance(prompt[0], Mapping):
-            return self._chat_prompt(prompt)  # type: ignore[arg-type]
-        self._check_length(len(prompt))
-        return Prompt(self.model.tokenizer.check(prompt), "")  # type: ignore[arg-type]
-
-    def _chat_prompt(self, messages: Sequence[Message], **options: Any) -> Prompt:
-        with self._gate.passed():
-            return self._text_prompt(self.template.render(messages, **options))
-
-    def _text_prompt(self, text: str) -> Prompt:
-        tokenizer = self.model.tokenizer
-        n_least = tokenizer.least_tokens(text)
-        if n_least >= self.n_ctx:
-            raise PromptTooLong(n_prompt=n_least, n_ctx=self.n_ctx, is_exact=False)
-        has_bos = bool(tokenizer.bos) and text.startswith(tokenizer.bos)
-        tokens = tokenizer.encode(text, add_special=not has_bos)
-        self._check_length(len(tokens))
-        return Prompt(tokens, text)
-
-    def _check_length(self, n_prompt: int) -> None:
-        if n_prompt == 0:
-            raise InvalidRequest("the prompt is empty", param="prompt")
-        if n_prompt >= self.n_ctx:
-            raise PromptTooLong(n_prompt=n_prompt, n_ctx=self.n_ctx)
 
 
 def _shut_down(

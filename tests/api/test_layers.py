@@ -19,9 +19,10 @@ MAY_IMPORT = {
     "api": {"api", "_core", "errors", "params", "templates", "_version"},
     "_core": {"_core", "errors", "params"},
     "errors": set(),
-    "params": {"errors", "samplers"},
+    "params": {"errors", "samplers", "checks"},
     "samplers": {"errors"},
     "templates": set(),
+    "checks": {"errors"},
     "_version": set(),
 }
 IMPORT = re.compile(

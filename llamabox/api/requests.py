@@ -1,0 +1,119 @@
+"""From prompts and parameters to the core's requests."""
+
+from __future__ import annotations
+
+import math
+import secrets
+from collections.abc import Sequence
+
+import llama_cpp
+
+from .._core.backend import Backend
+from .._core.outbox import Outbox
+from .._core.request import Request
+from .._core.sampler import Sampler
+from ..errors import InvalidRequest
+from ..params import (
+    MAX_SEED,
+    RANDOM_SEED,
+    UNLIMITED,
+    WHOLE_PROMPT,
+    ChoiceParams,
+    EngineParams,
+    GenerationParams,
+)
+from .choices import choice_params
+from .gate import Gate
+from .model import Model
+from .prompts import Prompt
+
+NS = 1_000_000_000
+PRIORITY_NS = 10 * NS
+"""What a level of priority is worth in waiting."""
+
+
+class RequestMaker:
+    """Makes the requests of one engine; may be used by any thread.
+
+    :param n_ctx: tokens that a request may hold.
+    :param backend: samplers get what it can run beside the model.
+    :param gate: passed while the model is used.
+    """
+
+    def __init__(
+        self, model: Model, params: EngineParams, *, n_ctx: int, backend: Backend, gate: Gate
+    ) -> None:
+        self._model = model
+        self._params = params
+        self._n_ctx = n_ctx
+        self._backend = backend
+        self._gate = gate
+
+    def make(
+        self, prompt: Prompt, params: GenerationParams, outbox: Outbox, *, n_alike: int = 1
+    ) -> Request:
+        """A request with samplers of its own.
+
+        :param n_alike: requests of this prompt that are submitted together.
+        :raises InvalidRequest: a grammar is wrong, or a biased token does not exist.
+        :raises EngineClosed: the engine is closed.
+        """
+        n_predict, n_keep = params.n_predict, params.n_keep
+        if n_predict == UNLIMITED:
+            n_trained = self._model.n_ctx_train if self._params.context_shift else 0
+            n_predict = max(self._n_ctx, n_trained)
+        if n_keep == WHOLE_PROMPT:
+            n_keep = prompt.n_tokens
+        if params.seed == RANDOM_SEED:
+            params = params.replace(seed=secrets.randbelow(MAX_SEED + 1))
+        return Request(
+            prompt.tokens,
+            n_predict=n_predict,
+            n_ctx=self._n_ctx,
+            context_shift=self._params.context_shift,
+            n_keep=min(n_keep, self._n_ctx) + self._model.tokenizer.adds_bos,
+            n_discard=params.n_discard,
+            stops=[stop.encode() for stop in params.stop],
+            priority_ns=params.priority * PRIORITY_NS,
+            deadline_ns=math.ceil(params.deadline * NS),
+            n_probs=params.n_probs,
+            post_sampling=params.post_sampling_probs,
+            n_alike=n_alike,
+            sampler=self._sampler(params),
+            vocab=self._model.vocab,
+            outbox=outbox,
+        )
+
+    def make_choices(
+        self,
+        prompt: Prompt,
+        params: GenerationParams,
+        choices: ChoiceParams,
+        outboxes: Sequence[Outbox],
+    ) -> list[tuple[Request, GenerationParams]]:
+        """A request for each output that is generated, with its parameters; raises as `make`, and
+        `InvalidRequest` for more of them than can ever run and wait."""
+        n, n_queue = choices.n_generated, self._params.n_queue
+        n_most = self._params.n_parallel + n_queue
+        if n_queue and n > n_most:
+            raise InvalidRequest(
+                f"{n} outputs of one prompt: at most {n_most} may run and wait at a time",
+                param="n" if n == choices.n else "best_of",
+            )
+        each = choice_params(params, choices)
+        return [
+            (self.make(prompt, one, outbox, n_alike=n), one)
+            for one, outbox in zip(each, outboxes, strict=True)
+        ]
+
+    def _sampler(self, params: GenerationParams) -> Sampler:
+        with self._gate.passed():
+            return Sampler(
+                llama_cpp,
+                self._model.n_vocab,
+                self._n_ctx,
+                params,
+                self._model.vocab.end_of_generation if params.ignore_eos else (),
+                vocab=llama_cpp.llama_model_get_vocab(self._model.address),
+                backend=self._backend.is_enabled and params.n_probs < 0,
+            )

@@ -1,0 +1,50 @@
+"""Checks of the fields of parameters: each raises `InvalidRequest` with the field's name."""
+
+from __future__ import annotations
+
+import math
+
+from .errors import InvalidRequest
+
+MAX_INT = 2**31 - 1
+MAX_FLOAT = 1e30
+
+
+def check_int(params: object, name: str, low: int, high: int = MAX_INT) -> None:
+    value = getattr(params, name)
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise InvalidRequest(f"{name}: {value!r} is not an integer", param=name)
+    if not low <= value <= high:
+        raise InvalidRequest(f"{name}: {value} is not within {low} to {high}", param=name)
+
+
+def check_float(
+    params: object, name: str, low: float = -MAX_FLOAT, high: float = MAX_FLOAT
+) -> None:
+    value = getattr(params, name)
+    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    if not is_number or (isinstance(value, float) and math.isnan(value)):
+        raise InvalidRequest(f"{name}: {value!r} is not a number", param=name)
+    if not low <= value <= high:
+        raise InvalidRequest(f"{name}: {value} is not within {low} to {high}", param=name)
+
+
+def check_choice(params: object, name: str, choices: tuple[str, ...]) -> None:
+    value = getattr(params, name)
+    if value not in choices:
+        raise InvalidRequest(f"{name}: {value!r} is none of {', '.join(choices)}", param=name)
+
+
+def check_strings(params: object, name: str) -> None:
+    value = getattr(params, name)
+    if not isinstance(value, tuple):
+        raise InvalidRequest(f"{name}: {value!r} is not a tuple of strings", param=name)
+    for text in value:
+        if not isinstance(text, str) or not text:
+            raise InvalidRequest(f"{name}: {text!r} is not a string, or is empty", param=name)
+        check_encodable(text, name)
+
+
+def check_encodable(text: str, name: str) -> None:
+    if not text.isascii() and any("\ud800" <= character <= "\udfff" for character in text):
+        raise InvalidRequest(f"{name}: {text!r} has lone surrogates", param=name)
