@@ -17,6 +17,7 @@ from sanic.config import Config
 from ..errors import InvalidRequest, LlamaboxError, ModelLoadError
 from .config import ServerConfig
 from .errors import NotReady
+from .scheduling import yield_to_computing
 
 if TYPE_CHECKING:
     from ..api import Engine
@@ -177,6 +178,7 @@ class Service:
             self._error = ModelLoadError(f"loading failed: {error}")
         else:
             self.loaded_at = int(time.time())
+            yield_to_computing()
             layout = self._engine.layout
             logger.info(
                 "model loaded in %.1f s; KV layout %s, flash attention %s",

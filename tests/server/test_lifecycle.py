@@ -260,3 +260,14 @@ def test_half_a_request_does_not_hold_the_server_up() -> None:
             assert server.wait() == 0
             assert time.monotonic() - started < STOP_SECONDS
         assert not [line for line in server.lines if "destroyed" in line or "Traceback" in line]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="scheduling policies are Linux's")
+def test_the_event_loop_takes_no_core_from_the_step_thread() -> None:
+    with server_process("--port", "0", "-np", "1") as server:
+        server.wait_for_line("model loaded")
+        pid = server.process.pid
+        tasks = [int(task.name) for task in Path(f"/proc/{pid}/task").iterdir()]
+        policies = {task: os.sched_getscheduler(task) for task in tasks}
+    assert policies.pop(pid) == os.SCHED_BATCH
+    assert list(policies.values()).count(os.SCHED_OTHER) >= 2  # what loads, and the steps
