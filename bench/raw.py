@@ -4,8 +4,7 @@ What it includes: one `llama_batch` with arrays that are filled in place and nev
 prompts of all sequences prefilled in as few forwards as `n_batch` allows; after that, one
 `llama_decode` per step with one row per sequence, `llama_sampler_sample` with llama.cpp's own
 greedy sampler for each row, and nothing else. What it leaves out: admission, detokenizing, stop
-strings, cancellation, delivery, other threads. With `sample=False` even the sampler is left out
-and constant tokens are fed: what `llama_decode` alone can do.
+strings, cancellation, delivery, other threads.
 
 Calls go through ctypes with the loop's names bound to locals: less than a microsecond for each.
 """
@@ -72,25 +71,23 @@ class RawLoop:
         self._n_past: list[int] = []
         self._first: list[int] = []
 
-    def generate(
-        self, prompts: list[Tokens], n_predict: int, *, sample: bool = True
-    ) -> tuple[list[list[int]], float]:
+    def generate(self, prompts: list[Tokens], n_predict: int) -> tuple[list[list[int]], float]:
         """Generate `n_predict` tokens for each prompt, end-of-generation tokens never among them.
 
-        :returns: the tokens of each sequence (constant ones without `sample`), and the seconds
-            from the first prompt's prefill to the last token.
+        :returns: the tokens of each sequence, and the seconds from the first prompt's prefill to
+            the last token.
         """
-        prefill_seconds = self.prefill(prompts, sample=sample)
-        outputs, decode_seconds = self.decode(n_predict, sample=sample)
+        prefill_seconds = self.prefill(prompts)
+        outputs, decode_seconds = self.decode(n_predict)
         return outputs, prefill_seconds + decode_seconds
 
-    def prefill(self, prompts: list[Tokens], *, sample: bool = True) -> float:
+    def prefill(self, prompts: list[Tokens]) -> float:
         """Compute all prompts and their first output tokens; returns the seconds it took."""
         llama_cpp.llama_memory_clear(self._memory, True)
         llama_cpp.llama_synchronize(self._context)
         started = time.perf_counter()
         self._n_past = [len(prompt) for prompt in prompts]
-        self._first = [self._model.n_vocab - 1] * len(prompts)
+        self._first = [0] * len(prompts)
         rows, capacity = self._rows, self._n_batch
         ends: list[tuple[int, int]] = []
         i = 0
@@ -102,12 +99,12 @@ class RawLoop:
                     ends.append((i, seq))
                 i += 1
                 if i == capacity or (is_last and seq == len(prompts) - 1):
-                    self._forward(i, ends if sample else [])
+                    self._forward(i, ends)
                     i = 0
                     ends.clear()
         return time.perf_counter() - started
 
-    def decode(self, n_predict: int, *, sample: bool = True) -> tuple[list[list[int]], float]:
+    def decode(self, n_predict: int) -> tuple[list[list[int]], float]:
         """Continue all prompts to `n_predict` tokens, again if they were continued before.
 
         :returns: the tokens of each sequence, and the seconds from the first token of each, which
@@ -116,7 +113,7 @@ class RawLoop:
         for seq, n_past in enumerate(self._n_past):
             llama_cpp.llama_memory_seq_rm(self._memory, seq, n_past, -1)
         started = time.perf_counter()
-        columns = self._loop(n_predict, sample)
+        columns = self._loop(n_predict)
         seconds = time.perf_counter() - started
         return [list(tokens) for tokens in zip(*columns, strict=True)], seconds
 
@@ -124,7 +121,7 @@ class RawLoop:
         llama_cpp.llama_sampler_free(self._sampler)
         llama_cpp.llama_free(self._context)
 
-    def _loop(self, n_predict: int, sample: bool) -> list[list[int]]:
+    def _loop(self, n_predict: int) -> list[list[int]]:
         """The loop that is timed; returns a list of the sequences' tokens for each step."""
         rows = self._rows
         n = len(self._n_past)
@@ -140,8 +137,7 @@ class RawLoop:
         for step in range(1, n_predict):
             if decode(context, batch) != 0:
                 raise RuntimeError(f"llama_decode failed at step {step}")
-            if sample:
-                tokens = [choose(sampler, context, i) for i in following]
+            tokens = [choose(sampler, context, i) for i in following]
             columns.append(tokens)
             for i in following:
                 token[i] = tokens[i]
