@@ -60,7 +60,6 @@ class RawLoop:
         params.kv_unified = kv_unified
         params.flash_attn_type = FLASH_ATTENTION[flash_attention]
         params.no_perf = True
-        self._model = model
         self._context = llama_cpp.llama_init_from_model(model.address, params)
         if not self._context:
             raise RuntimeError(f"llama.cpp makes no context of {n_ctx} cells")
