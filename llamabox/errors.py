@@ -57,10 +57,10 @@ class InvalidRequest(LlamaboxError, ValueError):
 
 
 class PromptTooLong(InvalidRequest):
-    """The prompt has at least as many tokens as the context has cells.
+    """The prompt has at least as many tokens as a request may hold.
 
     :param n_prompt: tokens in the prompt.
-    :param n_ctx: cells in the context.
+    :param n_ctx: tokens that a request may hold.
     :param is_exact: False if the prompt was not tokenized and `n_prompt` is the least it can have.
     """
 

@@ -76,8 +76,9 @@ class EngineParams:
     :param n_parallel: requests that run at once.
     :param kv_layout: "unified" for one pool of `n_ctx` cells that all requests share;
         "partitioned" for `n_ctx` cells for each, which takes `n_parallel` + 1 times the memory
-        and keeps attention local; "auto" for what a trial at the start finds faster, if a quarter
-        of the memory at hand can hold it.
+        and keeps attention local; "auto" takes the second if a quarter of the memory at hand can
+        hold it and a trial at the start finds it faster, or there is none: the model is too slow
+        for it, or `warmup` is off. With an `n_parallel` of 1 it is always the first.
     :param n_batch: rows of a forward at most, while nothing is decoding.
     :param n_ubatch: rows that llama.cpp computes at a time, and the prefill rows of a forward
         that also decodes.
@@ -90,7 +91,7 @@ class EngineParams:
     :param n_queue: requests that may wait for a slot; more are refused; 0 has no limit.
     :param target_itl: seconds between two tokens of a request that prompts of others may stretch
         a step to; 0 for four times what a step takes that only decodes.
-    :param preempt_ram: MiB in which requests keep their cells when others need the pool; without
+    :param preempt_ram: MiB in which requests keep their cells when others need those; without
         room there, the cells are computed again.
     :param context_shift: a request that has filled the context goes on without some of its tokens
         (`GenerationParams.n_keep`), instead of ending there.
@@ -98,7 +99,7 @@ class EngineParams:
         part of a prefix can be reused.
     :param checkpoint_ram: MiB for checkpoints of the states of recurrent and hybrid models, and of
         sliding windows, from which prompts can start; other models need none; 0 takes none.
-    :param ctx_checkpoints: such checkpoints per slot at most.
+    :param ctx_checkpoints: such checkpoints at most, times `n_parallel`.
     :param checkpoint_min_step: tokens of a long prompt between two checkpoints.
     :param backend_sampling: "on" lets llama.cpp sample beside the model what it can sample there,
         so that tokens come from the device instead of logits; "auto" does so if the device that
@@ -199,7 +200,8 @@ class GenerationParams:
     rejects is sampled again among those that it allows.
 
     :param n_predict: output tokens at most; 0 computes the prompt only, -1 has no limit but
-        the context; where that shifts, as many as the model was trained on in a context.
+        the context; where that shifts, its length or that which the model was trained on,
+        whichever is more.
     :param n_keep: tokens of the prompt that context shift never discards, beside the BOS token that
         the model wants; -1 all. Four cells of the context are never kept.
     :param n_discard: tokens behind those that it discards at a time; 0 for half of them.

@@ -18,6 +18,9 @@ from .library import LIBRARY, captured_errors
 from .model import Model
 from .system import default_threads
 
+MAX_CELLS = 2**32 - 1
+"""Of a context: llama.cpp counts them in 32 bits."""
+
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Layout:
@@ -66,7 +69,10 @@ class OwnedContext:
         if not self.address:
             self._free_chains()
             reason = "; ".join(errors) or "llama.cpp gives no reason"
-            raise ModelLoadError(f"{model.path}: no context of {params.n_ctx} cells: {reason}")
+            size = f"{params.n_ctx or model.n_ctx_train} cells"
+            if layout.partitioned:
+                size += f" for each of {n_sequences(params, partitioned=True)} sequences"
+            raise ModelLoadError(f"{model.path}: no context of {size}: {reason}")
         if not llama_cpp.llama_get_memory(self.address):
             self.close()
             raise ModelLoadError(f"{model.path}: the model does not generate text")
@@ -139,15 +145,18 @@ def n_sequences(params: EngineParams, *, partitioned: bool) -> int:
 def new_context(
     model: Model, params: EngineParams, layout: Layout, chains: Sequence[Any] = ()
 ) -> int:
-    """Address of a `llama_context`, owned by the caller; 0 if llama.cpp cannot make it.
+    """Address of a `llama_context`, owned by the caller; 0 if llama.cpp cannot make it, or count
+    its cells.
 
     :param chains: of samplers that run beside the model, one for each sequence; borrowed.
     """
-    n_threads = params.n_threads or default_threads()
-    n_ctx = params.n_ctx or model.n_ctx_train
-    c_params = llama_cpp.llama_context_default_params()
     n_seq_max = n_sequences(params, partitioned=layout.partitioned)
-    c_params.n_ctx = n_ctx * n_seq_max if layout.partitioned else n_ctx
+    n_cells = (params.n_ctx or model.n_ctx_train) * (n_seq_max if layout.partitioned else 1)
+    if n_cells > MAX_CELLS:
+        return 0
+    n_threads = params.n_threads or default_threads()
+    c_params = llama_cpp.llama_context_default_params()
+    c_params.n_ctx = n_cells
     c_params.n_batch = max(params.n_batch, params.n_parallel)
     c_params.n_ubatch = min(params.n_ubatch, c_params.n_batch)
     c_params.n_seq_max = n_seq_max

@@ -40,8 +40,8 @@ class Engine:
     """Continuous batching over one model; a context manager.
 
     `generate`, `chat` and `stream` block and may be called by any thread. Their `a...` forms,
-    `prepare`, `prepare_chat` and `submit` belong to the running event loop; several loops and
-    threads may share an engine. Options are fields of `GenerationParams`.
+    `prepare`, `prepare_chat`, `submit` and `submit_choices` belong to the running event loop;
+    several loops and threads may share an engine. Options are fields of `GenerationParams`.
 
     :param model: a loaded `Model`, a path, or None for the packaged model.
     :param params: sizes and threads.
@@ -125,6 +125,7 @@ class Engine:
 
         :raises InvalidRequest: the prompt or an option is wrong.
         :raises EngineClosed: the engine is closed.
+        :raises EngineOverloaded: the queue is full.
         :raises GenerationError: llama.cpp failed.
         """
         return self.stream(prompt, params, **options).completion()
@@ -159,7 +160,7 @@ class Engine:
         best_of: int | None = None,
         **options: Any,
     ) -> list[Completion]:
-        """Run a prompt to `n` ends (`ChoiceParams`); raises as `generate`, and `EngineOverloaded`.
+        """Run a prompt to `n` ends (`ChoiceParams`); raises as `generate`.
 
         The prompt is computed once. Each output is that of `generate` with the seed plus its
         index, and if one fails, all do.
@@ -269,8 +270,8 @@ class Engine:
         """Start all outputs of a prepared prompt, or none; raises as `submit`.
 
         Returns a stream for each that is generated; to cancel one leaves the others. Their
-        samplers are made off the event loop. `choices.interleaved` reads them together, and
-        `choices.best` chooses among what came of them.
+        samplers are made off the event loop. `interleaved` reads them together, and `api.best`
+        chooses among what came of them.
         """
         self._prompts.check_length(prompt.n_tokens)
         loop = asyncio.get_running_loop()

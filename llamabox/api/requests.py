@@ -96,9 +96,10 @@ class RequestMaker:
         n, n_queue = choices.n_generated, self._params.n_queue
         n_most = self._params.n_parallel + n_queue
         if n_queue and n > n_most:
+            param = "n" if n == choices.n else "best_of"
             raise InvalidRequest(
-                f"{n} outputs of one prompt: at most {n_most} may run and wait at a time",
-                param="n" if n == choices.n else "best_of",
+                f"{param}: {n} is above the {n_most} requests that may run and wait at a time",
+                param=param,
             )
         each = choice_params(params, choices)
         return [

@@ -282,7 +282,7 @@ def _add_completion(group: FlagGroup) -> None:
         dest="preempt_ram",
         type=int,
         metavar="MIB",
-        help="RAM in which requests keep their cells when others need the pool (default: 256)",
+        help="RAM in which requests keep their cells when others need those (default: 256)",
     )
     add_checkpoints(group)
     add_context_shift(group)

@@ -28,7 +28,7 @@ def add_checkpoints(group: FlagGroup) -> None:
         dest="ctx_checkpoints",
         type=int,
         metavar="N",
-        help="Such checkpoints per session at most (default: 32)",
+        help="Such checkpoints at most, times the sessions (default: 32)",
     )
     group.value(
         "-cms",

@@ -72,7 +72,11 @@ def _prioritized(request: AnyRequest, params: GenerationParams) -> GenerationPar
         priority = int(text)
     except ValueError:
         raise InvalidRequest(f"{PRIORITY_HEADER}: not an integer", param=PRIORITY_HEADER) from None
-    return params.replace(priority=priority)
+    try:
+        return params.replace(priority=priority)
+    except InvalidRequest as error:
+        message = str(error).replace("priority", PRIORITY_HEADER, 1)
+        raise InvalidRequest(message, param=PRIORITY_HEADER) from None
 
 
 async def _stream(request: AnyRequest, outputs: list[AsyncStream], reply: Reply) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import llama_cpp
 import pytest
 
-from llamabox import Engine, EngineParams, Model
+from llamabox import Engine, EngineParams, Model, ModelLoadError
 from llamabox.api import layout as layouts
 from llamabox.api.context import Layout, new_context
 from llamabox.api.layout import cell_bytes, choose_layout
@@ -42,6 +42,13 @@ def test_what_is_asked_for_is_what_runs(
         assert engine.n_ctx == 1024
         n_pools = 5 if kv_layout == "partitioned" else 1
         assert engine.stats().n_cells == n_pools * 1024
+
+
+def test_more_cells_than_llama_cpp_can_count_are_refused(tiny_model: Model) -> None:
+    """The product of 2**30 cells and four sequences would wrap around to none."""
+    params = SMALL.replace(n_ctx=2**30, n_parallel=3, kv_layout="partitioned")
+    with pytest.raises(ModelLoadError, match="no context of 1073741824 cells for each of 4 seq"):
+        Engine(tiny_model, params)
 
 
 def test_both_layouts_give_the_same_output(tiny_model: Model) -> None:

@@ -237,6 +237,7 @@ def test_choices_count_in_the_queue() -> None:
             response = client.post(TEXT, json=HOT | body)
             assert response.status_code == 400
             assert response.json()["error"]["param"] == param
+            assert response.json()["error"]["message"].startswith(f"{param}: ")
         sockets = [post(server, TEXT, endless) for _ in range(2)]
         eventually(lambda: server.stats().n_running == 2, "both slots are taken")
         response = client.post(TEXT, json=HOT | {"n": 4})
