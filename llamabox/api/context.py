@@ -12,14 +12,14 @@ import llama_cpp
 from .._core.backend import Backend
 from .._core.backend_chain import largest_chain
 from .._core.context import Context
-from ..errors import ModelLoadError
+from ..errors import InvalidRequest, ModelLoadError
 from ..params import FLASH_ATTENTION, MAX_SEQUENCES, EngineParams
 from .library import LIBRARY, captured_errors
 from .model import Model
 from .system import default_threads
 
-MAX_CELLS = 2**32 - 1
-"""Of a context: llama.cpp counts them in 32 bits."""
+MAX_CELLS = 2**31 - 2**16
+"""Of all sequences together: llama.cpp rounds them up, and the core counts in 32 bits."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -52,9 +52,11 @@ class OwnedContext:
     :param model: kept alive.
     :ivar backend: where llama.cpp samples beside the model.
     :raises ModelLoadError: llama.cpp cannot make it, or it cannot generate.
+    :raises InvalidRequest: it would have more than `MAX_CELLS`.
     """
 
     def __init__(self, model: Model, params: EngineParams, layout: Layout) -> None:
+        check_cells(params.n_ctx or model.n_ctx_train, params, layout)
         wanted = params.backend_sampling
         self.address = 0
         self._chains: list[Any] = []
@@ -142,18 +144,24 @@ def n_sequences(params: EngineParams, *, partitioned: bool) -> int:
     return min(params.n_parallel + partitioned, MAX_SEQUENCES)
 
 
+def check_cells(n_ctx: int, params: EngineParams, layout: Layout) -> None:
+    """:raises InvalidRequest: a context has more cells than can be counted."""
+    n_pools = n_sequences(params, partitioned=True) if layout.partitioned else 1
+    if n_ctx * n_pools > MAX_CELLS:
+        raise InvalidRequest(
+            f"n_ctx: {n_pools} times {n_ctx} cells, {MAX_CELLS} at most", param="n_ctx"
+        )
+
+
 def new_context(
     model: Model, params: EngineParams, layout: Layout, chains: Sequence[Any] = ()
 ) -> int:
-    """Address of a `llama_context`, owned by the caller; 0 if llama.cpp cannot make it, or count
-    its cells.
+    """Address of a `llama_context`, owned by the caller; 0 if llama.cpp cannot make it.
 
     :param chains: of samplers that run beside the model, one for each sequence; borrowed.
     """
     n_seq_max = n_sequences(params, partitioned=layout.partitioned)
     n_cells = (params.n_ctx or model.n_ctx_train) * (n_seq_max if layout.partitioned else 1)
-    if n_cells > MAX_CELLS:
-        return 0
     n_threads = params.n_threads or default_threads()
     c_params = llama_cpp.llama_context_default_params()
     c_params.n_ctx = n_cells

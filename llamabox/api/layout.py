@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import itertools
+import sys
 from collections.abc import Callable
 
 import llama_cpp
 
 from ..errors import ModelLoadError
 from ..params import EngineParams
-from .context import Layout, n_sequences
+from .context import MAX_CELLS, Layout, n_sequences
 from .library import captured_errors
 from .model import Model
 from .system import memory_at_hand
@@ -56,12 +57,17 @@ def _partitions(model: Model, params: EngineParams) -> list[bool]:
         return [True]
     n_cells = (params.n_ctx or model.n_ctx_train) * n_sequences(params, partitioned=True)
     fits = n_cells * cell_bytes(model) <= MEMORY_SHARE * memory_at_hand()
-    return [False, True] if fits else [False]
+    return [False, True] if fits and n_cells <= MAX_CELLS else [False]
 
 
 def cell_bytes(model: Model) -> int:
-    """Bytes of a cell, K and V in all layers, by the model's metadata; 0 without attention."""
+    """Bytes of a cell, K and V in all layers, by the model's metadata; 0 without attention.
+
+    The metadata of a hybrid model do not say which layers have attention, so it is measured.
+    """
     address = model.address
+    if llama_cpp.llama_model_is_hybrid(address):
+        return _measured_cell_bytes(model)
     n_head = llama_cpp.llama_model_n_head(address)
     if n_head <= 0:
         return 0
@@ -73,6 +79,21 @@ def cell_bytes(model: Model) -> int:
     n_layer: int = llama_cpp.llama_model_n_layer(address)
     n_head_kv: int = llama_cpp.llama_model_n_head_kv(address)
     return n_layer * n_head_kv * length * CELL_ITEM
+
+
+def _measured_cell_bytes(model: Model) -> int:
+    """What a token adds to the state of a sequence; more than any memory has if it is unknown."""
+    with captured_errors():
+        try:
+            trial = Trial(model, EngineParams(), Layout(False, "off"), 1, MIN_FILL)
+        except ModelLoadError:
+            return sys.maxsize
+        try:
+            return trial.token_bytes()
+        except ModelLoadError:
+            return sys.maxsize
+        finally:
+            trial.close()
 
 
 def _try_out(model: Model, params: EngineParams, candidates: list[Layout]) -> Layout | None:
@@ -101,7 +122,8 @@ def _try_out(model: Model, params: EngineParams, candidates: list[Layout]) -> La
             chosen = _fastest(trials, n_fill, lambda layout: not layout.partitioned)
             rivals = {layout: trials[layout] for layout in candidates if layout.partitioned}
             is_quick = n_deep * len(rivals) * seconds < TRIAL_SECONDS
-            if chosen.partitioned and len(rivals) > 1 and n_deep >= 2 * n_fill and is_quick:
+            is_deeper = n_deep >= 2 * n_fill and n_deep > n_fill + n_rows
+            if chosen.partitioned and len(rivals) > 1 and is_deeper and is_quick:
                 chosen = _fastest(rivals, n_deep, lambda layout: layout.flash_attention == "off")
             return chosen
         except ModelLoadError:

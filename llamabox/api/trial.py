@@ -51,6 +51,15 @@ class Trial:
         self._forward([0] * N_PROBE)
         return self._forward([0] * N_PROBE) / N_PROBE
 
+    def token_bytes(self) -> int:
+        """What a token adds to the state of a sequence."""
+        sizes = []
+        for _ in range(2):
+            self._forward([0])
+            sizes.append(llama_cpp.llama_state_seq_get_size(self._context, 0))
+        growth: int = sizes[1] - sizes[0]
+        return growth
+
     def fill(self, n_fill: int) -> None:
         """Compute the tokens of one session, and copy them to the others; forget what was
         measured."""

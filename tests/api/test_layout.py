@@ -5,7 +5,7 @@ from __future__ import annotations
 import llama_cpp
 import pytest
 
-from llamabox import Engine, EngineParams, Model, ModelLoadError
+from llamabox import Engine, EngineParams, InvalidRequest, Model
 from llamabox.api import layout as layouts
 from llamabox.api.context import Layout, new_context
 from llamabox.api.layout import cell_bytes, choose_layout
@@ -42,13 +42,6 @@ def test_what_is_asked_for_is_what_runs(
         assert engine.n_ctx == 1024
         n_pools = 5 if kv_layout == "partitioned" else 1
         assert engine.stats().n_cells == n_pools * 1024
-
-
-def test_more_cells_than_llama_cpp_can_count_are_refused(tiny_model: Model) -> None:
-    """The product of 2**30 cells and four sequences would wrap around to none."""
-    params = SMALL.replace(n_ctx=2**30, n_parallel=3, kv_layout="partitioned")
-    with pytest.raises(ModelLoadError, match="no context of 1073741824 cells for each of 4 seq"):
-        Engine(tiny_model, params)
 
 
 def test_both_layouts_give_the_same_output(tiny_model: Model) -> None:
@@ -116,7 +109,7 @@ def test_without_warm_up_nothing_is_tried(
     assert choose_layout(tiny_model, OPEN.replace(warmup=False)) == Layout(True, "auto")
 
 
-@pytest.mark.parametrize("architecture", ["llama", "qwen2", "gemma3"])
+@pytest.mark.parametrize("architecture", ["llama", "qwen2", "gemma3", "jamba"])
 def test_the_size_of_a_cell_is_what_a_sequences_state_grows_by(
     random_models: RandomModels, architecture: str
 ) -> None:
@@ -138,3 +131,36 @@ def test_other_memories_get_a_layout_that_works(
 ) -> None:
     with Engine(random_models(architecture), OPEN) as engine:
         assert len(engine.generate("text", ENDLESS).tokens) == 32
+
+
+@pytest.mark.parametrize("kv_layout", ["unified", "partitioned"])
+def test_more_cells_than_can_be_counted_are_refused(tiny_model: Model, kv_layout: str) -> None:
+    n_ctx = 2**31 - 1 if kv_layout == "unified" else 2**30
+    with pytest.raises(InvalidRequest, match="cells") as refused:
+        Engine(tiny_model, SMALL.replace(n_ctx=n_ctx, n_parallel=3, kv_layout=kv_layout))
+    assert refused.value.param == "n_ctx"
+
+
+def test_what_cannot_be_counted_is_not_partitioned(random_models: RandomModels) -> None:
+    with Model.load(random_models("mamba")) as model:
+        params = OPEN.replace(n_ctx=2**30, n_parallel=3)
+        assert not choose_layout(model, params).partitioned
+
+
+def test_a_hybrid_is_partitioned_only_as_memory_allows(
+    random_models: RandomModels, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Model.load(random_models("jamba")) as model:
+        monkeypatch.setattr(layouts, "memory_at_hand", lambda: 0)
+        assert not choose_layout(model, OPEN).partitioned
+
+
+def test_a_second_trial_that_is_hardly_longer_than_the_first_is_left_out(
+    tiny_model: Model, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seconds = {(False, "on"): 9, (False, "off"): 8, (True, "on"): 2, (True, "off"): 1}
+    fake_trials(monkeypatch, seconds)
+    monkeypatch.setattr(Trial, "row_seconds", lambda self: 0.5 / (128 + 3 * (64 + 4)))
+    assert choose_layout(tiny_model, OPEN.replace(n_ctx=8 * 262, n_parallel=4)) == Layout(
+        True, "off"
+    )
