@@ -49,9 +49,11 @@ cdef class Admission:
     cdef bint begin(self, int32_t i_slot) noexcept nogil:
         """Let a slot's request start from the longest prefix that any sequence holds.
 
-        False if it waits for a live request that is about to hold a longer one.
+        False if it waits for a live request that is about to hold a longer one, or, for one step,
+        for copies that are due before its checkpoint can be restored. Then it is its own leader.
         """
         cdef SlotC* slot = &self.slots.slots[i_slot]
+        cdef bint has_waited = slot.i_leader == i_slot
         cdef RequestC* request = slot.request
         cdef MatchC match = self.pool.find(request.tokens, request.n_tokens - 1, request.key)
         if request.n_saved > (0 if request.is_moved else match.n_tokens):
@@ -63,6 +65,10 @@ cdef class Admission:
         self.pool.discard(request)
         request.is_moved = False
         self.follow(i_slot, match.n_tokens)
+        if not has_waited and slot.i_leader < 0 and match.found.n_tokens > 0 and (
+                not self.pool.context.is_settled(match.found.i_whole < 0)):
+            slot.i_leader = i_slot
+            slot.leader = -1
         if slot.i_leader >= 0:
             return False
         slot.i_sequence = self.pool.attach(match, request)

@@ -21,7 +21,7 @@ from tests.core.kinds import (
     every_uncut,
     in_both_layouts,
 )
-from tests.core.running import Core
+from tests.core.running import Core, Result
 
 
 @every_kind
@@ -207,3 +207,24 @@ def test_a_state_that_llama_cpp_does_not_take_back_is_computed_again(
         assert again.request.n_cached == 0
         assert again.tokens == first.tokens
         assert core.checked_lengths() == [169]
+
+
+@pytest.mark.parametrize("name", ["gemma3", "jamba"])
+def test_a_checkpoint_is_used_in_a_step_that_copies_a_stream(model_of: ModelOf, name: str) -> None:
+    model = model_of(name)
+    rng = np.random.default_rng(3)
+    old, common = model.random_prompt(rng, 200), model.random_prompt(rng, 60)
+    prompts = [[*common, 7, 8, 9], [*old, 5, 6, 7]]
+    with Core(model, n_parallel=4, n_sequences=5, partitioned=True) as core:
+        core.run(old, 500, params=ENDLESS)
+        core.run(common, 8, params=ENDLESS)
+        requests = [core.request(prompt, 4, params=ENDLESS) for prompt in prompts]
+        results = [Result(request=request) for request in requests]
+        for result in results:
+            result.request.consumer = result
+        core.results += results
+        assert core.scheduler.submit(*requests)
+        core.wait()
+        assert results[1].request.n_cached == 200 - N_TAIL
+    for prompt, result in zip(prompts, results, strict=True):
+        check_output(model, prompt, result)
