@@ -86,8 +86,8 @@ def render_page(machine: Sequence[tuple[str, str]], results: Iterable[Result]) -
         "Written by `make bench`. A and B are measured in turn; figures are medians over the runs "
         "unless it says otherwise, and a ratio is the median of the pairs' ratios, above 1 where "
         "llamabox is better.",
-        "50m and qwen2.5-0.5b are written by `bench/models.py`: 4 layers of width 256, and the "
-        "shape of that model, with 151,936 tokens and random weights in Q8_0. stories260K is a "
+        "`bench/models.py` writes 50m (4 layers of width 256) and qwen2.5-0.5b (the shape of "
+        "Qwen2.5-0.5B), both with 151,936 tokens and random weights in Q8_0. stories260K is a "
         "small model of llama.cpp's own tests; `make peers` builds llama-server.",
         render_table(("", ""), machine),
     ]
