@@ -158,6 +158,7 @@ INT_RANGES = (
     ("n_predict", UNLIMITED, MAX_INT),
     ("n_keep", WHOLE_PROMPT, MAX_INT),
     ("n_discard", 0, MAX_INT),
+    ("n_cache_reuse", 0, MAX_INT),
     ("n_probs", -1, MAX_PROBS),
     ("priority", -MAX_PRIORITY, MAX_PRIORITY),
     ("top_k", -MAX_INT, MAX_INT),
@@ -205,6 +206,12 @@ class GenerationParams:
     :param n_keep: tokens of the prompt that context shift never discards, beside the BOS token that
         the model wants; -1 all. Four cells of the context are never kept.
     :param n_discard: tokens behind those that it discards at a time; 0 for half of them.
+    :param cache_prompt: start from what others have computed of the prompt; else from nothing.
+        Others may start from what it leaves in any case.
+    :param n_cache_reuse: behind the common prefix, move chunks of at least so many tokens here that
+        a finished request had at another position; 0 moves none. They have seen what was in front
+        of them there, so the output is not what computing the prompt would give; only where the
+        memory can move cells.
     :param stop: strings that end the output; they are not part of it.
     :param n_probs: tell the log probability of each output token, and of so many of the likeliest
         tokens in its place; -1 tells nothing. They are the model's own, before any sampler.
@@ -247,6 +254,8 @@ class GenerationParams:
     n_predict: int = UNLIMITED
     n_keep: int = 0
     n_discard: int = 0
+    cache_prompt: bool = True
+    n_cache_reuse: int = 0
     stop: tuple[str, ...] = ()
     n_probs: int = -1
     post_sampling_probs: bool = False

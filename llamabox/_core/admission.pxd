@@ -1,6 +1,6 @@
 from libc.stdint cimport int32_t, int64_t
 
-from .pool cimport Pool
+from .pool cimport MatchC, Pool
 from .request cimport RequestC
 from .slots cimport Slots
 
@@ -15,6 +15,7 @@ cdef class Admission:
     cdef bint has_room(self, RequestC* request) noexcept nogil
     cdef void refuse(self, const RequestC* request) noexcept nogil
     cdef bint begin(self, int32_t i_slot) noexcept nogil
+    cdef MatchC find(self, const RequestC* request) noexcept nogil
     cdef bint may_begin(self, int32_t i_slot) noexcept nogil
     cdef int32_t n_shared(self, const RequestC* leader, const RequestC* request) noexcept nogil
     cdef int32_t longest_live_prefix(self, const RequestC* request) noexcept nogil

@@ -177,7 +177,7 @@ cdef class Pool:
             return -1
         self.tree.start(i, request.key)
         if request.is_moved:
-            n_lasting = request.n_keep
+            n_lasting = request.n_unmoved
         if n_lasting > 0:
             self.extend(i, request.tokens, n_lasting)
         if request.is_moved and self.tree.extend_moved(

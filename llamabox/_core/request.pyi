@@ -28,6 +28,8 @@ class Request:
         n_probs: int = -1,
         post_sampling: bool = False,
         n_alike: int = 1,
+        starts_anew: bool = False,
+        n_reuse: int = 0,
         key: int = 0,
         sampler: Sampler,
         vocab: Vocab,

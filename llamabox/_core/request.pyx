@@ -25,6 +25,9 @@ cdef class Request:
         tells nothing.
     :param post_sampling: tell their probabilities after the samplers, not the model's own.
     :param n_alike: requests of this prompt that are submitted together, this one included.
+    :param starts_anew: start from nothing that others have computed; what it leaves is theirs.
+    :param n_reuse: tokens at least of a chunk of the prompt that is taken from where a parked
+        sequence has it (`reuse`); 0 takes none.
     :param key: what else the cells of its tokens depend on, such as adapters; only requests of the
         same key share a prefix.
     :param sampler: its own; kept alive.
@@ -36,7 +39,8 @@ cdef class Request:
     def __cinit__(self, const int32_t[::1] prompt, *, int32_t n_predict, int32_t n_ctx,
                   bint context_shift=False, int32_t n_keep=0, int32_t n_discard=0, stops=(),
                   int64_t priority_ns=0, int64_t deadline_ns=0, int32_t n_probs=-1,
-                  bint post_sampling=False, int32_t n_alike=1, int64_t key=0,
+                  bint post_sampling=False, int32_t n_alike=1, bint starts_anew=False,
+                  int32_t n_reuse=0, int64_t key=0,
                   Sampler sampler not None, Vocab vocab not None, Outbox outbox not None,
                   consumer=None):
         self.vocab = vocab
@@ -53,6 +57,8 @@ cdef class Request:
         self.c.key = key
         self.c.i_slot = self.c.i_row = -1
         self.c.n_alike = n_alike
+        self.c.starts_anew = starts_anew
+        self.c.n_reuse = 0 if starts_anew else n_reuse
         self.c.probs.n_best = min(n_probs, vocab.c.n_tokens)
         self.c.probs.post_sampling = post_sampling
         if context_shift:

@@ -82,7 +82,7 @@ class OwnedContext:
         is_used = bool(self._chains)
         self.backend = Backend(self.core, is_used, is_set=is_used)
         if self.core.can_shift:
-            self.core.can_shift = params.context_shift and self._shifts_cleanly()
+            self.core.can_shift = self._shifts_cleanly()
 
     def warm_up(self) -> None:
         """Run one forward and forget it, so that no request pays for first-time work."""

@@ -79,6 +79,8 @@ class RequestMaker:
             n_probs=params.n_probs,
             post_sampling=params.post_sampling_probs,
             n_alike=n_alike,
+            starts_anew=not params.cache_prompt,
+            n_reuse=params.n_cache_reuse,
             sampler=self._sampler(params),
             vocab=self._model.vocab,
             outbox=outbox,

@@ -22,6 +22,7 @@ from ..params import (
 from ..templates import NAMED_TEMPLATES
 from .cli_checkpoints import add_checkpoints
 from .cli_parser import FlagGroup, FlagParser
+from .cli_reuse import add_prompt_reuse
 from .cli_sampling import add_sampling
 from .cli_shift import add_context_shift
 from .config import AUTOMATIC, ServerConfig
@@ -286,6 +287,7 @@ def _add_completion(group: FlagGroup) -> None:
     )
     add_checkpoints(group)
     add_context_shift(group)
+    add_prompt_reuse(group)
     group.value(
         "-n",
         "--predict",

@@ -156,11 +156,11 @@ def _read_params(
     changes["n_predict"] = limits[length_field]
     stop = fields.strings("stop")
     changes["stop"] = None if stop is None else tuple(stop)
-    for name in ("n_keep", "n_discard", "priority"):
+    for name in ("n_keep", "n_discard", "n_cache_reuse", "priority"):
         changes[name] = fields.integer(name)
     changes["deadline"] = fields.number("deadline")
-    if fields.present("ignore_eos"):
-        changes["ignore_eos"] = fields.boolean("ignore_eos")
+    for name in ("ignore_eos", "cache_prompt"):
+        changes[name] = fields.boolean(name) if fields.present(name) else None
     try:
         return defaults.replace(**{k: v for k, v in changes.items() if v is not None})
     except InvalidRequest as error:
