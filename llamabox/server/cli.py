@@ -21,6 +21,7 @@ from ..params import (
 )
 from ..templates import NAMED_TEMPLATES
 from .cli_checkpoints import add_checkpoints
+from .cli_hub import add_hub, hub_models
 from .cli_parser import FlagGroup, FlagParser
 from .cli_reuse import add_prompt_reuse
 from .cli_sampling import add_sampling
@@ -78,6 +79,7 @@ def _config(given: dict[str, Any]) -> ServerConfig:
     keys = [key.strip() for listed in given.get("api_key", ()) for key in listed.split(",")]
     return ServerConfig(
         **_fields(ServerConfig, given),
+        **hub_models(given),
         api_keys=tuple(key for key in keys if key),
         chat_template=_template(given),
         model_params=ModelParams(**_fields(ModelParams, given)),
@@ -179,6 +181,7 @@ def _add_model(group: FlagGroup) -> None:
         metavar="FILE",
         help="GGUF file (default: the small model inside the package)",
     )
+    add_hub(group)
     group.value("-a", "--alias", metavar="NAME", help="Name of the model in replies")
     group.value(
         "-ngl",

@@ -42,13 +42,16 @@ def open_engine(config: ServerConfig, progress: Progress) -> Engine:
     :param progress: called with 0 to 1 while the file is read; False gives the loading up.
     :raises LlamaboxError: the model or its context cannot be had.
     """
-    from ..api import Engine, Model, packaged_model
+    from ..api import Engine, Model, fetch, packaged_model
 
-    if config.model is None:
+    path = config.model
+    if config.hub_model is not None:
+        path = fetch(config.hub_model, progress=progress)
+    if path is None:
         logger.info("no model given with -m: serving the packaged %s", packaged_model().name)
     else:
-        logger.info("loading %s", config.model)
-    model = Model.load(config.model, config.model_params, progress=progress)
+        logger.info("loading %s", path)
+    model = Model.load(path, config.model_params, progress=progress)
     try:
         return Engine(model, config.engine_params, chat_template=config.chat_template)
     except BaseException:
