@@ -26,6 +26,7 @@ from .cli_parser import FlagGroup, FlagParser
 from .cli_reuse import add_prompt_reuse
 from .cli_sampling import add_sampling
 from .cli_shift import add_context_shift
+from .cli_speculative import add_speculative
 from .config import AUTOMATIC, ServerConfig
 
 __all__ = ["Action", "Command", "parse"]
@@ -60,6 +61,7 @@ def parse(argv: Sequence[str]) -> Command:
     _add_model(server)
     _add_completion(FlagGroup(parser, "server/completion"))
     add_sampling(FlagGroup(parser, "server/completion/sampling"))
+    add_speculative(FlagGroup(parser, "server/completion/speculative"))
     given = parser.parse_words(argv)
     try:
         config = _config(given)
@@ -84,8 +86,16 @@ def _config(given: dict[str, Any]) -> ServerConfig:
         chat_template=_template(given),
         model_params=ModelParams(**_fields(ModelParams, given)),
         engine_params=EngineParams(**_fields(EngineParams, given)),
-        defaults=GenerationParams(**_fields(GenerationParams, given)),
+        defaults=_defaults(given),
     )
+
+
+def _defaults(given: Mapping[str, Any]) -> GenerationParams:
+    """Of requests. A flag that bounds the whole engine is none of them, though a field of a
+    request may have its name."""
+    bounds = _fields(EngineParams, given)
+    fields = _fields(GenerationParams, given)
+    return GenerationParams(**{k: v for k, v in fields.items() if k not in bounds})
 
 
 def _fields(kind: type, given: Mapping[str, Any]) -> dict[str, Any]:

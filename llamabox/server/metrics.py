@@ -59,8 +59,18 @@ def _tokens(stats: EngineStats) -> Iterator[Metric]:
     yield _counter("tokens_cached", "Prompt tokens reused, not computed.", stats.n_cached_tokens)
     yield _counter("tokens_decode", "Output tokens.", stats.n_output_tokens)
     yield _counter("tokens_decode_seconds", "Time spent on output tokens.", decode)
-    yield _counter("tokens_drafted", "Tokens proposed by speculation.", 0)
-    yield _counter("tokens_drafted_accepted", "Proposed tokens that were kept.", 0)
+    yield _counter("tokens_drafted", "Tokens proposed by speculation.", stats.n_drafted)
+    yield _counter(
+        "tokens_drafted_accepted", "Proposed tokens that were kept.", stats.n_draft_accepted
+    )
+    at = CounterMetricFamily(
+        PREFIX + "tokens_drafted_accepted_at",
+        "Proposed tokens that were kept, by their position in the draft, from 0.",
+        labels=["position"],
+    )
+    for position, count in enumerate(stats.n_accepted_at):
+        at.add_metric([str(position)], count)
+    yield at
     yield _gauge(
         "tokens_prefill_per_second",
         "Prompt tokens per second of prompt time.",

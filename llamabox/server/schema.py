@@ -12,6 +12,7 @@ from .schema_chat import read_messages, read_tools
 from .schema_choices import read_chat_probs, read_choices, read_text_probs
 from .schema_fields import Fields, json_type
 from .schema_sampling import read_sampling
+from .schema_speculation import SPECULATION_FIELDS, read_speculation
 
 __all__ = ["ChatRequest", "GenerationRequest", "TextRequest", "read_chat", "read_text"]
 
@@ -150,7 +151,7 @@ def _read_generation(
 def _read_params(
     fields: Fields, defaults: GenerationParams, read_probs: ReadChanges
 ) -> GenerationParams:
-    changes = read_sampling(fields) | read_probs(fields)
+    changes = read_sampling(fields) | read_probs(fields) | read_speculation(fields)
     limits = {name: fields.integer(name) for name in LENGTH_FIELDS}
     length_field = next((name for name in LENGTH_FIELDS if limits[name] is not None), "n_predict")
     changes["n_predict"] = limits[length_field]
@@ -164,10 +165,11 @@ def _read_params(
     try:
         return defaults.replace(**{k: v for k, v in changes.items() if v is not None})
     except InvalidRequest as error:
-        if error.param != "n_predict":
+        name = error.param or ""
+        field = {**SPECULATION_FIELDS, "n_predict": length_field}.get(name)
+        if field is None:
             raise
-        message = str(error).replace("n_predict", length_field, 1)
-        raise InvalidRequest(message, param=length_field) from None
+        raise InvalidRequest(str(error).replace(name, field, 1), param=field) from None
 
 
 def _refuse_unsupported(fields: Fields) -> None:
