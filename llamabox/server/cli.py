@@ -28,6 +28,7 @@ from .cli_sampling import add_sampling
 from .cli_shift import add_context_shift
 from .cli_speculative import add_speculative
 from .config import AUTOMATIC, ServerConfig
+from .config_file import ConfigFile, read_config_file
 
 __all__ = ["Action", "Command", "parse"]
 
@@ -63,14 +64,26 @@ def parse(argv: Sequence[str]) -> Command:
     add_sampling(FlagGroup(parser, "server/completion/sampling"))
     add_speculative(FlagGroup(parser, "server/completion/speculative"))
     given = parser.parse_words(argv)
+    file = _config_file(parser, given.get("config_file"))
     try:
-        config = _config(given)
+        config = _config(file.under(given))
     except InvalidRequest as error:
-        reason = str(error).removeprefix(f"{error.param}: ")
-        parser.error(f"argument {parser.flag_of(error.param or '')}: {reason}")
+        name = error.param or ""
+        field = file.field_of(name, given)
+        place = parser.flag_of(name) if field is None else f"--config: {field}"
+        parser.error(f"argument {place}: {str(error).removeprefix(f'{name}: ')}")
     except (OSError, UnicodeDecodeError) as error:
         parser.error(f"argument --chat-template-file: {error}")
     return Command(action=given["action"], config=config, verbose=given["verbose"])
+
+
+def _config_file(parser: FlagParser, path: Path | None) -> ConfigFile:
+    if path is None:
+        return ConfigFile({}, {})
+    try:
+        return read_config_file(path)
+    except (InvalidRequest, OSError) as error:
+        parser.error(f"argument --config: {error}")
 
 
 def _config(given: dict[str, Any]) -> ServerConfig:
@@ -80,8 +93,7 @@ def _config(given: dict[str, Any]) -> ServerConfig:
             del given[name]
     keys = [key.strip() for listed in given.get("api_key", ()) for key in listed.split(",")]
     return ServerConfig(
-        **_fields(ServerConfig, given),
-        **hub_models(given),
+        **(_fields(ServerConfig, given) | hub_models(given)),
         api_keys=tuple(key for key in keys if key),
         chat_template=_template(given),
         model_params=ModelParams(**_fields(ModelParams, given)),
@@ -108,7 +120,8 @@ def _template(given: Mapping[str, Any]) -> str | None:
     path: Path | None = given.get("template_file")
     if path is not None:
         return path.read_text(encoding="utf-8")
-    return NAMED_TEMPLATES.get(given.get("template_name", ""))
+    source: str | None = given.get("template_source")
+    return NAMED_TEMPLATES.get(given.get("template_name", ""), source)
 
 
 def _about() -> str:
@@ -140,6 +153,13 @@ def _add_general(group: FlagGroup) -> None:
         action="store_const",
         const=Action.LIST_DEVICES,
         help="Print list of available devices and exit",
+    )
+    group.value(
+        "--config",
+        dest="config_file",
+        type=Path,
+        metavar="FILE",
+        help="JSON file with the sections server, model and disk_cache; flags win over it",
     )
     group.add("-v", "--verbose", "--log-verbose", action="store_true", help="Log all messages")
 

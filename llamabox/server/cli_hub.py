@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
@@ -61,7 +62,8 @@ def add_hub(group: FlagGroup) -> None:
 
 
 def hub_models(given: Mapping[str, Any]) -> dict[str, Any]:
-    """The models of the hub that the flags name: fields of ``ServerConfig``.
+    """The models of the hub that the flags name, or else a configuration file: fields of
+    ``ServerConfig``.
 
     :raises InvalidRequest: a name is wrong, or a flag lacks the one that it is about.
     """
@@ -71,7 +73,9 @@ def hub_models(given: Mapping[str, Any]) -> dict[str, Any]:
         ("hub_draft_model", "_draft", "draft_model"),
     ):
         repo, file = f"hf_repo{suffix}", f"hf_file{suffix}"
-        if repo in given:
+        if field in given:
+            found[field] = dataclasses.replace(given[field], **_access(given))
+        elif repo in given:
             if given.get(rival) is not None:
                 raise InvalidRequest(f"{repo}: a file is given for the model too", param=repo)
             found[field] = _named(given, repo, given.get(file))
@@ -82,12 +86,11 @@ def hub_models(given: Mapping[str, Any]) -> dict[str, Any]:
 
 def _named(given: Mapping[str, Any], repo: str, file: str | None) -> HubModel:
     try:
-        return HubModel.named(
-            given[repo],
-            file=file,
-            token=given.get("hf_token"),
-            offline=given.get("offline", False),
-        )
+        return HubModel.named(given[repo], file=file, **_access(given))
     except InvalidRequest as error:
         message = str(error).replace("hf_repo", repo, 1)
         raise InvalidRequest(message, param=repo) from None
+
+
+def _access(given: Mapping[str, Any]) -> dict[str, Any]:
+    return {"token": given.get("hf_token"), "offline": given.get("offline", False)}
