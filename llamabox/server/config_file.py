@@ -88,7 +88,7 @@ class ConfigFile:
             if any(name in given for name in names):
                 for name in names:
                     values.pop(name, None)
-        return values | given
+        return {**values, **given}
 
     def field_of(self, name: str, given: Mapping[str, Any]) -> str | None:
         """Where the value of this name stands in the file, if no flag in `given` has it."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from pathlib import Path
 from typing import Any
@@ -118,13 +119,7 @@ class TestHub:
         expected = HubModel(repo="user/repo-GGUF", file="*Q8_0.gguf", cache_dir="there")
         assert parse(["--config", path]).config.hub_model == expected
         with_access = parse(["--offline", "-hft", "secret", "--config", path]).config.hub_model
-        assert with_access == HubModel(
-            repo="user/repo-GGUF",
-            file="*Q8_0.gguf",
-            cache_dir="there",
-            token="secret",
-            offline=True,
-        )
+        assert with_access == dataclasses.replace(expected, token="secret", offline=True)
 
     def test_a_flag_that_names_a_model_puts_the_other_aside(self, write: Any) -> None:
         path = write(model={"from_pretrained": HUB})
@@ -161,7 +156,7 @@ class TestHub:
         (
             {"model": {"draft_model": "draft-mtp"}},
             "model.draft_model",
-            "draft-mtp is not supported",
+            "draft-mtp is not",
         ),
         ({"model": {"draft_model": "magic"}}, "model.draft_model", "prompt-lookup-decoding"),
         ({"model": {"draft_model_max_ngram_size": 0}}, "model.draft_model_max_ngram_size", "1 or"),
