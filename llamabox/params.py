@@ -7,7 +7,6 @@ OpenAI's names (``max_tokens``, ``stop``) into these.
 from __future__ import annotations
 
 import dataclasses
-import math
 from typing import Any, TypeVar
 
 from .checks import (
@@ -17,10 +16,12 @@ from .checks import (
     check_encodable,
     check_float,
     check_int,
+    check_logit_bias,
+    check_samplers,
     check_strings,
 )
 from .errors import InvalidRequest
-from .samplers import DEFAULT_SAMPLERS, SAMPLER_CHARS
+from .samplers import DEFAULT_SAMPLERS
 
 __all__ = ["ChoiceParams", "EngineParams", "GenerationParams", "ModelParams"]
 
@@ -41,7 +42,6 @@ MIN_REPEAT_PENALTY = 1e-6
 MAX_SEED = 2**32 - 2
 """Largest seed: ``LLAMA_DEFAULT_SEED``, one above it, means random."""
 MAX_DECAY = 0.99
-MAX_SAMPLERS = 32
 MAX_STOPS = 256
 MAX_STOP_LENGTH = 65_536
 """Of all stop strings together, in characters."""
@@ -340,8 +340,8 @@ class GenerationParams:
             raise InvalidRequest(
                 f"dry_sequence_breakers: more than {MAX_BREAKERS}", param="dry_sequence_breakers"
             )
-        _check_logit_bias(self)
-        _check_samplers(self)
+        check_logit_bias(self)
+        check_samplers(self)
         if self.grammar is not None:
             if not isinstance(self.grammar, str):
                 raise InvalidRequest(f"grammar: {self.grammar!r} is not a string", param="grammar")
@@ -387,27 +387,3 @@ class ChoiceParams:
     def are_ranked(self) -> bool:
         """Whether more are generated than returned."""
         return self.n_generated > self.n
-
-
-def _check_logit_bias(params: GenerationParams) -> None:
-    pairs: Any = params.logit_bias
-    if not isinstance(pairs, tuple):
-        raise InvalidRequest(f"logit_bias: {pairs!r} is not a tuple", param="logit_bias")
-    for pair in pairs:
-        if not isinstance(pair, tuple) or len(pair) != 2:
-            raise InvalidRequest(f"logit_bias: {pair!r} is not a pair", param="logit_bias")
-        token, bias = pair
-        if not isinstance(token, int) or isinstance(token, bool) or not 0 <= token <= MAX_INT:
-            raise InvalidRequest(f"logit_bias: {token!r} is not a token id", param="logit_bias")
-        is_number = isinstance(bias, (int, float)) and not isinstance(bias, bool)
-        if not is_number or not (abs(bias) <= MAX_FLOAT or bias == -math.inf):
-            raise InvalidRequest(f"logit_bias: {bias!r} is not a bias", param="logit_bias")
-
-
-def _check_samplers(params: GenerationParams) -> None:
-    check_strings(params, "samplers")
-    for name in params.samplers:
-        if name not in SAMPLER_CHARS.values():
-            raise InvalidRequest(f"samplers: there is no sampler {name!r}", param="samplers")
-    if len(params.samplers) > MAX_SAMPLERS:
-        raise InvalidRequest(f"samplers: more than {MAX_SAMPLERS}", param="samplers")

@@ -32,7 +32,7 @@ MAY_IMPORT = {
     "params": {"errors", "samplers", "checks"},
     "samplers": {"errors"},
     "templates": set(),
-    "checks": {"errors"},
+    "checks": {"errors", "samplers"},
     "sources": {"errors"},
     "_version": set(),
 }
