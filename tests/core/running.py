@@ -85,7 +85,8 @@ class LoadedModel:
         params.n_ctx = n_ctx * (n_sequences or n_parallel) if partitioned else n_ctx
         params.n_batch = n_batch
         params.n_ubatch = n_ubatch
-        params.n_seq_max = params.n_outputs_max = n_sequences or n_parallel
+        params.n_seq_max = n_sequences or n_parallel
+        params.n_outputs_max = params.n_seq_max + 64
         params.n_threads = params.n_threads_batch = 1
         params.kv_unified = not partitioned
         params.swa_full = swa_full
