@@ -1,8 +1,9 @@
 """What a step computes: how many of its missing tokens each live slot gets.
 
-Decode rows go first, one for each slot that lacks a single token. Prompts share a budget. While
-something decodes, the budget is what the measured costs allow within the target for the time
-between two tokens; else it is the whole batch.
+Decode rows go first, one for each slot that lacks a single token. Then come the drafts of those
+slots, as far as prompts are left a chunk. Prompts share a budget. While something decodes, the
+budget is what the measured costs allow within the target for the time between two tokens; else it
+is the whole batch.
 """
 from .request cimport n_pending, n_to_cut
 from .slots cimport SlotC, is_decoding
@@ -37,7 +38,7 @@ cdef class Plan:
     cdef bint choose(self, int64_t n_available) noexcept nogil:
         """Set every slot's `n_planned`; False, with none set, if too few cells are available."""
         cdef int32_t i, n_room
-        self.n_decode = self.n_prefill = 0
+        self.n_decode = self.n_draft = self.n_prefill = 0
         for i in range(self.slots.n_slots):
             self.slots.slots[i].n_planned = 0
             self.n_decode += is_decoding(&self.slots.slots[i])
@@ -47,18 +48,46 @@ cdef class Plan:
             if is_decoding(&self.slots.slots[i]):
                 self.slots.slots[i].n_planned = 1
         n_room = <int32_t> min(n_available, <int64_t> self.n_batch) - self.n_decode
-        self.share_out(min(n_room, self.prefill_budget()))
+        self.share_drafts(n_room - min(self.n_chunk, self.n_undecided()))
+        self.share_out(min(n_room - self.n_draft, self.prefill_budget()))
         return self.n_decode + self.n_prefill > 0
 
+    cdef int32_t n_undecided(self) noexcept nogil:
+        """Rows that prompts could take."""
+        cdef int32_t i, n = 0
+        cdef SlotC* slot
+        for i in range(self.slots.n_slots):
+            slot = &self.slots.slots[i]
+            if slot.request != NULL and slot.i_sequence >= 0 and slot.n_planned == 0:
+                n += n_to_cut(slot.request)
+        return n
+
+    cdef void share_drafts(self, int64_t n_room) noexcept nogil:
+        """Add the rows of drafts, which are cut short where there is no room for them."""
+        cdef int32_t i
+        cdef SlotC* slot
+        for i in range(self.slots.n_slots):
+            slot = &self.slots.slots[i]
+            if slot.n_planned == 0 or slot.request.n_draft == 0:
+                continue
+            slot.request.n_draft = <int32_t> max(0, min(n_room, <int64_t> slot.request.n_draft))
+            if slot.request.n_draft < slot.request.n_draft_min:
+                slot.request.n_draft = 0
+            slot.n_planned += slot.request.n_draft
+            self.n_draft += slot.request.n_draft
+            n_room -= slot.request.n_draft
+
+    cdef double spare_ns(self) noexcept nogil:
+        """Nanoseconds that a step may take beyond one that only decodes."""
+        return max(0, (self.target_ns or STRETCH * self.decode_ns) - self.decode_ns)
+
     cdef int32_t prefill_budget(self) noexcept nogil:
-        cdef double spare_ns
         cdef int32_t n_rows
         if self.n_decode == 0:
             return self.n_batch
         if self.decode_ns == 0 or self.prefill_row_ns == 0:
             return self.n_ubatch
-        spare_ns = (self.target_ns or STRETCH * self.decode_ns) - self.decode_ns
-        n_rows = <int32_t> min(<double> self.n_ubatch, spare_ns / self.prefill_row_ns)
+        n_rows = <int32_t> min(<double> self.n_ubatch, self.spare_ns() / self.prefill_row_ns)
         return max(n_rows - n_rows % self.n_chunk, self.n_chunk)
 
     cdef void share_out(self, int32_t budget) noexcept nogil:
@@ -99,6 +128,8 @@ cdef class Plan:
 
     cdef void observe(self, int64_t elapsed) noexcept nogil:
         """Learn from the duration, in nanoseconds, of the step that was planned last."""
+        if self.n_draft > 0:
+            return
         if self.n_prefill == 0:
             self.decode_ns = smoothed(self.decode_ns, elapsed)
         elif self.n_prefill >= MIN_OBSERVED:
