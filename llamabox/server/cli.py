@@ -21,6 +21,7 @@ from ..params import (
 )
 from ..templates import NAMED_TEMPLATES
 from .cli_checkpoints import add_checkpoints
+from .cli_draft import add_draft_model, draft_model_params
 from .cli_parser import FlagGroup, FlagParser
 from .cli_sampling import add_sampling
 from .cli_shift import add_context_shift
@@ -80,6 +81,7 @@ def _config(given: dict[str, Any]) -> ServerConfig:
         api_keys=tuple(key for key in keys if key),
         chat_template=_template(given),
         model_params=ModelParams(**_fields(ModelParams, given)),
+        draft_model_params=draft_model_params(given),
         engine_params=EngineParams(**_fields(EngineParams, given)),
         defaults=GenerationParams(**_fields(GenerationParams, given)),
     )
@@ -286,6 +288,7 @@ def _add_completion(group: FlagGroup) -> None:
     )
     add_checkpoints(group)
     add_context_shift(group)
+    add_draft_model(group)
     group.value(
         "-n",
         "--predict",

@@ -48,9 +48,17 @@ def open_engine(config: ServerConfig, progress: Progress) -> Engine:
         logger.info("no model given with -m: serving the packaged %s", packaged_model().name)
     else:
         logger.info("loading %s", config.model)
+    if config.draft_model is not None:
+        logger.info("drafting with %s", config.draft_model)
     model = Model.load(config.model, config.model_params, progress=progress)
     try:
-        return Engine(model, config.engine_params, chat_template=config.chat_template)
+        return Engine(
+            model,
+            config.engine_params,
+            chat_template=config.chat_template,
+            draft_model=config.draft_model,
+            draft_model_params=config.draft_model_params,
+        )
     except BaseException:
         model.close()
         raise
