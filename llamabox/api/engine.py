@@ -78,7 +78,9 @@ class Engine:
             if draft_model is not None and self.params.n_draft_max > 0:
                 draft = Draft(self.model, draft_model, draft_model_params)
                 undo.callback(draft.close)
-            self.layout = choose_layout(self.model, self.params, draft and draft.model)
+            self.layout = choose_layout(
+                self.model, self.params, draft.model if draft else None
+            )
             n_draft_rows = draft_rows(self.params, has_model=draft is not None)
             context = undo.enter_context(
                 contextlib.closing(
@@ -101,7 +103,7 @@ class Engine:
                 self.params.checkpoint_min_step,
                 n_sampling_threads=self.params.n_threads_sampling or default_sampling_threads(),
                 n_draft_rows=n_draft_rows,
-                drafter=draft and draft.drafter(self.params, self.layout, self.n_ctx),
+                drafter=draft.drafter(self.params, self.layout, self.n_ctx) if draft else None,
                 backend=context.backend,
             )
             undo.pop_all()
