@@ -78,9 +78,7 @@ class Engine:
             if draft_model is not None and self.params.n_draft_max > 0:
                 draft = Draft(self.model, draft_model, draft_model_params)
                 undo.callback(draft.close)
-            self.layout = choose_layout(
-                self.model, self.params, draft.model if draft else None
-            )
+            self.layout = choose_layout(self.model, self.params, draft.model if draft else None)
             n_draft_rows = draft_rows(self.params, has_model=draft is not None)
             context = undo.enter_context(
                 contextlib.closing(
