@@ -14,11 +14,12 @@ from .._core.outbox import Outbox
 from .._core.request import Request
 from .._core.scheduler import Scheduler
 from ..errors import EngineClosed, EngineOverloaded
-from ..params import ChoiceParams, EngineParams, GenerationParams
+from ..params import ChoiceParams, EngineParams, GenerationParams, ModelParams
 from ..templates import CHATML
 from .chat import ChatTemplate, Message
 from .choices import await_all, best, complete_all
 from .context import OwnedContext, draft_rows, n_sequences
+from .draft import Draft, DraftModel
 from .gate import Gate
 from .layout import choose_layout
 from .model import Model
@@ -46,9 +47,12 @@ class Engine:
     :param model: a loaded `Model`, a path, or None for the packaged model.
     :param params: sizes and threads.
     :param chat_template: Jinja source that replaces the model's own.
+    :param draft_model: a smaller model of the same vocabulary, or its path, that drafts tokens for
+        this one to verify; the output is the same. None for no such model.
+    :param draft_model_params: how its file is loaded.
     :ivar n_ctx: tokens that a request may hold.
     :ivar layout: how the context keeps its cells.
-    :raises ModelLoadError: the model or its context cannot be made.
+    :raises ModelLoadError: a model or its context cannot be made, or the draft model does not fit.
     :raises TemplateError: the chat template does not compile.
     """
 
@@ -58,6 +62,8 @@ class Engine:
         params: EngineParams | None = None,
         *,
         chat_template: str | None = None,
+        draft_model: DraftModel | None = None,
+        draft_model_params: ModelParams | None = None,
     ) -> None:
         self.params = params or EngineParams()
         with contextlib.ExitStack() as undo:
@@ -68,8 +74,12 @@ class Engine:
             tokenizer = self.model.tokenizer
             source = chat_template or self.model.chat_template or CHATML
             self.template = ChatTemplate(source, bos=tokenizer.bos, eos=tokenizer.eos)
-            self.layout = choose_layout(self.model, self.params)
-            n_draft_rows = draft_rows(self.params)
+            draft = None
+            if draft_model is not None and self.params.n_draft_max > 0:
+                draft = Draft(self.model, draft_model, draft_model_params)
+                undo.callback(draft.close)
+            self.layout = choose_layout(self.model, self.params, draft.model if draft else None)
+            n_draft_rows = draft_rows(self.params, has_model=draft is not None)
             context = undo.enter_context(
                 contextlib.closing(
                     OwnedContext(self.model, self.params, self.layout, n_draft_rows=n_draft_rows)
@@ -92,6 +102,7 @@ class Engine:
                 n_sampling_threads=self.params.n_threads_sampling or default_sampling_threads(),
                 n_draft_rows=n_draft_rows,
                 ngram_min=self.params.lookup_ngram_min,
+                drafter=draft.drafter(self.params, self.layout, self.n_ctx) if draft else None,
                 backend=context.backend,
             )
             undo.pop_all()
@@ -121,6 +132,7 @@ class Engine:
             thread=thread,
             orphans=self._orphans,
             context=context,
+            draft=draft,
             owned_model=owned_model,
         )
 
@@ -350,6 +362,7 @@ def _shut_down(
     thread: threading.Thread,
     orphans: Orphans,
     context: OwnedContext,
+    draft: Draft | None,
     owned_model: Model | None,
 ) -> None:
     gate.close()
@@ -357,5 +370,7 @@ def _shut_down(
     thread.join()
     orphans.sweep()
     context.close()
+    if draft is not None:
+        draft.close()
     if owned_model is not None:
         owned_model.close()

@@ -21,6 +21,7 @@ from ..params import (
 )
 from ..templates import NAMED_TEMPLATES
 from .cli_checkpoints import add_checkpoints
+from .cli_draft import add_draft_model, draft_model_params
 from .cli_hub import add_hub, hub_models
 from .cli_parser import FlagGroup, FlagParser
 from .cli_reuse import add_prompt_reuse
@@ -62,7 +63,9 @@ def parse(argv: Sequence[str]) -> Command:
     _add_model(server)
     _add_completion(FlagGroup(parser, "server/completion"))
     add_sampling(FlagGroup(parser, "server/completion/sampling"))
-    add_speculative(FlagGroup(parser, "server/completion/speculative"))
+    speculative = FlagGroup(parser, "server/completion/speculative")
+    add_speculative(speculative)
+    add_draft_model(speculative)
     given = parser.parse_words(argv)
     file = _config_file(parser, given.get("config_file"))
     try:
@@ -97,6 +100,7 @@ def _config(given: dict[str, Any]) -> ServerConfig:
         api_keys=tuple(key for key in keys if key),
         chat_template=_template(given),
         model_params=ModelParams(**_fields(ModelParams, given)),
+        draft_model_params=draft_model_params(given),
         engine_params=EngineParams(**_fields(EngineParams, given)),
         defaults=_defaults(given),
     )

@@ -34,6 +34,8 @@ class ServerConfig:
     :param chat_template: Jinja source that replaces the model's template.
     :param max_body: bytes of the largest request body.
     :param model_params: how the file is loaded.
+    :param draft_model: GGUF file of a model that drafts tokens; None for none.
+    :param draft_model_params: how that file is loaded.
     :param engine_params: size of the engine.
     :param defaults: what a request that names no sampling setting gets.
     :raises InvalidRequest: a value is out of range.
@@ -52,6 +54,8 @@ class ServerConfig:
     chat_template: str | None = None
     max_body: int = MAX_BODY_BYTES
     model_params: ModelParams = dataclasses.field(default_factory=ModelParams)
+    draft_model: Path | None = None
+    draft_model_params: ModelParams = dataclasses.field(default_factory=ModelParams)
     engine_params: EngineParams = dataclasses.field(default_factory=EngineParams)
     defaults: GenerationParams = dataclasses.field(default_factory=GenerationParams)
 

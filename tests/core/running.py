@@ -75,20 +75,25 @@ class LoadedModel:
         n_sequences: int = 0,
         swa_full: bool = False,
         partitioned: bool = False,
+        f32_cells: bool = False,
     ) -> int:
         """A context of one thread; `n_ctx` are the cells of each sequence if it is partitioned.
 
         With flash attention the logits of a prompt depend on the batches that it came in, by
-        some thousandths; without, and with f32 weights, by less than a millionth.
+        some thousandths; without, and with f32 weights, by less than a millionth. Now and then a
+        cell is rounded to another f16 for that, unless cells are f32.
         """
         params = llama_cpp.llama_context_default_params()
         params.n_ctx = n_ctx * (n_sequences or n_parallel) if partitioned else n_ctx
         params.n_batch = n_batch
         params.n_ubatch = n_ubatch
-        params.n_seq_max = params.n_outputs_max = n_sequences or n_parallel
+        params.n_seq_max = n_sequences or n_parallel
+        params.n_outputs_max = params.n_seq_max + 64
         params.n_threads = params.n_threads_batch = 1
         params.kv_unified = not partitioned
         params.swa_full = swa_full
+        if f32_cells:
+            params.type_k = params.type_v = llama_cpp.GGML_TYPE_F32
         params.no_perf = True
         params.flash_attn_type = int(flash_attention)
         address: int = llama_cpp.llama_init_from_model(self.address, params)
@@ -141,7 +146,8 @@ class Core:
         backend_sampling: bool = False,
         swa_full: bool = False,
         partitioned: bool = False,
-        **options: int,
+        f32_cells: bool = False,
+        **options: Any,
     ) -> None:
         self.model = model
         self.n_parallel = n_parallel
@@ -155,6 +161,7 @@ class Core:
             n_sequences=n_sequences,
             swa_full=swa_full,
             partitioned=partitioned,
+            f32_cells=f32_cells,
         )
         self._decoder = decoder or Decoder()
         binding = decoder.binding if decoder else llama_cpp
