@@ -1,6 +1,7 @@
 """Where a request starts: whether the pool has room for it, and which prefix it begins with."""
 from .checkpoints cimport MIN_CHECKPOINT
 from .context cimport MEMORY_CELLS
+from .fetch cimport Fetches
 from .pool cimport MatchC
 from .prefix cimport common_prefix
 from .request cimport n_lasting
@@ -24,6 +25,8 @@ cdef class Admission:
         self.slots = slots
         self.pool = pool
         self.checkpoint_step = checkpoint_step
+        if pool.tier is not None:
+            self.fetches = Fetches(pool)
 
     cdef bint has_room(self, RequestC* request) noexcept nogil:
         """Whether the pool holds the request beside what the live ones hold and are about to.
@@ -49,8 +52,9 @@ cdef class Admission:
     cdef bint begin(self, int32_t i_slot) noexcept nogil:
         """Let a slot's request start from the longest prefix that any sequence holds.
 
-        False if it waits for a live request that is about to hold a longer one, or, for one step,
-        for copies that are due before its checkpoint can be restored. Then it is its own leader.
+        False if it waits for a live request that is about to hold a longer one, for one from the
+        second tier, or, for one step, for copies that are due before its checkpoint can be
+        restored. Without another request to wait for, it is its own leader.
         """
         cdef SlotC* slot = &self.slots.slots[i_slot]
         cdef bint has_waited = slot.i_leader == i_slot
@@ -65,13 +69,22 @@ cdef class Admission:
         self.pool.discard(request)
         request.is_moved = False
         self.follow(i_slot, match.n_tokens)
+        if slot.i_leader < 0 and self.fetches is not None and (
+                not self.fetches.is_ready(request, match.n_tokens)):
+            slot.i_leader = i_slot
+            slot.leader = -1
         if not has_waited and slot.i_leader < 0 and match.found.n_tokens > 0 and (
                 not self.pool.context.is_settled(match.found.i_whole < 0)):
             slot.i_leader = i_slot
             slot.leader = -1
         if slot.i_leader >= 0:
             return False
-        slot.i_sequence = self.pool.attach(match, request)
+        if request.fetch != NULL and self.fetches.is_copied_whole:
+            slot.i_sequence = self.fetches.restore(request)
+            if slot.i_sequence < 0:
+                match = self.pool.find(request.tokens, request.n_tokens - 1, request.key)
+        if slot.i_sequence < 0:
+            slot.i_sequence = self.pool.attach(match, request)
         request.n_past = request.n_branch = self.pool.length(slot.i_sequence)
         request.n_marked = request.n_past
         request.n_common = match.n_common
