@@ -69,7 +69,7 @@ class FileJob(Protocol):
     def room(self) -> Any: ...
 
 
-class BadFile(Exception):  # noqa: N818
+class BadFile(Exception):
     """A file is not what its name says."""
 
 
@@ -170,23 +170,16 @@ class PrefixFiles:
                 n_bytes += info.st_size
                 if item.name.startswith(self._prefix):
                     names.append(item.name)
-            elif match := TEMPORARY.fullmatch(item.name):
-                if self._is_abandoned(match["host"], int(match["pid"]), item):
-                    _remove(Path(item.path))
+            elif (match := TEMPORARY.fullmatch(item.name)) and _is_abandoned(
+                match["host"] == self._host, int(match["pid"]), item
+            ):
+                _remove(Path(item.path))
         self._n_bytes = n_bytes
         return names
 
     @property
     def _prefix(self) -> str:
         return f"{self._fingerprint[:8].hex()}-"
-
-    def _is_abandoned(self, host: str, pid: int, item: os.DirEntry[str]) -> bool:
-        with contextlib.suppress(OSError):
-            age = time.time() - item.stat(follow_symlinks=False).st_mtime
-            if host == self._host and pid != os.getpid():
-                return not _is_alive(pid)
-            return host != self._host and age > ABANDONED
-        return False
 
     def _look_at(self, name: str) -> tuple[Entry, tuple[Any, ...]] | None:
         """What a file says of itself; None, and it is removed, if it is not what its name says."""
@@ -400,6 +393,15 @@ def _stamp(path: Path, depth: int) -> None:
     """Count a file as used now; a child a little before its parent, which it is useless without."""
     now = time.time_ns() - depth * 1_000_000
     os.utime(path, ns=(now, now))
+
+
+def _is_abandoned(is_ours: bool, pid: int, item: os.DirEntry[str]) -> bool:
+    """Whether the process that began a temporary file is gone; of another machine's, by its age."""
+    if is_ours:
+        return pid != os.getpid() and not _is_alive(pid)
+    with contextlib.suppress(OSError):
+        return time.time() - item.stat(follow_symlinks=False).st_mtime > ABANDONED
+    return False
 
 
 def _remove(path: Path) -> None:

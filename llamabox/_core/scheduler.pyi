@@ -5,6 +5,7 @@ from .batch import Batch
 from .context import Context
 from .output import Output
 from .request import Request
+from .tier import Tier
 from .vocab import Vocab
 
 class Scheduler:
@@ -26,6 +27,7 @@ class Scheduler:
         checkpoint_step: int = 8192,
         n_sampling_threads: int = 1,
         backend: Backend | None = None,
+        tier: Tier | None = None,
     ) -> None: ...
     def run(self) -> None: ...
     def submit(self, request: Request, *others: Request) -> bool: ...

@@ -72,16 +72,16 @@ cdef size_t merge_as(const FormatC* format, const WantedC* wanted, int32_t n,
 cdef bint merge_cache(const FormatC* format, CursorC* cursors, int32_t n,
                       WriterC* writer) noexcept nogil:
     """The next attention cache of all states."""
-    cdef uint32_t is_transposed = 0, n_layers = 0, il
+    cdef uint32_t is_transposed = 0, n_layers = 0, _il
     if not (merge_cells(format, cursors, n, writer)
             and same_word(cursors, n, writer, &is_transposed)
             and same_word(cursors, n, writer, &n_layers)):
         return False
-    for il in range(n_layers):
+    for _il in range(n_layers):
         if not merge_rows(cursors, n, writer):
             return False
     if format.has_values:
-        for il in range(n_layers):
+        for _il in range(n_layers):
             if not (merge_columns(cursors, n, writer) if is_transposed
                     else merge_rows(cursors, n, writer)):
                 return False
@@ -91,7 +91,7 @@ cdef bint merge_cache(const FormatC* format, CursorC* cursors, int32_t n,
 cdef bint merge_cells(const FormatC* format, CursorC* cursors, int32_t n,
                       WriterC* writer) noexcept nogil:
     """The number of streams, and the entries of cells in the one that has any."""
-    cdef uint32_t n_streams = 0, n_cells = 0, i_stream
+    cdef uint32_t n_streams = 0, n_cells = 0, i_stream, _i
     cdef int32_t i
     cdef uint32_t total = 0
     cdef CursorC* cursor
@@ -109,7 +109,7 @@ cdef bint merge_cells(const FormatC* format, CursorC* cursors, int32_t n,
         if not choose_cells(format, cursor):
             return False
         total += cursor.i1 - cursor.i0
-    for i_stream in range(n_streams - cursors[0].n_rest - 1):
+    for _i in range(n_streams - cursors[0].n_rest - 1):
         write(writer, &n_cells, sizeof(uint32_t))
     write(writer, &total, sizeof(uint32_t))
     for i in range(n):
@@ -172,11 +172,11 @@ cdef bint merge_rows(CursorC* cursors, int32_t n, WriterC* writer) noexcept nogi
 cdef bint merge_columns(CursorC* cursors, int32_t n, WriterC* writer) noexcept nogil:
     """The transposed values of a layer."""
     cdef uint32_t[3] head
-    cdef uint32_t j
+    cdef uint32_t _j
     cdef int32_t i
     if not same(cursors, n, writer, head, 12):
         return False
-    for j in range(head[2]):
+    for _j in range(head[2]):
         for i in range(n):
             if not take_items(&cursors[i], writer, head[1]):
                 return False
@@ -196,12 +196,12 @@ cdef bint take_items(CursorC* cursor, WriterC* writer, uint64_t n_item) noexcept
 cdef bint end_streams(CursorC* cursors, int32_t n, WriterC* writer) noexcept nogil:
     """The streams behind that of the cells, which have none."""
     cdef int32_t i
-    cdef uint32_t j, n_cells = 0
+    cdef uint32_t _j, n_cells = 0
     for i in range(n):
-        for j in range(cursors[i].n_rest):
+        for _j in range(cursors[i].n_rest):
             if not take_word(&cursors[i], &n_cells) or n_cells != 0:
                 return False
-    for j in range(cursors[0].n_rest):
+    for _j in range(cursors[0].n_rest):
         write(writer, &n_cells, sizeof(uint32_t))
     return True
 

@@ -324,7 +324,7 @@ cdef class Tier:
             free_job(job)
 
     cdef bint collect(self) noexcept nogil:
-        """Take what the worker has done, a part of it if somebody decodes; whether there was any."""
+        """Take what the worker has done, or a part if somebody decodes; whether there was any."""
         cdef int32_t n_left = N_COLLECTED if self.whole_ns >= 0 else INT32_MAX
         cdef JobC* job
         if self.backlog == NULL:

@@ -27,6 +27,7 @@ from .requests import NS, RequestMaker
 from .results import Completion, EngineStats, Histogram
 from .stream import AsyncStream, LoopDelivery, Orphans, Stream
 from .system import default_sampling_threads
+from .tier import SecondTier, open_tier
 
 CHUNK = 8
 """Rows of a prompt that are computed beside others' tokens, at least."""
@@ -69,11 +70,19 @@ class Engine:
             source = chat_template or self.model.chat_template or CHATML
             self.template = ChatTemplate(source, bos=tokenizer.bos, eos=tokenizer.eos)
             self.layout = choose_layout(self.model, self.params)
+            sizes = (
+                self.params
+                if self.model.can_be_cut
+                else self.params.replace(cache_ram=0, cache_disk=None)
+            )
             context = undo.enter_context(
-                contextlib.closing(OwnedContext(self.model, self.params, self.layout))
+                contextlib.closing(OwnedContext(self.model, sizes, self.layout))
             )
             if self.params.warmup:
                 context.warm_up()
+            tier = open_tier(self.model, sizes, self.layout, context)
+            if tier:
+                undo.callback(tier.close)
             self.n_ctx = min(self.params.n_ctx or context.core.n_ctx, context.core.n_ctx)
             self._scheduler = Scheduler(
                 context.core,
@@ -88,6 +97,7 @@ class Engine:
                 self.params.checkpoint_min_step,
                 n_sampling_threads=self.params.n_threads_sampling or default_sampling_threads(),
                 backend=context.backend,
+                tier=tier.core if tier else None,
             )
             undo.pop_all()
         self._deliveries: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, LoopDelivery]
@@ -115,6 +125,7 @@ class Engine:
             thread=thread,
             orphans=self._orphans,
             context=context,
+            tier=tier,
             owned_model=owned_model,
         )
 
@@ -343,11 +354,14 @@ def _shut_down(
     thread: threading.Thread,
     orphans: Orphans,
     context: OwnedContext,
+    tier: SecondTier | None,
     owned_model: Model | None,
 ) -> None:
     gate.close()
     scheduler.close()
     thread.join()
+    if tier is not None:
+        tier.close()
     orphans.sweep()
     context.close()
     if owned_model is not None:

@@ -20,6 +20,7 @@ from ..params import (
     ModelParams,
 )
 from ..templates import NAMED_TEMPLATES
+from .cli_cache import add_cache
 from .cli_checkpoints import add_checkpoints
 from .cli_parser import FlagGroup, FlagParser
 from .cli_sampling import add_sampling
@@ -285,6 +286,7 @@ def _add_completion(group: FlagGroup) -> None:
         help="RAM in which requests keep their cells when others need those (default: 256)",
     )
     add_checkpoints(group)
+    add_cache(group)
     add_context_shift(group)
     group.value(
         "-n",
