@@ -7,6 +7,7 @@ OpenAI's names (``max_tokens``, ``stop``) into these.
 from __future__ import annotations
 
 import dataclasses
+import os
 from typing import Any, TypeVar
 
 from .checks import (
@@ -36,6 +37,8 @@ MAX_SEQUENCES = 256
 """Sequences that one llama.cpp context can hold (``LLAMA_MAX_SEQ``)."""
 MAX_CHECKPOINTS = 1024
 MAX_THREADS = 512
+MAX_MIB = 1 << 40
+"""Of any storage, as a number of bytes that the core can count."""
 MAX_SECONDS = 1e6
 MAX_PRIORITY = 1000
 MIN_REPEAT_PENALTY = 1e-6
@@ -111,6 +114,13 @@ class EngineParams:
         sliding windows, from which prompts can start; other models need none; 0 takes none.
     :param ctx_checkpoints: such checkpoints at most, times `n_parallel`.
     :param checkpoint_min_step: tokens of a long prompt between two checkpoints.
+    :param cache_ram: MiB for prefixes that sequences have no room for any more, taken as they are
+        saved; 0 keeps none, also on disk. Models whose memory cannot be cut have checkpoints
+        instead.
+    :param cache_disk: a directory that keeps them beyond that, and when the engine is closed, for
+        any engine of the same model and settings; it is made if need be. None keeps none.
+    :param cache_disk_max: MiB of its files.
+    :param cache_min_tokens: of the shortest prefix that is saved.
     :param backend_sampling: "on" lets llama.cpp sample beside the model what it can sample there,
         so that tokens come from the device instead of logits; "auto" does so if the device that
         computes the logits is a GPU. Only requests with the same sampling parameters take turns
@@ -143,6 +153,10 @@ class EngineParams:
     checkpoint_ram: int = 256
     ctx_checkpoints: int = 32
     checkpoint_min_step: int = 8192
+    cache_ram: int = 1024
+    cache_disk: str | None = None
+    cache_disk_max: int = 8192
+    cache_min_tokens: int = 128
     backend_sampling: str = "auto"
     lookup_ngram_min: int = 0
     n_draft_max: int = 16
@@ -170,9 +184,23 @@ class EngineParams:
         check_int(self, "n_draft_min", 0, MAX_DRAFT)
         check_float(self, "draft_p_min", 0, 1)
         check_int(self, "n_ctx_draft", 0)
+        check_int(self, "cache_ram", 0, MAX_MIB)
+        check_int(self, "cache_disk_max", 0, MAX_MIB)
+        check_int(self, "cache_min_tokens", 1)
+        self._check_cache_disk()
         for name in ("n_threads", "n_threads_batch", "n_threads_sampling"):
             if getattr(self, name) is not None:
                 check_int(self, name, 1, MAX_THREADS)
+
+    def _check_cache_disk(self) -> None:
+        """What goes to disk comes through RAM."""
+        folder: Any = self.cache_disk
+        if folder is None:
+            return
+        if not isinstance(folder, (str, os.PathLike)) or not os.fspath(folder):
+            raise InvalidRequest(f"cache_disk: {folder!r} is not a path", param="cache_disk")
+        if self.cache_ram == 0:
+            raise InvalidRequest("cache_disk: needs some cache_ram", param="cache_disk")
 
     def replace(self, **changes: Any) -> EngineParams:
         """These parameters with some fields changed.

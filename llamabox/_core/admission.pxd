@@ -1,5 +1,6 @@
 from libc.stdint cimport int32_t, int64_t
 
+from .fetch cimport Fetches
 from .pool cimport MatchC, Pool
 from .request cimport RequestC
 from .slots cimport Slots
@@ -9,6 +10,7 @@ cdef class Admission:
     cdef readonly Slots slots
     cdef readonly Pool pool
     cdef readonly int32_t checkpoint_step
+    cdef readonly Fetches fetches     # None without a second tier
     cdef int64_t refused              # the `arrival` of the request that had no room
     cdef int64_t refused_at           # and `slots.n_changes` then
 

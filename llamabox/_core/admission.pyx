@@ -1,6 +1,7 @@
 """Where a request starts: whether the pool has room for it, and which prefix it begins with."""
 from .checkpoints cimport MIN_CHECKPOINT
 from .context cimport MEMORY_CELLS
+from .fetch cimport Fetches
 from .prefix cimport common_prefix
 from .request cimport n_lasting
 from .reuse cimport ReuseC, find_reuse, reuse
@@ -24,6 +25,8 @@ cdef class Admission:
         self.slots = slots
         self.pool = pool
         self.checkpoint_step = checkpoint_step
+        if pool.tier is not None:
+            self.fetches = Fetches(pool)
 
     cdef bint has_room(self, RequestC* request) noexcept nogil:
         """Whether the pool holds the request beside what the live ones hold and are about to.
@@ -49,8 +52,9 @@ cdef class Admission:
     cdef bint begin(self, int32_t i_slot) noexcept nogil:
         """Let a slot's request start from the longest prefix that any sequence holds.
 
-        False if it waits for a live request that is about to hold a longer one, or, for one step,
-        for copies that are due before its checkpoint can be restored. Then it is its own leader.
+        False if it waits for a live request that is about to hold a longer one, for one from the
+        second tier, or, for one step, for copies that are due before its checkpoint can be
+        restored. Without another request to wait for, it is its own leader.
         """
         cdef SlotC* slot = &self.slots.slots[i_slot]
         cdef bint has_waited = slot.i_leader == i_slot
@@ -67,13 +71,21 @@ cdef class Admission:
         request.is_moved = False
         chunks = find_reuse(self.pool, request, match.n_tokens)
         self.follow(i_slot, chunks.n_tokens)
+        if slot.i_leader < 0 and self.fetches is not None and (
+                not self.fetches.is_ready(request, chunks.n_tokens)):
+            slot.i_leader = i_slot
+            slot.leader = -1
         if not has_waited and slot.i_leader < 0 and match.found.n_tokens > 0 and (
                 not self.pool.context.is_settled(match.found.i_whole < 0)):
             slot.i_leader = i_slot
             slot.leader = -1
         if slot.i_leader >= 0:
             return False
-        if chunks.i_source >= 0:
+        if request.fetch != NULL and self.fetches.is_copied_whole:
+            slot.i_sequence = self.fetches.restore(request)
+            if slot.i_sequence < 0:
+                match = self.find(request)
+        elif request.fetch == NULL and chunks.i_source >= 0:
             slot.i_sequence = reuse(self.pool, &chunks, request)
         if slot.i_sequence < 0:
             slot.i_sequence = self.pool.attach(match, request)

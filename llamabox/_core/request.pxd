@@ -55,6 +55,8 @@ cdef struct RequestC:
     uint8_t* saved        # its cells while it is preempted, or NULL
     size_t n_saved_bytes
     int32_t n_saved       # tokens that they hold
+    void* fetch           # a `FetchC`: of its prefix from the second tier; or NULL
+    bint has_fetched      # that was tried since it got its slot
     TextC text
     ProbsC probs
     SamplerC* sampler

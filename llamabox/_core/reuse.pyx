@@ -44,6 +44,7 @@ cdef int32_t reuse(Pool pool, const ReuseC* found, RequestC* request) noexcept n
     if not pool.context.is_partitioned and not disown(pool, found.i_source, found.n_common):
         return -1
     whole = MatchC(n, found.i_source, found.i_source, n, found.i_source, FoundC(0, 0, -1, -1))
+    pool.rescue(found.i_source)
     i = pool.attach(whole, request)
     if pool.length(i) < n or follow_chunks(pool, i, request, True).n_tokens < found.n_tokens:
         pool.cut(i, 0)

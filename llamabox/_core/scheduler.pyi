@@ -6,6 +6,7 @@ from .context import Context
 from .drafter import Drafter
 from .output import Output
 from .request import Request
+from .tier import Tier
 from .vocab import Vocab
 
 class Scheduler:
@@ -30,6 +31,7 @@ class Scheduler:
         ngram_min: int = 0,
         drafter: Drafter | None = None,
         backend: Backend | None = None,
+        tier: Tier | None = None,
     ) -> None: ...
     def run(self) -> None: ...
     def submit(self, request: Request, *others: Request) -> bool: ...

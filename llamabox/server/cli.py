@@ -20,6 +20,7 @@ from ..params import (
     ModelParams,
 )
 from ..templates import NAMED_TEMPLATES
+from .cli_cache import add_cache
 from .cli_checkpoints import add_checkpoints
 from .cli_draft import add_draft_model, draft_model_params
 from .cli_hub import add_hub, hub_models
@@ -323,6 +324,7 @@ def _add_completion(group: FlagGroup) -> None:
         help="RAM in which requests keep their cells when others need those (default: 256)",
     )
     add_checkpoints(group)
+    add_cache(group)
     add_context_shift(group)
     add_prompt_reuse(group)
     group.value(

@@ -86,6 +86,17 @@ def _tokens(stats: EngineStats) -> Iterator[Metric]:
         "kv_cache_usage_ratio", "Used share of the KV cells.", stats.n_cells_used / stats.n_cells
     )
     yield _gauge("checkpoint_bytes", "RAM of state checkpoints.", stats.n_checkpoint_bytes)
+    yield from _tier(stats)
+
+
+def _tier(stats: EngineStats) -> Iterator[Metric]:
+    yield _gauge("prefix_ram_bytes", "RAM of evicted prefixes.", stats.n_tier_bytes)
+    yield _gauge("prefix_ram_blocks", "Their blocks.", stats.n_tier_blocks)
+    yield _gauge("prefix_disk_bytes", "Known files of evicted prefixes.", stats.n_tier_disk_bytes)
+    yield _gauge("prefix_disk_blocks", "Their blocks.", stats.n_tier_disk_blocks)
+    yield _counter("prefix_hits", "Prompts that started from them.", stats.n_tier_hits)
+    yield _counter("prefix_tokens_saved", "Tokens saved to them.", stats.n_tier_saved_tokens)
+    yield _counter("prefix_tokens_loaded", "Tokens loaded from them.", stats.n_tier_loaded_tokens)
 
 
 def _requests(stats: EngineStats, http_counts: Mapping[tuple[str, int], int]) -> Iterator[Metric]:
