@@ -12,7 +12,15 @@ from tests.core.conftest import ModelOf
 from tests.core.faults import Gated
 from tests.core.kinds import every_uncut, in_both_layouts
 from tests.core.plain_greedy import plain_greedy
-from tests.core.running import CANCELLED, GREEDY, LENGTH, Core, LoadedModel, Result
+from tests.core.running import (
+    CANCELLED,
+    GREEDY,
+    LENGTH,
+    Core,
+    LoadedModel,
+    Result,
+    SecondTier,
+)
 
 N_CTX = 512
 N_PREDICT = 40
@@ -287,14 +295,44 @@ class TestStartingAnew:
             assert run(core, prompt).request.n_cached > 80
 
 
+class TestSecondTier:
+    @in_both_layouts
+    def test_what_is_taken_over_is_saved_before(
+        self, tiny: LoadedModel, texts: Texts, partitioned: bool
+    ) -> None:
+        with Core(tiny, n_ctx=1024, partitioned=partitioned, second=SecondTier()) as core:
+            run(core, texts("abcd"))
+            assert run(core, texts("acde"), n_reuse=30).request.n_cached == 120
+            again = run(core, [*texts("abcd"), 5])
+            assert again.request.n_cached == 160
+            core.checked_lengths()
+        expected = plain_greedy(tiny, [*texts("abcd"), 5], N_PREDICT, ignore_eos=True)
+        assert expected.agrees(again.tokens, ROUNDING)
+
+    @in_both_layouts
+    def test_who_starts_anew_takes_nothing_from_there(
+        self, tiny: LoadedModel, texts: Texts, partitioned: bool
+    ) -> None:
+        """Three sequences hold the last prompts, the tier those before."""
+        options = {"n_parallel": 2, "partitioned": partitioned}
+        with Core(tiny, n_ctx=1024, second=SecondTier(), **options) as core:
+            for letters in "abcdef":
+                run(core, texts(letters * 3))
+            assert run(core, texts("aaa"), starts_anew=True).request.n_cached == 0
+            assert run(core, texts("bbb")).request.n_cached > 80
+
+
 @in_both_layouts
+@pytest.mark.parametrize("has_tier", [False, True], ids=["", "tier"])
 @pytest.mark.parametrize("n_spare_bytes", [0, 300_000])
 def test_two_hundred_random_requests_end_and_the_books_are_right(
-    tiny: LoadedModel, n_spare_bytes: int, partitioned: bool
+    tiny: LoadedModel, n_spare_bytes: int, partitioned: bool, has_tier: bool
 ) -> None:
     rng = np.random.default_rng(97)
     texts = Texts(tiny, 12)
-    options = {"n_batch": 64, "n_ubatch": 32, "n_spare_bytes": n_spare_bytes}
+    options: dict[str, Any] = {"n_batch": 64, "n_ubatch": 32, "n_spare_bytes": n_spare_bytes}
+    options |= {"second": SecondTier(1 << 20)} if has_tier else {}
+    options |= {"n_draft_rows": 32, "ngram_min": 2}
     with Core(tiny, n_ctx=256, partitioned=partitioned, **options) as core:
         for i in range(200):
             letters = "".join(rng.choice(list("abcdefgh"), rng.integers(1, 9)))
@@ -304,6 +342,7 @@ def test_two_hundred_random_requests_end_and_the_books_are_right(
                 int(rng.integers(1, 80)),
                 params=ENDLESS,
                 n_reuse=int(rng.integers(0, 12)),
+                n_draft_max=int(rng.integers(0, 8)),
                 starts_anew=bool(rng.random() < 0.1),
                 context_shift=shifts,
                 n_keep=int(rng.integers(0, 60)),

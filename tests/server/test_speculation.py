@@ -18,10 +18,11 @@ from tests.server.test_cli import refusal
 from tests.server.test_metrics import scrape
 
 DEFAULTS = GenerationParams()
-TEXT = "The red fox has a red box. The blue fox has a blue box. "
+TEXT = "a b c d e f "
+QUESTION = "Repeat this text: The red fox ran over the hill and saw the blue box."
 BODY: dict[str, Any] = {
-    "prompt": TEXT * 4,
-    "messages": [{"role": "user", "content": TEXT * 4}],
+    "prompt": TEXT * 3 + "a b",
+    "messages": [{"role": "user", "content": QUESTION}],
     "max_tokens": 120,
     "temperature": 0,
     "ignore_eos": True,
@@ -147,7 +148,7 @@ def test_the_usage_tells_of_drafts_and_bills_output_alone(
 ) -> None:
     check_usage(ask(drafting, route)["usage"], 120)
     options = {"stream": True, "stream_options": {"include_usage": True}}
-    check_usage(events(drafting, route, BODY | options)[-1]["usage"], 120)
+    check_usage(events(drafting, route, BODY | options)[-2]["usage"], 120)
 
 
 @pytest.mark.parametrize("route", ROUTES)
@@ -180,7 +181,7 @@ def test_the_metrics_count_what_the_usages_do(drafting: httpx.Client) -> None:
     accepted = [u["completion_tokens_details"]["accepted_prediction_tokens"] for u in usages]
     at = [grown(f"tokens_drafted_accepted_at_total[{i}]") for i in range(8)]
     assert grown("tokens_drafted_total") == sum(usage["draft_tokens"] for usage in usages)
-    assert grown("tokens_drafted_accepted_total") == sum(accepted) == sum(at)
+    assert grown("tokens_drafted_accepted_total") == sum(accepted) == sum(at) > 0
     assert at == sorted(at, reverse=True)
     assert "llamabox:tokens_drafted_accepted_at_total[8]" not in after
     assert grown("tokens_decode_total") == 360
