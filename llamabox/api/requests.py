@@ -15,14 +15,11 @@ from .._core.request import Request
 from .._core.sampler import Sampler
 from ..errors import InvalidRequest
 from ..params import (
-    MAX_SEED,
-    RANDOM_SEED,
-    UNLIMITED,
-    WHOLE_PROMPT,
     ChoiceParams,
     EngineParams,
     GenerationParams,
 )
+from ..ranges import MAX_SEED, RANDOM_SEED, UNLIMITED, WHOLE_PROMPT
 from .choices import choice_params
 from .gate import Gate
 from .model import Model
