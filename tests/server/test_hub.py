@@ -48,6 +48,25 @@ def test_what_is_no_model_of_the_hub_is_refused(
     assert f"argument {flag}: " in refusal(capsys, *argv)
 
 
+def test_the_draft_model_comes_from_the_hub_too(
+    random_models: RandomModels, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with FakeHub() as hub:
+        monkeypatch.setenv("HF_ENDPOINT", hub.url)
+        content = random_models("llama").read_bytes()
+        hub.files = {REPO: {"tiny.gguf": content}, "someone/draft": {"smaller.gguf": content}}
+        sources = [HubModel(repo=repo, cache_dir=str(tmp_path)) for repo in hub.files]
+        config = small_config(hub_model=sources[0], hub_draft_model=sources[1])
+        engine = open_engine(config, lambda share: True)
+        try:
+            output = engine.generate([5, 6, 7], n_predict=20, temperature=0, ignore_eos=True)
+            assert output.n_output == 20
+        finally:
+            engine.close()
+            engine.model.close()
+        assert hub.counts["GET file"] == 2
+
+
 def test_a_model_of_the_hub_is_served(
     random_models: RandomModels, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
