@@ -132,6 +132,10 @@ class PrefixFiles:
         gone, self._gone = self._gone, []
         return gone
 
+    def n_files(self) -> int:
+        """Files of this fingerprint that are there now."""
+        return sum(item.name.startswith(self._prefix) for item in os.scandir(self._folder))
+
     def scan(self) -> Iterator[Found | None]:
         """What is in the directory, parents before children; None between looks at files."""
         try:

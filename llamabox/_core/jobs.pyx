@@ -81,9 +81,11 @@ cdef class Jobs:
         pthread_mutex_unlock(&self.done.mutex)
 
     cdef void set_inbox(self, InboxC* inbox) noexcept nogil:
-        """Whom to wake up, or NULL."""
+        """Whom to wake up, also for what is done already; or NULL."""
         pthread_mutex_lock(&self.done.mutex)
         self.inbox = inbox
+        if inbox != NULL:
+            inbox_poke(inbox)
         pthread_mutex_unlock(&self.done.mutex)
 
     def serve(self, files=None, owner=None):

@@ -41,7 +41,6 @@ cdef class Scheduler:
     cdef void end_early(self, int64_t now) noexcept nogil
     cdef void admit(self) noexcept nogil
     cdef void begin(self, int32_t i_slot) noexcept nogil
-    cdef void load(self) noexcept nogil
     cdef void save(self) noexcept nogil
     cdef void join_leaders(self) noexcept nogil
     cdef void mark_started(self, RequestC* request) noexcept nogil

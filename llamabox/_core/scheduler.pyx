@@ -169,11 +169,12 @@ cdef class Scheduler:
         if self.output.events.n_events > 0:
             self.publish()
         if self.tier is not None:
+            self.tier.set_pace(self.slots.has_decoding(), self.plan.decode_ns)
             self.tier.collect()
         self.join_leaders()
         self.admit()
         if self.tier is not None:
-            self.load()
+            self.admission.fetches.load(self.slots)
         self.speculation.draft(<int64_t> self.plan.spare_ns())
         self.choose_rows()
         self.set_gauges()
@@ -184,11 +185,6 @@ cdef class Scheduler:
             self.save()
         if LLAMABOX_DEBUG:
             self.check()
-
-    cdef void load(self) noexcept nogil:
-        """Bring prefixes of the second tier into cells."""
-        self.tier.set_pace(self.slots.has_decoding(), self.plan.decode_ns)
-        self.admission.fetches.load(self.slots)
 
     cdef void save(self) noexcept nogil:
         """Save parked prefixes; where all wait for the worker, sleep until it is done, or for a

@@ -29,8 +29,6 @@ from .sync cimport now_ns
 
 from libc.string cimport memcpy
 
-# Tokens at the end of a sequence that are not worth a block of their own.
-cdef int32_t MIN_TAIL = 16
 # Bytes of a block beside its share of a whole sequence, at most.
 cdef size_t SLACK = 4096
 # Shares of a decode step: of slices; of a whole copy, which is one of the longest steps then.
@@ -172,7 +170,7 @@ cdef class Tier:
         cdef int code = SAVED
         while code == SAVED:
             n_new = min(self.blocks.n_tokens, n - n_held)
-            if n_new < MIN_TAIL:
+            if n_new == 0:
                 break
             block = self.blocks.add(block, self.tokens + n_held, n_new, key)
             if block == NULL:
@@ -228,7 +226,7 @@ cdef class Tier:
         cdef size_t n_bytes
         cdef JobC* job
         cdef BlockC* parent = self.blocks.missing(self.tokens, n, key, &n_held)
-        if n - n_held < MIN_TAIL:
+        if n_held == n:
             return SAVED
         n_bytes = self.context.state_bytes(i_sequence, False)
         if 0 <= self.whole_ns < <int64_t> (n_bytes * self.byte_ns):
@@ -247,7 +245,7 @@ cdef class Tier:
         """The job that cuts as many of a sequence's missing blocks as there is room for; NULL if
         there is none."""
         cdef int32_t n_block = self.blocks.n_tokens
-        cdef int32_t n_parts = (n - n_held + n_block - MIN_TAIL) // n_block
+        cdef int32_t n_parts = (n - n_held + n_block - 1) // n_block
         cdef size_t n_reserved = 0
         cdef PartC* part
         cdef JobC* job = NULL
@@ -456,10 +454,18 @@ cdef class Tier:
         """Save what is parked and not saved, before the cells are gone; for a short time."""
         cdef int64_t t_end = now_ns() + LAST_NS
         self.set_pace(False, 0)
-        while self.is_settled() and self.next_unsaved(tree) >= 0 and now_ns() < t_end:
-            if self.save(tree, self.next_unsaved(tree), t_end) == SAVED_LATER:
-                self.jobs.await_done(t_end - now_ns())
-                self.collect()
+        while self.is_settled() and now_ns() < t_end:
+            self.save_behind(tree)
+            if self.next_unsaved(tree) < 0 and self.blocks.n_reserved == 0:
+                break
+            self.jobs.await_done(min(t_end - now_ns(), IDLE_NS))
+            self.collect()
+
+    def is_done(self, PrefixTree tree not None):
+        """Whether all that is parked is saved, and the worker has nothing to do for it; of an idle
+        scheduler."""
+        return (self.next_unsaved(tree) < 0 and self.n_writing == 0 and self.backlog == NULL
+                and self.blocks.n_reserved == 0)
 
     def gauges(self):
         """What the tier holds and has done, as a dict."""

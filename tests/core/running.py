@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import threading
 import time
@@ -26,7 +27,7 @@ from llamabox._core.vocab import Vocab
 from llamabox.params import GenerationParams
 from tests.core.faults import Decoder
 
-HANG = 60.0
+HANG = 6.0
 """Seconds after which something that should have happened is taken for a hang."""
 EOG, STOP, LENGTH, CANCELLED, DEADLINE, ERROR = range(1, 7)
 GREEDY = GenerationParams(temperature=0, seed=0)
@@ -127,6 +128,10 @@ class Result:
         return self.request.output_tokens()
 
 
+class _Never(BaseException):
+    """Nothing raises it."""
+
+
 class SecondTier:
     """The second tier of one `Core`, with its worker.
 
@@ -148,12 +153,17 @@ class SecondTier:
         self._options = {"n_block": n_block, "min_tokens": min_tokens}
         self.files = files or (PrefixFiles(folder, max_bytes, fingerprint) if folder else None)
         self.jobs = Jobs(self.files is not None)
+        self.dies_of: type[BaseException] = _Never
 
     def tier(self, context: Context) -> Tier:
         self._tier = Tier(context, self.jobs, self._limit, **self._options)
-        self._thread = threading.Thread(target=self.jobs.serve, args=(self.files, self._tier))
+        self._thread = threading.Thread(target=self._serve)
         self._thread.start()
         return self._tier
+
+    def _serve(self) -> None:
+        with contextlib.suppress(self.dies_of):
+            self.jobs.serve(self.files, self._tier)
 
     def close(self) -> None:
         self.jobs.close(10**9)
@@ -334,6 +344,18 @@ class Core:
         lengths = self.scheduler.sequence_lengths()
         assert [self.context.positions(i)[1] for i in range(len(lengths))] == lengths
         return lengths
+
+    def all_saved(self) -> None:
+        """Until the second tier has saved what is parked, as far as it can."""
+        pool = self.scheduler.pool
+        self.stats()
+        eventually(lambda: pool.tier.is_done(pool.tree), "parked prefixes are saved")
+
+    def all_known(self) -> None:
+        """Until the second tier knows of every file."""
+        if self._second and isinstance(self._second.files, PrefixFiles):
+            n = self._second.files.n_files()
+            eventually(lambda: self.scheduler.stats()["n_tier_disk_blocks"] >= n, "files are known")
 
     def _is_busy(self) -> bool:
         stats = self.scheduler.stats()
