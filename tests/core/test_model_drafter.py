@@ -158,6 +158,25 @@ def test_a_prefix_is_not_computed_twice(tiny: LoadedModel) -> None:
         assert len(longer.tokens) == 20
 
 
+@in_both_layouts
+def test_the_cells_are_those_of_the_output_whatever_was_guessed(
+    tiny: LoadedModel, partitioned: bool
+) -> None:
+    gate = Gated()
+    gate.open()
+    rng = np.random.default_rng(16)
+    params = GREEDY.replace(temperature=0.15, seed=3, ignore_eos=True)
+    with DraftedCore(tiny, tiny, n_parallel=1, partitioned=partitioned, draft_decoder=gate) as core:
+        prompt = tiny.random_prompt(rng, 30)
+        result = core.run(prompt, 120, params=params, n_draft_max=8)
+        (length,) = filter(None, core.draft_lengths())
+    assert 0.05 < result.request.n_draft_accepted / result.request.n_drafted < 0.95
+    computed = {row[1]: row[0] for rows in gate.batches for row in rows}
+    known = [*prompt, *result.tokens]
+    assert length > 100
+    assert [computed[i] for i in range(length)] == known[:length]
+
+
 def test_guesses_below_the_least_probability_are_not_drafted(tiny: LoadedModel) -> None:
     prompt = tiny.random_prompt(np.random.default_rng(7), 20)
     with DraftedCore(tiny, tiny) as core:
