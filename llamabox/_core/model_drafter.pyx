@@ -91,7 +91,7 @@ cdef class ModelDrafter(Drafter):
             else:
                 self.loosen()
             self.guess(slots)
-            self.observe(depth, now_ns() - t_start)
+            self.observe(now_ns() - t_start)
             self.add_guesses(slots)
             depth += 1
         for i in range(self.n_ordered):
@@ -300,10 +300,10 @@ cdef class ModelDrafter(Drafter):
             self.tails[i].n_loose += self.tails[i].n_rows
         self.n_loose += self.batch.c.n_tokens
 
-    cdef void observe(self, int32_t depth, int64_t elapsed) noexcept nogil:
-        """Learn what a depth costs, and a row of a prompt, from the time of a forward."""
+    cdef void observe(self, int64_t elapsed) noexcept nogil:
+        """Learn what a depth costs, or a row of a prompt, from the time of a forward."""
         cdef int32_t n = self.batch.c.n_tokens
-        if depth > 0:
+        if n <= 2 * self.n_guessing:
             self.depth_ns = smoothed(self.depth_ns, elapsed)
         elif n >= MIN_OBSERVED:
             self.row_ns = smoothed(self.row_ns, elapsed / <double> n)
@@ -311,9 +311,11 @@ cdef class ModelDrafter(Drafter):
     cdef void guess(self, Slots slots) noexcept nogil:
         """Take a token from each output row of the batch, where it is probable enough."""
         cdef int32_t i
+        self.n_guessing = 0
         self.context.logits(self.batch.c.n_tokens - 1)
         for i in range(self.n_slots):
             if self.tails[i].is_guessing:
+                self.n_guessing += 1
                 self.tails[i].is_guessing = self.guess_one(i, &slots.slots[i])
 
     cdef bint guess_one(self, int32_t i_slot, const SlotC* slot) noexcept nogil:

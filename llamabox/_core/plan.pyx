@@ -127,9 +127,8 @@ cdef class Plan:
         return best
 
     cdef void observe(self, int64_t elapsed) noexcept nogil:
-        """Learn from the duration, in nanoseconds, of the step that was planned last."""
-        if self.n_draft > 0:
-            return
+        """Learn from the duration, in nanoseconds, of the step that was planned last, less what its
+        drafts took."""
         if self.n_prefill == 0:
             self.decode_ns = smoothed(self.decode_ns, elapsed)
         elif self.n_prefill >= MIN_OBSERVED:

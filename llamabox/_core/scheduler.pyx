@@ -51,7 +51,7 @@ cdef class Scheduler:
     :param n_sampling_threads: threads that sample, the one of `run` among them.
     :param n_draft_rows: rows that verify drafts in a step, at most; 0 never drafts. A forward has
         so many output rows more than slots.
-    :param drafter: see `Speculation`.
+    :param ngram_min: see `Speculation`, as `drafter`.
     :param backend: where llama.cpp samples beside the model; None for nowhere.
     """
 
@@ -59,7 +59,8 @@ cdef class Scheduler:
                   int32_t n_cells, int64_t target_ns=0, size_t n_spare_bytes=0,
                   int32_t n_chunk=16, int32_t n_checkpoints=0, size_t n_checkpoint_bytes=0,
                   int32_t checkpoint_step=8192, int32_t n_sampling_threads=1,
-                  int32_t n_draft_rows=0, Drafter drafter=None, Backend backend=None):
+                  int32_t n_draft_rows=0, int32_t ngram_min=0, Drafter drafter=None,
+                  Backend backend=None):
         inbox_init(&self.inbox)
         self.context = context
         self.slots = Slots(n_slots)
@@ -69,7 +70,8 @@ cdef class Scheduler:
         self.plan = Plan(self.slots, context.n_batch, context.n_ubatch, n_chunk, target_ns)
         if context.kind == MEMORY_STATES:
             n_draft_rows = 0
-        self.speculation = Speculation(self.slots, n_draft_rows, drafter)
+        self.speculation = Speculation(
+            self.slots, n_draft_rows, ngram_min, context.is_partitioned, drafter)
         self.speculation.counters = &self.counters
         self.batch = Batch(context.n_batch)
         self.admission = Admission(self.slots, self.pool, checkpoint_step)
@@ -282,7 +284,9 @@ cdef class Scheduler:
 
     cdef bint forward(self) noexcept nogil:
         """Compute the batch; False if that failed, and then the failure is dealt with."""
-        cdef int32_t code = self.context.forward(self.batch.c)
+        cdef int32_t code
+        self.t_forward = now_ns()
+        code = self.context.forward(self.batch.c)
         if code != 0:
             self.recover(code)
         return code == 0
@@ -359,7 +363,9 @@ cdef class Scheduler:
     cdef void account(self, int64_t elapsed) noexcept nogil:
         """Charge the step's time, in nanoseconds, by the share of prompt and output rows."""
         cdef int64_t prefill_ns = elapsed * self.n_prompt_rows // self.batch.c.n_tokens
-        self.plan.observe(elapsed)
+        cdef int64_t draft_ns = self.speculation.learn(
+            self.plan, self.output.t_ready - self.t_forward)
+        self.plan.observe(elapsed - draft_ns)
         self.counters.n_steps += 1
         self.counters.n_prompt_tokens += self.n_prompt_rows
         self.counters.prefill_ns += prefill_ns

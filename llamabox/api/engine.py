@@ -102,6 +102,7 @@ class Engine:
                 n_sampling_threads=self.params.n_threads_sampling or default_sampling_threads(),
                 n_draft_rows=n_draft_rows,
                 drafter=draft.drafter(self.params, self.layout, self.n_ctx) if draft else None,
+                ngram_min=self.params.lookup_ngram_min,
                 backend=context.backend,
             )
             undo.pop_all()
