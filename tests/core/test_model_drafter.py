@@ -13,7 +13,7 @@ from llamabox._core.context import Context
 from llamabox._core.lib import Library
 from llamabox._core.model_drafter import ModelDrafter
 from tests.core.conftest import ModelOf
-from tests.core.drafting import DraftedCore, Job, Outcome, outcome, random_jobs, run_jobs
+from tests.core.model_drafting import DraftedCore, Job, Outcome, outcome, random_jobs, run_jobs
 from tests.core.faults import Failing, Gated
 from tests.core.kinds import in_both_layouts
 from tests.core.running import CANCELLED, GREEDY, LENGTH, Core, LoadedModel
@@ -142,6 +142,15 @@ def test_all_slots_are_drafted_for_in_one_batch_per_depth(tiny: LoadedModel) -> 
     assert len(together) > 40
     assert len(gate.batches) - len(together) < 10
     assert sum(map(len, gate.batches)) < 4 * (10 + 60) * 1.3
+
+
+@in_both_layouts
+@drafted_by_both
+def test_outputs_are_those_without_drafts_where_lookup_drafts_too(
+    tiny: LoadedModel, model_of: ModelOf, kind: str, partitioned: bool
+) -> None:
+    jobs = random_jobs(tiny, 60, seed=17)
+    compare(tiny, model_of(kind), jobs, partitioned=partitioned, ngram_min=1)
 
 
 def test_a_prefix_is_not_computed_twice(tiny: LoadedModel) -> None:
