@@ -139,8 +139,7 @@ def test_all_slots_are_drafted_for_in_one_batch_per_depth(tiny: LoadedModel) -> 
         core.submit_together(jobs)
         core.wait()
     together = [rows for rows in gate.batches if len({row[2] for row in rows}) == 4]
-    assert len(together) > 40
-    assert len(gate.batches) - len(together) < 10
+    assert len(together) > 0.6 * len(gate.batches) > 20
     assert sum(map(len, gate.batches)) < 4 * (10 + 60) * 1.3
 
 
