@@ -170,8 +170,8 @@ cdef class Speculation:
                 &slot.request.rates, n_draft + (n_draft < slot.n_wanted), slot.n_accepted)
 
     cdef void count_failures(self) noexcept nogil:
-        """Learn of which slots a model had nothing to say, or too little to be of use. Where it says
-        less than was wanted, the token more that it has tried counts as one that did not come."""
+        """Learn for which slots a model had nothing to say, or too little to be of use: the token
+        that it has tried counts as one that did not come, as does that behind a short draft."""
         cdef int32_t i
         cdef SlotC* slot
         for i in range(self.slots.n_slots):

@@ -13,9 +13,9 @@ from llamabox._core.context import Context
 from llamabox._core.lib import Library
 from llamabox._core.model_drafter import ModelDrafter
 from tests.core.conftest import ModelOf
-from tests.core.model_drafting import DraftedCore, Job, Outcome, outcome, random_jobs, run_jobs
 from tests.core.faults import Failing, Gated
 from tests.core.kinds import in_both_layouts
+from tests.core.model_drafting import DraftedCore, Job, Outcome, outcome, random_jobs, run_jobs
 from tests.core.running import CANCELLED, GREEDY, LENGTH, Core, LoadedModel
 
 ENDLESS = GREEDY.replace(ignore_eos=True)
