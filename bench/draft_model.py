@@ -24,7 +24,7 @@ from .settings import N_THREADS, Settings, counted
 VARIABLE = "LLAMABOX_POCKET_DRAFT"
 FILE = "pocket-draft.gguf"
 N_STREAMS = (1, 4)
-N_CHATS = 12
+N_CHATS = 24
 N_CTX = 4096
 N_PREDICT = 200
 PLAIN = "no drafts"

@@ -18,6 +18,7 @@ cdef struct TailC:
     int32_t n_rows        # in the current batch
     int32_t i_row         # the last of them if its logits are read, else -1
     bint is_guessing      # the request gets tokens from the current batch
+    bint was_tried        # it was in the current draft, whatever came of that
     int64_t off           # `arrival` of a request that is not drafted for any more
 
 
@@ -34,6 +35,8 @@ cdef class ModelDrafter(Drafter):
     cdef readonly double row_ns       # of a prompt that is followed, smoothed
     cdef int32_t n_unwanted           # steps since a slot that decodes wanted a draft
     cdef int64_t n_loose              # of all slots
+    cdef bint is_typical              # the current draft caught up with no prompt
+    cdef int32_t n_guessing           # slots that got a token from the current batch, or tried
     cdef TailC* tails                 # [n_slots]
     cdef int32_t* order               # [n_slots]: those that are followed, by their sequences
     cdef int32_t n_ordered
@@ -52,7 +55,8 @@ cdef class ModelDrafter(Drafter):
     cdef void give_up(self, Slots slots) noexcept nogil
     cdef void book(self, Slots slots) noexcept nogil
     cdef void loosen(self) noexcept nogil
-    cdef void observe(self, int32_t depth, int64_t elapsed) noexcept nogil
+    cdef void observe_rows(self, int64_t elapsed) noexcept nogil
+    cdef void observe_depths(self, int32_t n_depths, int64_t elapsed) noexcept nogil
     cdef void guess(self, Slots slots) noexcept nogil
     cdef bint guess_one(self, int32_t i_slot, const SlotC* slot) noexcept nogil
     cdef void add_guesses(self, Slots slots) noexcept nogil

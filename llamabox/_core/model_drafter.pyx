@@ -78,27 +78,29 @@ cdef class ModelDrafter(Drafter):
 
     cdef void draft(self, Slots slots, int64_t spare_ns) noexcept nogil:
         cdef int32_t i, depth = 0
-        cdef int64_t t_start
+        cdef int64_t t_start = now_ns()
         cdef SlotC* slot
         self.gather(slots)
         self.catch_up(slots, self.chunk(slots, spare_ns))
         while self.batch.c.n_tokens > 0:
-            t_start = now_ns()
             if not self.forward(slots):
                 break
             if depth == 0:
                 self.book(slots)
+                self.guess(slots)
+                self.observe_rows(now_ns() - t_start)
             else:
                 self.loosen()
-            self.guess(slots)
-            self.observe(depth, now_ns() - t_start)
+                self.guess(slots)
             self.add_guesses(slots)
             depth += 1
-        for i in range(self.n_ordered):
-            slot = &slots.slots[self.order[i]]
-            if self.tails[self.order[i]].n_guessed > 0:
-                request_draft(slot.request, self.guesses + self.order[i] * MAX_DRAFT,
-                              self.tails[self.order[i]].n_guessed)
+        self.observe_depths(depth, now_ns() - t_start)
+        for i in range(self.n_slots):
+            slot = &slots.slots[i]
+            if not self.tails[i].was_tried:
+                slot.n_wanted = 0
+            elif self.tails[i].n_guessed > 0:
+                request_draft(slot.request, self.guesses + i * MAX_DRAFT, self.tails[i].n_guessed)
 
     cdef void leave(self, int32_t i_slot, const RequestC* request) noexcept nogil:
         cdef TailC* tail = &self.tails[i_slot]
@@ -115,7 +117,7 @@ cdef class ModelDrafter(Drafter):
         self.n_ordered = 0
         for i in range(self.n_slots):
             self.tails[i].n_rows = 0
-            self.tails[i].is_guessing = False
+            self.tails[i].is_guessing = self.tails[i].was_tried = False
             if self.tails[i].i_sequence >= 0:
                 self.reconcile(i, slots.slots[i].request)
             self.tails[i].n_guessed = 0
@@ -300,20 +302,27 @@ cdef class ModelDrafter(Drafter):
             self.tails[i].n_loose += self.tails[i].n_rows
         self.n_loose += self.batch.c.n_tokens
 
-    cdef void observe(self, int32_t depth, int64_t elapsed) noexcept nogil:
-        """Learn what a depth costs, and a row of a prompt, from the time of a forward."""
+    cdef void observe_rows(self, int64_t elapsed) noexcept nogil:
+        """Learn what a row of a prompt costs, from the time of a first batch with some."""
         cdef int32_t n = self.batch.c.n_tokens
-        if depth > 0:
-            self.depth_ns = smoothed(self.depth_ns, elapsed)
-        elif n >= MIN_OBSERVED:
+        self.is_typical = self.n_guessing > 0 and n <= SHORT * self.n_guessing
+        if n >= MIN_OBSERVED:
             self.row_ns = smoothed(self.row_ns, elapsed / <double> n)
+
+    cdef void observe_depths(self, int32_t n_depths, int64_t elapsed) noexcept nogil:
+        """Learn what a depth costs, with its share of what was caught up with for the draft."""
+        if n_depths > 0 and self.is_typical:
+            self.depth_ns = smoothed(self.depth_ns, elapsed / <double> n_depths)
 
     cdef void guess(self, Slots slots) noexcept nogil:
         """Take a token from each output row of the batch, where it is probable enough."""
         cdef int32_t i
+        self.n_guessing = 0
         self.context.logits(self.batch.c.n_tokens - 1)
         for i in range(self.n_slots):
             if self.tails[i].is_guessing:
+                self.n_guessing += 1
+                self.tails[i].was_tried = True
                 self.tails[i].is_guessing = self.guess_one(i, &slots.slots[i])
 
     cdef bint guess_one(self, int32_t i_slot, const SlotC* slot) noexcept nogil:

@@ -6,6 +6,7 @@ from .context import Context
 from .drafter import Drafter
 from .output import Output
 from .request import Request
+from .speculation import Speculation
 from .tier import Tier
 from .vocab import Vocab
 
@@ -13,6 +14,7 @@ class Scheduler:
     context: Context
     batch: Batch
     output: Output
+    speculation: Speculation
     backend: Backend
     def __init__(
         self,

@@ -110,8 +110,8 @@ class Engine:
                 self.params.checkpoint_min_step,
                 n_sampling_threads=self.params.n_threads_sampling or default_sampling_threads(),
                 n_draft_rows=n_draft_rows,
-                ngram_min=self.params.lookup_ngram_min,
                 drafter=draft.drafter(self.params, self.layout, self.n_ctx) if draft else None,
+                ngram_min=self.params.lookup_ngram_min,
                 backend=context.backend,
                 tier=tier.core if tier else None,
             )

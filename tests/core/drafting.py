@@ -1,163 +1,142 @@
-"""Schedulers whose drafts come from a model, and random requests for them."""
+"""Random requests whose text repeats, and one scheduler for them with drafts or without."""
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
-from types import TracebackType
 from typing import Any
 
-import llama_cpp
 import numpy as np
 
-from llamabox._core.context import Context
-from llamabox._core.lib import Library
-from llamabox._core.model_drafter import ModelDrafter
 from llamabox.params import GenerationParams
-from tests.core.faults import Decoder
 from tests.core.running import Core, LoadedModel, Result
 
-GRAMMAR = 'root ::= ([a-m] | "th" | " ")+ "."'
-N_DRAFT_ROWS = 64
-Outcome = tuple[list[int], bytes, int, int]
+N_DRAFT = 6
+DRAFTS: dict[str, int] = {"n_draft_rows": 24, "ngram_min": 1}
+GRAMMAR = "root ::= [a-zA-Z ,.\\x22\\n]+"
+SAMPLING: tuple[dict[str, Any], ...] = (
+    {"temperature": 0},
+    {"temperature": 0, "repeat_penalty": 1.1, "repeat_last_n": 8},
+    {"temperature": 0.6},
+    {"temperature": 0.7, "frequency_penalty": 0.1, "presence_penalty": 0.1},
+    {"temperature": 0.6, "top_k": 0, "min_p": 0.3},
+    {"temperature": 0.8, "dry_multiplier": 0.5, "dry_allowed_length": 6},
+    {"temperature": 0.7, "mirostat": 2, "mirostat_tau": 2.0},
+    {"temperature": 0.6, "samplers": ("top_k", "xtc", "temperature"), "xtc_probability": 0.5},
+    {"temperature": 0.7, "grammar": GRAMMAR},
+)
 
 
-class DraftedCore(Core):
-    """A `Core` with a draft model.
-
-    :param draft: the draft model.
-    :param draft_decoder: what computes its forwards.
-    :param n_draft_cells: cells of its pool; as many as the target's, if none are said.
-    :param n_readable: tokens that it is said to have; else its own.
-    """
-
-    def __init__(
-        self,
-        model: LoadedModel,
-        draft: LoadedModel,
-        *,
-        n_ctx: int = 1024,
-        n_parallel: int = 4,
-        partitioned: bool = False,
-        draft_decoder: Decoder | None = None,
-        n_draft_cells: int | None = None,
-        n_readable: int | None = None,
-        **options: Any,
-    ) -> None:
-        n_sequences = n_parallel + partitioned
-        self._draft_address = draft.new_context(
-            n_ctx,
-            n_parallel,
-            256,
-            64,
-            n_sequences=n_sequences,
-            partitioned=partitioned,
-            f32_cells=True,
-        )
-        self._draft_decoder = draft_decoder
-        binding = draft_decoder.binding if draft_decoder else llama_cpp
-        self.drafter = ModelDrafter(
-            Context(Library(binding), self._draft_address),
-            model.vocab,
-            n_readable or draft.n_vocab,
-            n_parallel,
-            n_draft_cells or n_ctx,
-        )
-        super().__init__(
-            model,
-            n_ctx=n_ctx,
-            n_parallel=n_parallel,
-            partitioned=partitioned,
-            n_sequences=n_sequences,
-            drafter=self.drafter,
-            n_draft_rows=N_DRAFT_ROWS,
-            f32_cells=True,
-            **options,
-        )
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        super().__exit__(kind, error, traceback)
-        llama_cpp.llama_free(self._draft_address)
-
-    def submit_together(self, jobs: Sequence[Job]) -> list[Result]:
-        """Requests that arrive in the same step."""
-        requests = [
-            self.request(job.prompt, job.n_predict, **job.options, **job.drafting) for job in jobs
-        ]
-        results = [Result(request=request) for request in requests]
-        for result in results:
-            result.request.consumer = result
-        self.results += results
-        assert self.scheduler.submit(*requests)
-        return results
-
-    def draft_lengths(self) -> list[int]:
-        """What each sequence of the draft model holds by the books; its memory agrees."""
-        self.stats()
-        lengths = self.drafter.sequence_lengths()
-        context = self.drafter.context
-        assert [context.positions(i)[1] for i in range(len(lengths))] == lengths
-        return lengths
-
-
-@dataclasses.dataclass(frozen=True)
-class Job:
-    """A request, and how it is drafted for."""
+@dataclasses.dataclass(kw_only=True)
+class Case:
+    """A prompt and how it is to be continued."""
 
     prompt: list[int]
     n_predict: int
     options: dict[str, Any]
-    drafting: dict[str, Any]
 
-    def submit(self, core: Core) -> Result:
-        return core.submit(self.prompt, self.n_predict, **self.options, **self.drafting)
-
-    def plain(self) -> Job:
-        """The same without drafts."""
-        return dataclasses.replace(self, drafting={})
+    def submit(self, core: Core, n_draft_max: int = 0) -> Result:
+        return core.submit(self.prompt, self.n_predict, n_draft_max=n_draft_max, **self.options)
 
 
-def random_jobs(model: LoadedModel, n: int, *, seed: int) -> list[Job]:
-    """Greedy and seeded requests, with and without stop strings, penalties and a grammar; some
-    share a part of their prompts."""
+def random_cases(
+    model: LoadedModel,
+    n: int,
+    seed: int,
+    *,
+    n_prompt: int = 50,
+    n_predict: int = 40,
+    endless: bool = False,
+) -> list[Case]:
+    """Prompts that say things again, continued by samplers of all kinds."""
     rng = np.random.default_rng(seed)
-    shared = model.random_prompt(rng, 60)
-    return [_random_job(model, rng, shared) for _ in range(n)]
+    end = model.vocab.end_of_generation[0]
+    cases = []
+    for i in range(n):
+        phrase = model.random_prompt(rng, int(rng.integers(2, 9)))
+        prompt = [int(rng.integers(model.n_vocab // 2)), *phrase * (n_prompt // len(phrase))]
+        prompt = prompt[: int(rng.integers(n_prompt // 2, n_prompt))]
+        params = GenerationParams(
+            **SAMPLING[i % len(SAMPLING)],
+            seed=i,
+            ignore_eos=bool(rng.random() < 0.5) or endless,
+            # The phrase comes again: a random model would not say it.
+            logit_bias=tuple((token, 6.0) for token in {*phrase, end}),
+        )
+        options: dict[str, Any] = {"params": params}
+        if rng.random() < 0.3:
+            options["n_probs"] = int(rng.integers(0, 4))
+            options["post_sampling"] = bool(rng.random() < 0.3)
+        cases.append(
+            Case(prompt=prompt, n_predict=int(rng.integers(1, n_predict)), options=options)
+        )
+    return cases
 
 
-def _random_job(model: LoadedModel, rng: np.random.Generator, shared: list[int]) -> Job:
-    prompt = [
-        *shared[: int(rng.choice([0, 0, 20, 60]))],
-        *model.random_prompt(rng, 1 + rng.integers(40)),
-    ]
-    params = GenerationParams(
-        temperature=float(rng.choice([0.0, 0.3, 1.0])),
-        seed=int(rng.integers(2**31)),
-        top_k=int(rng.choice([0, 40])),
-        repeat_penalty=float(rng.choice([1.0, 1.2])),
-        grammar=GRAMMAR if rng.random() < 0.15 else None,
-        ignore_eos=bool(rng.random() < 0.5),
-    )
-    stops = [b"th", b"ea"] if rng.random() < 0.3 else []
-    drafting = {
-        "n_draft_max": int(rng.choice([1, 2, 5, 16])),
-        "n_draft_min": int(rng.choice([0, 0, 3])),
-        "draft_p_min": float(rng.choice([0.0, 0.004, 0.02])),
-    }
-    return Job(prompt, int(rng.integers(1, 40)), {"params": params, "stops": stops}, drafting)
+def with_stops(cases: list[Case], results: list[Result], seed: int) -> list[Case]:
+    """The cases again, each with a stop string that its output has in it."""
+    rng = np.random.default_rng(seed)
+    stopped = []
+    for case, result in zip(cases, results, strict=True):
+        n = len(result.text)
+        if n > 4:
+            at = int(rng.integers(1, n - 2))
+            stop = result.text[at : at + int(rng.integers(1, 12))]
+            stopped.append(
+                Case(
+                    prompt=case.prompt,
+                    n_predict=case.n_predict,
+                    options={**case.options, "stops": [stop, b"never said"]},
+                )
+            )
+    return stopped
 
 
-def run_jobs(core: Core, jobs: list[Job]) -> list[Result]:
-    results = [job.submit(core) for job in jobs]
-    core.wait(*results)
-    return results
+def run_all(model: LoadedModel, cases: list[Case], *, drafts: bool, **options: Any) -> Run:
+    """All cases in one scheduler; with drafts, whatever they cost."""
+    gone: dict[str, int] = {}
+    with Core(model, **(DRAFTS if drafts else gone), **options) as core:
+        if drafts:
+            core.scheduler.speculation.lengths.costs.fix(1.0)
+        results = [case.submit(core, N_DRAFT if drafts else 0) for case in cases]
+        core.wait()
+        stats = core.stats()
+        core.checked_lengths()
+    return Run(results=results, stats=stats)
 
 
-def outcome(result: Result) -> Outcome:
-    """All that a client can tell of an output."""
-    return result.tokens, result.text, result.finish, result.n_tokens
+@dataclasses.dataclass(kw_only=True)
+class Run:
+    """What came of some cases."""
+
+    results: list[Result]
+    stats: dict[str, Any]
+
+    def check_equal(self, other: Run) -> None:
+        """The other has the same outputs, with drafts that were accepted and rejected."""
+        for mine, its in zip(self.results, other.results, strict=True):
+            assert its.tokens == mine.tokens
+            assert its.text == mine.text
+            assert its.finish == mine.finish
+            assert its.n_tokens == mine.n_tokens == len(mine.tokens)
+            assert its.request.i_stop == mine.request.i_stop
+            check_equal_probs(mine.probs, its.probs)
+            assert mine.request.n_drafted == 0
+            assert 0 <= its.request.n_draft_accepted <= its.request.n_drafted
+            assert its.request.n_draft_accepted <= its.n_tokens
+        n_drafted, n_accepted = other.stats["n_drafted"], other.stats["n_draft_accepted"]
+        assert n_drafted == sum(r.request.n_drafted for r in other.results)
+        assert n_accepted == sum(r.request.n_draft_accepted for r in other.results)
+        assert n_accepted == sum(other.stats["n_accepted_at"])
+        assert 0 < n_accepted < n_drafted
+        assert other.stats["n_steps"] < self.stats["n_steps"]
+        for name in ("n_output_tokens", "n_requests"):
+            assert other.stats[name] == self.stats[name]
+
+
+def check_equal_probs(
+    mine: list[list[tuple[int, float]]], its: list[list[tuple[int, float]]]
+) -> None:
+    assert len(its) == len(mine)
+    for a, b in zip(mine, its, strict=True):
+        assert a[0][0] == b[0][0]
+        np.testing.assert_allclose([p for _, p in b], [p for _, p in a], atol=2e-3)

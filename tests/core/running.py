@@ -79,6 +79,7 @@ class LoadedModel:
         n_sequences: int = 0,
         swa_full: bool = False,
         partitioned: bool = False,
+        n_draft_rows: int = 0,
         f32_cells: bool = False,
     ) -> int:
         """A context of one thread; `n_ctx` are the cells of each sequence if it is partitioned.
@@ -92,7 +93,7 @@ class LoadedModel:
         params.n_batch = n_batch
         params.n_ubatch = n_ubatch
         params.n_seq_max = n_sequences or n_parallel
-        params.n_outputs_max = params.n_seq_max + 64
+        params.n_outputs_max = params.n_seq_max + n_draft_rows
         params.n_threads = params.n_threads_batch = 1
         params.kv_unified = not partitioned
         params.swa_full = swa_full
@@ -212,6 +213,7 @@ class Core:
             n_sequences=n_sequences,
             swa_full=swa_full,
             partitioned=partitioned,
+            n_draft_rows=options.get("n_draft_rows", 0),
             f32_cells=f32_cells,
         )
         self._decoder = decoder or Decoder()
