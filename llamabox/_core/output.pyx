@@ -4,6 +4,7 @@ from libc.stdlib cimport calloc, free, qsort
 from .outbox cimport EventC, OutboxC, events_append, events_clear, events_free, outbox_notify
 from .pool cimport fail
 from .probs cimport probs_add
+from .ratelimit cimport bucket_charge
 from .request cimport (
     Request,
     history,
@@ -133,6 +134,8 @@ cdef class Output:
 
     cdef void count_token(self, RequestC* request, int64_t now) noexcept nogil:
         request.n_unreported += 1
+        if request.bucket != NULL:
+            bucket_charge(request.bucket, 1, now)
         self.counters.n_output_tokens += 1
         if n_output(request) == 1:
             request.t_first = now

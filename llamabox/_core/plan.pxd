@@ -11,6 +11,7 @@ cdef class Plan:
     cdef readonly int64_t target_ns
     cdef readonly int32_t n_decode       # rows of the step that was planned last
     cdef readonly int32_t n_prefill
+    cdef readonly int32_t n_held         # slots that would decode if they might put something out
     cdef readonly double decode_ns       # of a step that only decodes, smoothed
     cdef readonly double prefill_row_ns  # of a prompt's row, smoothed
 

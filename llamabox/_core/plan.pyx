@@ -35,25 +35,36 @@ cdef class Plan:
         self.target_ns = target_ns
 
     cdef bint choose(self, int64_t n_available) noexcept nogil:
-        """Set every slot's `n_planned`; False, with none set, if too few cells are available."""
+        """Set every slot's `n_planned`; False, with none set, if too few cells are available.
+
+        Slots that may put nothing out now get no row that would give a token.
+        """
         cdef int32_t i, n_room
-        self.n_decode = self.n_prefill = 0
+        cdef SlotC* slot
+        cdef bint is_wanted = False
+        self.n_decode = self.n_prefill = self.n_held = 0
         for i in range(self.slots.n_slots):
-            self.slots.slots[i].n_planned = 0
-            self.n_decode += is_decoding(&self.slots.slots[i])
+            slot = &self.slots.slots[i]
+            slot.n_planned = 0
+            is_wanted = is_wanted or n_wanted(slot) > 0
+            if is_decoding(slot):
+                self.n_decode += slot.n_allowed > 0
+                self.n_held += slot.n_allowed == 0
         if self.n_decode > n_available:
             return False
         for i in range(self.slots.n_slots):
-            if is_decoding(&self.slots.slots[i]):
-                self.slots.slots[i].n_planned = 1
+            slot = &self.slots.slots[i]
+            if is_decoding(slot) and slot.n_allowed > 0:
+                slot.n_planned = 1
         n_room = <int32_t> min(n_available, <int64_t> self.n_batch) - self.n_decode
         self.share_out(min(n_room, self.prefill_budget()))
-        return self.n_decode + self.n_prefill > 0
+        return self.n_decode + self.n_prefill > 0 or not is_wanted
 
     cdef int32_t prefill_budget(self) noexcept nogil:
+        """Those whose bucket is empty now wait for their next token like those that decode."""
         cdef double spare_ns
         cdef int32_t n_rows
-        if self.n_decode == 0:
+        if self.n_decode + self.n_held == 0:
             return self.n_batch
         if self.decode_ns == 0 or self.prefill_row_ns == 0:
             return self.n_ubatch
@@ -70,12 +81,12 @@ cdef class Plan:
             if i < 0:
                 break
             slot = &self.slots.slots[i]
-            slot.n_planned = min(n_to_cut(slot.request), budget)
+            slot.n_planned = min(n_wanted(slot), budget)
             budget -= slot.n_planned
             self.n_prefill += slot.n_planned
         for i in range(self.slots.n_slots):
             slot = &self.slots.slots[i]
-            if slot.request != NULL and slot.i_sequence >= 0 and slot.n_planned == 0:
+            if slot.n_planned == 0 and n_wanted(slot) > 0:
                 slot.n_passed += 1
 
     cdef int32_t next_prompt(self) noexcept nogil:
@@ -89,7 +100,7 @@ cdef class Plan:
         cdef SlotC* slot
         for i in range(self.slots.n_slots):
             slot = &self.slots.slots[i]
-            if slot.request == NULL or slot.i_sequence < 0 or slot.n_planned > 0:
+            if slot.n_planned > 0 or n_wanted(slot) == 0:
                 continue
             rest = n_pending(slot.request) - <int64_t> slot.n_passed * self.n_ubatch
             if best < 0 or rest < least:
@@ -106,6 +117,16 @@ cdef class Plan:
                 elapsed -= <int64_t> self.decode_ns
             self.prefill_row_ns = smoothed(
                 self.prefill_row_ns, max(elapsed, 0) / <double> self.n_prefill)
+
+
+cdef int32_t n_wanted(const SlotC* slot) noexcept nogil:
+    """Rows that a slot could use; all but the last one, if that would give a token that it may
+    not put out."""
+    cdef int32_t n
+    if slot.request == NULL or slot.i_sequence < 0:
+        return 0
+    n = n_to_cut(slot.request)
+    return n - (slot.n_allowed == 0 and n == n_pending(slot.request))
 
 
 cdef double smoothed(double mean, double value) noexcept nogil:

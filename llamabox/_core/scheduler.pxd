@@ -11,6 +11,7 @@ from .pool cimport Pool
 from .request cimport RequestC
 from .slots cimport SlotC, Slots
 from .stats cimport StatsC
+from .throttle cimport Throttle
 from .waiting cimport WaitingC
 
 
@@ -18,6 +19,7 @@ cdef class Scheduler:
     cdef readonly Context context
     cdef readonly Slots slots
     cdef readonly Pool pool
+    cdef readonly Throttle throttle
     cdef readonly Plan plan
     cdef readonly Batch batch
     cdef readonly Admission admission
@@ -29,10 +31,13 @@ cdef class Scheduler:
     cdef int64_t n_arrived
     cdef int32_t n_prompt_rows        # of the current batch
     cdef int64_t t_scan               # nanoseconds; when the queue is searched next
+    cdef int64_t t_wake               # until when nothing can be done unless something arrives
 
     cdef void loop(self) noexcept nogil
     cdef bint receive(self) noexcept nogil
+    cdef void enter(self, RequestC* request) noexcept nogil
     cdef void step(self) noexcept nogil
+    cdef bint compute(self, int64_t t_start) noexcept nogil
     cdef void end_early(self, int64_t now) noexcept nogil
     cdef void admit(self) noexcept nogil
     cdef void begin(self, int32_t i_slot) noexcept nogil

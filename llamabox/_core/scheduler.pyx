@@ -5,6 +5,8 @@ ones (`n_past`); each step gives every live slot some tokens so that the second 
 first. There is no phase: prefill, chunked prefill, reuse of a prefix and resumption after a
 preemption are all this rule.
 """
+from libc.stdint cimport INT64_MAX
+
 from .checkpoints cimport Checkpoints
 from .debug cimport LLAMABOX_DEBUG
 from .inbox cimport (
@@ -19,11 +21,13 @@ from .inbox cimport (
 from .log cimport keep_quiet
 from .partitions cimport Partitions
 from .pool cimport Pool, fail
+from .ratelimit cimport bucket_set_rate
 from .request cimport Request, ended_early, n_pending, needs_shift
 from .sampler cimport sampler_start
 from .shift cimport shift
 from .stats cimport histogram_observe, stats_dict
 from .sync cimport now_ns
+from .throttle cimport Throttle
 from .types cimport FINISH_CANCELLED, FINISH_ERROR, FINISH_LENGTH, FINISH_NONE
 from .vocab cimport Vocab
 from .waiting cimport waiting_put, waiting_take, waiting_take_ended
@@ -31,6 +35,8 @@ from .waiting cimport waiting_put, waiting_take, waiting_take_ended
 # A longer queue is searched for requests that are cancelled or late only so often, in nanoseconds.
 cdef int SHORT_QUEUE = 256
 cdef int64_t SCAN_NS = 5_000_000
+# While all requests wait for their buckets, cancellations and deadlines are looked at so often.
+cdef int64_t NAP_NS = 20_000_000
 
 
 cdef class Scheduler:
@@ -61,6 +67,7 @@ cdef class Scheduler:
         pool = Partitions if context.is_partitioned else Pool
         self.pool = pool(context, n_cells, n_spare_bytes,
                          Checkpoints(n_checkpoints, n_checkpoint_bytes))
+        self.throttle = Throttle(self.slots)
         self.plan = Plan(self.slots, context.n_batch, context.n_ubatch, n_chunk, target_ns)
         self.batch = Batch(context.n_batch)
         self.admission = Admission(self.slots, self.pool, checkpoint_step)
@@ -126,31 +133,55 @@ cdef class Scheduler:
 
     cdef bint receive(self) noexcept nogil:
         """Queue what has arrived, waiting for it if there is nothing to do; False if closed."""
-        cdef bint idle = self.slots.n_live == 0 and self.waiting.n == 0
-        cdef RequestC* request = inbox_take(&self.inbox, idle)
+        cdef RequestC* request
         cdef RequestC* following
+        if self.slots.n_live == 0 and self.waiting.n == 0:
+            self.t_wake = INT64_MAX
+            self.throttle.t_step = 0
+        self.counters.n_sleeps += self.t_wake > 0
+        request = inbox_take(&self.inbox, self.t_wake)
         while request != NULL:
             following = request.next
-            self.n_arrived += 1
-            request.arrival = self.n_arrived
-            waiting_put(&self.waiting, request)
+            self.enter(request)
             request = following
         return not inbox_is_closed(&self.inbox)
 
+    cdef void enter(self, RequestC* request) noexcept nogil:
+        """Queue a request that has arrived; the last one of a bucket says how fast that fills."""
+        self.n_arrived += 1
+        request.arrival = self.n_arrived
+        if request.bucket_rate and request.bucket_rate != request.bucket.rate:
+            bucket_set_rate(request.bucket, request.bucket_rate, now_ns())
+        waiting_put(&self.waiting, request)
+
     cdef void step(self) noexcept nogil:
         cdef int64_t t_start = now_ns()
+        cdef int64_t n_changes = self.slots.n_changes
         self.end_early(t_start)
         if self.output.events.n_events > 0:
             self.publish()
         self.join_leaders()
         self.admit()
+        self.throttle.allot(t_start)
         self.choose_rows()
         self.set_gauges()
-        if self.batch.c.n_tokens > 0 and self.forward():
-            self.settle(t_start)
+        self.t_wake = 0
+        if not self.compute(t_start) and self.throttle.n_throttled == self.slots.n_live and (
+                self.slots.n_changes == n_changes):
+            self.t_wake = min(self.throttle.t_due, t_start + NAP_NS)
         self.publish()
         if LLAMABOX_DEBUG:
             self.check()
+
+    cdef bint compute(self, int64_t t_start) noexcept nogil:
+        """Run what is planned; False if that is nothing."""
+        self.throttle.t_step = 0
+        if self.batch.c.n_tokens == 0:
+            return False
+        self.throttle.t_step = t_start
+        if self.forward():
+            self.settle(t_start)
+        return True
 
     cdef void end_early(self, int64_t now) noexcept nogil:
         """End what is cancelled or late, queued or live."""
@@ -269,7 +300,9 @@ cdef class Scheduler:
 
     cdef bint forward(self) noexcept nogil:
         """Compute the batch; False if that failed, and then the failure is dealt with."""
+        cdef int64_t started = now_ns()
         cdef int32_t code = self.context.forward(self.batch.c)
+        self.counters.forward_ns += now_ns() - started
         if code != 0:
             self.recover(code)
         return code == 0
@@ -342,6 +375,7 @@ cdef class Scheduler:
     cdef void set_gauges(self) noexcept nogil:
         self.counters.n_running = self.slots.n_live
         self.counters.n_waiting = self.waiting.n
+        self.counters.n_throttled = self.throttle.n_throttled
         self.counters.n_cells_used = <int> self.pool.n_used()
         self.counters.n_checkpoints = self.pool.checkpoints.n_checkpoints
         self.counters.n_checkpoint_bytes = self.pool.checkpoints.n_bytes

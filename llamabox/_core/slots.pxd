@@ -10,7 +10,8 @@ cdef struct SlotC:
     int32_t i_leader      # the slot of that other one
     int64_t leader        # and its request's `arrival`
     int32_t n_planned     # rows that the current batch adds
-    int32_t n_passed      # steps in which it got no rows
+    int32_t n_passed      # steps in which it got no rows that it could have had
+    int32_t n_allowed     # output tokens that its bucket has for it in this step
     llama_token token     # what its output row gave in this step; -1: nothing that may be
 
 

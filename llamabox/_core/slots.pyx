@@ -33,7 +33,7 @@ cdef class Slots:
         return -1
 
     cdef void occupy(self, int32_t i, RequestC* request) noexcept nogil:
-        self.slots[i] = SlotC(request, -1, -1, 0, 0, 0, -1)
+        self.slots[i] = SlotC(request, -1, -1, 0, 0, 0, 0, -1)
         self.n_live += 1
         self.n_changes += 1
         request.i_slot = i

@@ -39,6 +39,8 @@ cdef dict stats_dict(StatsC* stats):
         "n_output_tokens": stats.n_output_tokens,
         "prefill_seconds": stats.prefill_ns / 1e9,
         "decode_seconds": stats.decode_ns / 1e9,
+        "forward_seconds": stats.forward_ns / 1e9,
+        "n_sleeps": stats.n_sleeps,
         "n_preempted": stats.n_preempted,
         "n_shifts": stats.n_shifts,
         "n_requests": {
@@ -51,6 +53,7 @@ cdef dict stats_dict(StatsC* stats):
         },
         "n_running": stats.n_running,
         "n_waiting": stats.n_waiting,
+        "n_throttled": stats.n_throttled,
         "n_cells_used": stats.n_cells_used,
         "n_checkpoints": stats.n_checkpoints,
         "n_checkpoint_bytes": stats.n_checkpoint_bytes,

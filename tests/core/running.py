@@ -141,7 +141,7 @@ class Core:
         backend_sampling: bool = False,
         swa_full: bool = False,
         partitioned: bool = False,
-        **options: int,
+        **options: Any,
     ) -> None:
         self.model = model
         self.n_parallel = n_parallel
@@ -195,7 +195,7 @@ class Core:
         params: GenerationParams = GREEDY,
         n_ctx: int = 0,
         outbox: Outbox | None = None,
-        **options: int,
+        **options: Any,
     ) -> Request:
         model = self.model
         banned = model.vocab.end_of_generation if params.ignore_eos else ()
