@@ -48,6 +48,9 @@ MAX_STOP_LENGTH = 65_536
 MAX_PROBS = 256
 """Likeliest tokens that are told of beside each output token."""
 MAX_CHOICES = 128
+MAX_DRAFT = 64
+"""Tokens that are drafted for a step of one request."""
+MAX_NGRAM = 16
 MAX_BREAKERS = 64
 """Each costs DRY a pass over the vocabulary when the request starts."""
 
@@ -105,6 +108,14 @@ class EngineParams:
         so that tokens come from the device instead of logits; "auto" does so if the device that
         computes the logits is a GPU. Only requests with the same sampling parameters take turns
         without a new graph.
+    :param lookup_ngram_min: draft what followed an earlier occurrence of the last tokens, so many
+        of them at least; 0 is off.
+    :param n_draft_max: tokens that are drafted for a step of a request at most, whatever drafts
+        them; how many depends on how well that goes. 0 is off.
+    :param n_draft_min: a draft of fewer tokens is dropped.
+    :param draft_p_min: a draft model stops before a token that is less probable.
+    :param n_ctx_draft: tokens that the draft model's context holds of each request; 0 takes the
+        engine's `n_ctx`.
     :param warmup: run one forward when the engine starts, so that no request pays for it.
     """
 
@@ -126,6 +137,11 @@ class EngineParams:
     ctx_checkpoints: int = 32
     checkpoint_min_step: int = 8192
     backend_sampling: str = "auto"
+    lookup_ngram_min: int = 0
+    n_draft_max: int = 16
+    n_draft_min: int = 0
+    draft_p_min: float = 0.8
+    n_ctx_draft: int = 0
     warmup: bool = True
 
     def __post_init__(self) -> None:
@@ -142,6 +158,11 @@ class EngineParams:
         check_int(self, "checkpoint_ram", 0)
         check_int(self, "ctx_checkpoints", 0, MAX_CHECKPOINTS)
         check_int(self, "checkpoint_min_step", 32)
+        check_int(self, "lookup_ngram_min", 0, MAX_NGRAM)
+        check_int(self, "n_draft_max", 0, MAX_DRAFT)
+        check_int(self, "n_draft_min", 0, MAX_DRAFT)
+        check_float(self, "draft_p_min", 0, 1)
+        check_int(self, "n_ctx_draft", 0)
         for name in ("n_threads", "n_threads_batch", "n_threads_sampling"):
             if getattr(self, name) is not None:
                 check_int(self, name, 1, MAX_THREADS)
@@ -159,6 +180,8 @@ INT_RANGES = (
     ("n_keep", WHOLE_PROMPT, MAX_INT),
     ("n_discard", 0, MAX_INT),
     ("n_probs", -1, MAX_PROBS),
+    ("n_draft_max", -1, MAX_DRAFT),
+    ("n_draft_min", -1, MAX_DRAFT),
     ("priority", -MAX_PRIORITY, MAX_PRIORITY),
     ("top_k", -MAX_INT, MAX_INT),
     ("min_keep", 0, MAX_INT),
@@ -170,6 +193,7 @@ INT_RANGES = (
 )
 FLOAT_RANGES = (
     ("deadline", 0, MAX_SECONDS),
+    ("draft_p_min", -1, 1),
     ("temperature", -MAX_FLOAT, MAX_FLOAT),
     ("dynatemp_range", 0, MAX_FLOAT),
     ("dynatemp_exponent", 0, MAX_FLOAT),
@@ -209,6 +233,11 @@ class GenerationParams:
     :param n_probs: tell the log probability of each output token, and of so many of the likeliest
         tokens in its place; -1 tells nothing. They are the model's own, before any sampler.
     :param post_sampling_probs: tell those of the distribution that was sampled from instead.
+    :param n_draft_max: tokens that are drafted for a step at most, and the engine's number at most;
+        0 for no drafts, -1 for the engine's.
+    :param n_draft_min: a draft of fewer tokens is dropped; -1 for the engine's.
+    :param draft_p_min: a draft model stops before a token that is less probable; below 0 for the
+        engine's.
     :param ignore_eos: go on after an end-of-generation token (it is never sampled).
     :param priority: higher is served first; each level counts as ten seconds of waiting.
     :param deadline: seconds after its submission at which it ends; 0 for never.
@@ -250,6 +279,9 @@ class GenerationParams:
     stop: tuple[str, ...] = ()
     n_probs: int = -1
     post_sampling_probs: bool = False
+    n_draft_max: int = -1
+    n_draft_min: int = -1
+    draft_p_min: float = -1.0
     ignore_eos: bool = False
     priority: int = 0
     deadline: float = 0.0

@@ -9,4 +9,4 @@ cdef class Batch:
     cdef readonly int32_t capacity
     cdef void clear(self) noexcept nogil
     cdef int32_t add(self, llama_seq_id seq, llama_pos pos, const llama_token* tokens,
-                     int32_t n, bint output_last) noexcept nogil
+                     int32_t n, int32_t n_outputs) noexcept nogil

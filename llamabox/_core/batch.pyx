@@ -37,10 +37,11 @@ cdef class Batch:
         self.c.n_tokens = 0
 
     cdef int32_t add(self, llama_seq_id seq, llama_pos pos, const llama_token* tokens,
-                     int32_t n, bint output_last) noexcept nogil:
-        """Append `n` rows of a sequence at positions [pos, pos + n); returns the last row's index.
+                     int32_t n, int32_t n_outputs) noexcept nogil:
+        """Append `n` rows of a sequence at positions [pos, pos + n).
 
-        With `output_last`, the last one is an output row: its logits can be read afterwards.
+        The last `n_outputs` are output rows: their logits can be read afterwards. Returns the
+        index of the first of these.
         """
         cdef int32_t i, row = self.c.n_tokens
         for i in range(n):
@@ -49,8 +50,8 @@ cdef class Batch:
             self.seqs[row + i] = seq
         memset(self.c.logits + row, 0, n)
         self.c.n_tokens = row + n
-        self.c.logits[row + n - 1] = output_last
-        return row + n - 1
+        memset(self.c.logits + row + n - n_outputs, 1, n_outputs)
+        return row + n - n_outputs
 
     def rows(self):
         """The rows as (token, position, sequence, is output) tuples."""

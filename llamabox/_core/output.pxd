@@ -13,7 +13,7 @@ from .vocab cimport Vocab
 
 cdef struct RowC:
     SlotC* slot
-    float* logits                     # [n_vocab]
+    float* logits                     # [1 + n_draft, n_vocab]
 
 
 cdef class Output:
@@ -22,7 +22,7 @@ cdef class Output:
     cdef readonly Crew crew
     cdef readonly Backend backend
     cdef public int64_t wake_ns       # nanoseconds of sampling that are worth waking a helper
-    cdef RowC* rows                   # [n_slots]: those of the step's output rows to sample here
+    cdef RowC* rows                   # [n_slots]: the slots whose output rows are sampled here
     cdef int32_t n_rows
     cdef StatsC* counters             # the scheduler's
     cdef EventsC events               # of this step, for all outboxes
@@ -31,8 +31,12 @@ cdef class Output:
     cdef void choose(self, Slots slots) noexcept nogil
     cdef void gather(self, Slots slots) noexcept nogil
     cdef int32_t n_helpers(self) noexcept nogil
-    cdef void choose_row(self, RowC* row, llama_token_data* scratch) noexcept nogil
-    cdef int32_t append(self, RequestC* request, llama_token token, int64_t now) noexcept nogil
-    cdef void count_token(self, RequestC* request, int64_t now) noexcept nogil
+    cdef void choose_rows(self, RowC* row, llama_token_data* scratch) noexcept nogil
+    cdef llama_token choose_row(self, RequestC* request, int32_t i, float* logits,
+                                llama_token_data* scratch) noexcept nogil
+    cdef int32_t take(self, SlotC* slot, int64_t now) noexcept nogil
+    cdef int32_t append(self, RequestC* request, llama_token token,
+                        int32_t* n_ready) noexcept nogil
+    cdef void count_tokens(self, RequestC* request, int32_t n, int64_t now) noexcept nogil
     cdef void report(self, RequestC* request, int32_t n_bytes) noexcept nogil
     cdef void publish(self) noexcept nogil

@@ -54,16 +54,18 @@ cdef class Output:
         free(self.rows)
 
     cdef void choose(self, Slots slots) noexcept nogil:
-        """Sample a token for each slot that has an output row in the last batch."""
+        """Sample for each slot that has output rows in the last batch."""
         cdef int32_t n_helpers
         self.gather(slots)
         n_helpers = self.n_helpers()
         if n_helpers > 0:
             qsort(self.rows, self.n_rows, sizeof(RowC), by_cost)
-        self.crew.share(work_on_row, <void*> self, self.n_rows, n_helpers, self.scratch)
+        self.crew.share(work_on_rows, <void*> self, self.n_rows, n_helpers, self.scratch)
 
     cdef void gather(self, Slots slots) noexcept nogil:
-        """List the output rows to sample; the tokens of the others are in their slots.
+        """List the slots with output rows to sample; the tokens of the others are known.
+
+        A request's rows follow one another, and llama.cpp keeps their logits so.
 
         Logits are on the host afterwards; those of a row that the backend has sampled are not.
         """
@@ -77,6 +79,7 @@ cdef class Output:
                 continue
             request = slot.request
             if request.sampler.attached != NULL:
+                slot.n_accepted = 0
                 slot.token = self.backend.sampled(request.i_row, request.sampler)
             else:
                 self.rows[self.n_rows] = RowC(slot, self.context.logits(request.i_row))
@@ -87,61 +90,108 @@ cdef class Output:
         cdef int32_t i
         cdef int64_t cost_ns, total_ns = 0, longest_ns = 0
         for i in range(self.n_rows):
-            cost_ns = self.rows[i].slot.request.sampler.cost_ns
+            cost_ns = rows_cost(&self.rows[i])
             total_ns += cost_ns
             longest_ns = max(longest_ns, cost_ns)
         return <int32_t> min(<int64_t> self.crew.n_helpers,
                              (total_ns - longest_ns) // max(self.wake_ns, 1))
 
-    cdef void choose_row(self, RowC* row, llama_token_data* scratch) noexcept nogil:
-        """All that is to be done about one output row; by any thread, beside those of others."""
+    cdef void choose_rows(self, RowC* row, llama_token_data* scratch) noexcept nogil:
+        """All that is to be done about a slot's output rows; by any thread, beside other slots.
+
+        Row i comes after i tokens of the draft. They are sampled in their order, by the request's
+        own samplers, as long as they give what was drafted: so these know no token that does not
+        become output, and their choices are those that they make without a draft.
+        """
         cdef int64_t started = now_ns()
         cdef RequestC* request = row.slot.request
-        cdef llama_token token = sampler_sample(
-            request.sampler, &self.context.library.c, row.logits, self.vocab.c.n_tokens,
-            history(request), n_history(request), scratch)
+        cdef const llama_token* draft = request.tokens + request.n_tokens
+        cdef int32_t i = 0
+        cdef llama_token token = self.choose_row(request, 0, row.logits, scratch)
+        while i < request.n_draft and token == draft[i] and not self.vocab.c.is_eog[token]:
+            i += 1
+            token = self.choose_row(
+                request, i, row.logits + <size_t> i * self.vocab.c.n_tokens, scratch)
+        row.slot.n_accepted = i
         row.slot.token = token
+        observe_cost(request.sampler, (now_ns() - started) // (i + 1))
+
+    cdef llama_token choose_row(self, RequestC* request, int32_t i, float* logits,
+                                llama_token_data* scratch) noexcept nogil:
+        """Sample the token after what is known and the first `i` of the draft."""
+        cdef llama_token token = sampler_sample(
+            request.sampler, &self.context.library.c, logits, self.vocab.c.n_tokens,
+            history(request), n_history(request) + i, scratch)
         if request.probs.n_best >= 0 and token >= 0 and probs_add(
-                &request.probs, request.sampler, row.logits, self.vocab.c.n_tokens, token,
+                &request.probs, request.sampler, logits, self.vocab.c.n_tokens, token,
                 scratch) < 0:
             fail("out of memory")
-        observe_cost(request.sampler, now_ns() - started)
+        return token
 
-    cdef int32_t append(self, RequestC* request, llama_token token, int64_t now) noexcept nogil:
+    cdef int32_t take(self, SlotC* slot, int64_t now) noexcept nogil:
+        """Append what a slot's output rows gave, token by token, until the request ends.
+
+        Returns why it ends (`FinishC`), if it does. What comes after is as if it had not been
+        sampled.
+        """
+        cdef RequestC* request = slot.request
+        cdef int32_t n_before = n_output(request), n_ready = 0, reason = FINISH_NONE
+        slot.n_verified = 0
+        while reason == FINISH_NONE and slot.n_verified < slot.n_accepted:
+            # The token was drafted, so it lies where it is appended.
+            reason = self.append(request, request.tokens[request.n_tokens], &n_ready)
+            slot.n_verified += 1
+        request.n_draft_accepted += slot.n_verified
+        if reason == FINISH_NONE:
+            reason = self.append(request, slot.token, &n_ready)
+            slot.n_verified += 1
+        self.count_tokens(request, n_output(request) - n_before, now)
+        if request.probs.n_best >= 0:
+            request.probs.n_held = request.n_unreported * (1 + request.probs.n_best)
+        if reason == FINISH_NONE and n_ready > 0:
+            self.report(request, n_ready)
+        return reason
+
+    cdef int32_t append(self, RequestC* request, llama_token token,
+                        int32_t* n_ready) noexcept nogil:
         """Add a sampled token and its text; returns why the request ends (`FinishC`), if it does.
 
         A grammar that allows no token has come to its end.
+
+        :param n_ready: set to the bytes of text that may be released now.
         """
         cdef int32_t* offsets = self.vocab.c.offsets
-        cdef int32_t n_ready
         if token < 0:
             return FINISH_ERROR if request.sampler.grammar == NULL else FINISH_EOG
         if request_append(request, token) < 0:
             fail("out of memory")
-        self.count_token(request, now)
         if self.vocab.c.is_eog[token]:
             return FINISH_EOG
-        n_ready = text_push(&request.text, self.vocab.c.pieces + offsets[token],
-                            offsets[token + 1] - offsets[token])
+        n_ready[0] = text_push(&request.text, self.vocab.c.pieces + offsets[token],
+                               offsets[token + 1] - offsets[token])
         if request.text.i_stop >= 0:
             return FINISH_STOP
         if n_output(request) >= request.n_predict or (
                 is_full(request) and not needs_shift(request)):
             return FINISH_LENGTH
-        if n_ready > 0:
-            self.report(request, n_ready)
         return FINISH_NONE
 
-    cdef void count_token(self, RequestC* request, int64_t now) noexcept nogil:
-        request.n_unreported += 1
+    cdef void count_tokens(self, RequestC* request, int32_t n, int64_t now) noexcept nogil:
+        """Count and charge `n` new output tokens; those of one step share the time since the one
+        before."""
+        cdef int32_t first = 0
+        if n == 0:
+            return
+        request.n_unreported += n
         if request.bucket != NULL:
-            bucket_charge(request.bucket, 1, now)
-        self.counters.n_output_tokens += 1
-        if n_output(request) == 1:
-            request.t_first = now
+            bucket_charge(request.bucket, n, now)
+        self.counters.n_output_tokens += n
+        if n_output(request) == n:
+            first = 1
+            request.t_first = request.t_last = now
             histogram_observe(&self.counters.first_token, now - request.t_submit)
-        else:
-            histogram_observe(&self.counters.inter_token, now - request.t_last)
+        for _ in range(first, n):
+            histogram_observe(&self.counters.inter_token, (now - request.t_last) // n)
         request.t_last = now
 
     cdef void report(self, RequestC* request, int32_t n_bytes) noexcept nogil:
@@ -183,15 +233,20 @@ cdef class Output:
         events_clear(&self.events)
 
 
-cdef void work_on_row(void* output, int32_t i, llama_token_data* scratch) noexcept nogil:
-    (<Output> output).choose_row(&(<Output> output).rows[i], scratch)
+cdef void work_on_rows(void* output, int32_t i, llama_token_data* scratch) noexcept nogil:
+    (<Output> output).choose_rows(&(<Output> output).rows[i], scratch)
 
 
 cdef int by_cost(const void* a, const void* b) noexcept nogil:
     """The longest first: they would be waited for if they came last."""
-    cdef int64_t left = (<const RowC*> a).slot.request.sampler.cost_ns
-    cdef int64_t right = (<const RowC*> b).slot.request.sampler.cost_ns
+    cdef int64_t left = rows_cost(<const RowC*> a)
+    cdef int64_t right = rows_cost(<const RowC*> b)
     return (left < right) - (left > right)
+
+
+cdef int64_t rows_cost(const RowC* row) noexcept nogil:
+    """Nanoseconds that a slot's output rows take, if its draft is accepted."""
+    return row.slot.request.sampler.cost_ns * (1 + row.slot.request.n_draft)
 
 
 cdef void observe_cost(SamplerC* sampler, int64_t elapsed) noexcept nogil:

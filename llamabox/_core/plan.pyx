@@ -1,8 +1,9 @@
 """What a step computes: how many of its missing tokens each live slot gets.
 
-Decode rows go first, one for each slot that lacks a single token. Prompts share a budget. While
-something decodes, the budget is what the measured costs allow within the target for the time
-between two tokens; else it is the whole batch.
+Decode rows go first, one for each slot that lacks a single token. Then come the drafts of those
+slots, as far as prompts are left a chunk. Prompts share a budget. While something decodes, the
+budget is what the measured costs allow within the target for the time between two tokens; else it
+is the whole batch.
 """
 from .request cimport n_pending, n_to_cut
 from .slots cimport SlotC, is_decoding
@@ -41,35 +42,63 @@ cdef class Plan:
         """
         cdef int32_t i, n_room
         cdef SlotC* slot
-        cdef bint is_wanted = False
-        self.n_decode = self.n_prefill = self.n_held = 0
+        cdef bint is_usable = False
+        self.n_decode = self.n_draft = self.n_prefill = self.n_held = 0
         for i in range(self.slots.n_slots):
             slot = &self.slots.slots[i]
             slot.n_planned = 0
-            is_wanted = is_wanted or n_wanted(slot) > 0
+            is_usable = is_usable or n_usable(slot) > 0
             if is_decoding(slot):
-                self.n_decode += slot.n_allowed > 0
-                self.n_held += slot.n_allowed == 0
+                self.n_decode += slot.request.n_allowed > 0
+                self.n_held += slot.request.n_allowed == 0
         if self.n_decode > n_available:
             return False
         for i in range(self.slots.n_slots):
             slot = &self.slots.slots[i]
-            if is_decoding(slot) and slot.n_allowed > 0:
+            if is_decoding(slot) and slot.request.n_allowed > 0:
                 slot.n_planned = 1
         n_room = <int32_t> min(n_available, <int64_t> self.n_batch) - self.n_decode
-        self.share_out(min(n_room, self.prefill_budget()))
-        return self.n_decode + self.n_prefill > 0 or not is_wanted
+        self.share_drafts(n_room - min(self.n_chunk, self.n_undecided()))
+        self.share_out(min(n_room - self.n_draft, self.prefill_budget()))
+        return self.n_decode + self.n_prefill > 0 or not is_usable
+
+    cdef int32_t n_undecided(self) noexcept nogil:
+        """Rows that prompts could take."""
+        cdef int32_t i, n = 0
+        cdef SlotC* slot
+        for i in range(self.slots.n_slots):
+            slot = &self.slots.slots[i]
+            if slot.n_planned == 0:
+                n += n_usable(slot)
+        return n
+
+    cdef void share_drafts(self, int64_t n_room) noexcept nogil:
+        """Add the rows of drafts, which are cut short where there is no room for them."""
+        cdef int32_t i
+        cdef SlotC* slot
+        for i in range(self.slots.n_slots):
+            slot = &self.slots.slots[i]
+            if slot.n_planned == 0 or slot.request.n_draft == 0:
+                continue
+            slot.request.n_draft = <int32_t> max(0, min(n_room, <int64_t> slot.request.n_draft))
+            if slot.request.n_draft < slot.request.n_draft_min:
+                slot.request.n_draft = 0
+            slot.n_planned += slot.request.n_draft
+            self.n_draft += slot.request.n_draft
+            n_room -= slot.request.n_draft
+
+    cdef double spare_ns(self) noexcept nogil:
+        """Nanoseconds that a step may take beyond one that only decodes."""
+        return max(0, (self.target_ns or STRETCH * self.decode_ns) - self.decode_ns)
 
     cdef int32_t prefill_budget(self) noexcept nogil:
         """Those whose bucket is empty now wait for their next token like those that decode."""
-        cdef double spare_ns
         cdef int32_t n_rows
         if self.n_decode + self.n_held == 0:
             return self.n_batch
         if self.decode_ns == 0 or self.prefill_row_ns == 0:
             return self.n_ubatch
-        spare_ns = (self.target_ns or STRETCH * self.decode_ns) - self.decode_ns
-        n_rows = <int32_t> min(<double> self.n_ubatch, spare_ns / self.prefill_row_ns)
+        n_rows = <int32_t> min(<double> self.n_ubatch, self.spare_ns() / self.prefill_row_ns)
         return max(n_rows - n_rows % self.n_chunk, self.n_chunk)
 
     cdef void share_out(self, int32_t budget) noexcept nogil:
@@ -81,12 +110,12 @@ cdef class Plan:
             if i < 0:
                 break
             slot = &self.slots.slots[i]
-            slot.n_planned = min(n_wanted(slot), budget)
+            slot.n_planned = min(n_usable(slot), budget)
             budget -= slot.n_planned
             self.n_prefill += slot.n_planned
         for i in range(self.slots.n_slots):
             slot = &self.slots.slots[i]
-            if slot.n_planned == 0 and n_wanted(slot) > 0:
+            if slot.n_planned == 0 and n_usable(slot) > 0:
                 slot.n_passed += 1
 
     cdef int32_t next_prompt(self) noexcept nogil:
@@ -100,7 +129,7 @@ cdef class Plan:
         cdef SlotC* slot
         for i in range(self.slots.n_slots):
             slot = &self.slots.slots[i]
-            if slot.n_planned > 0 or n_wanted(slot) == 0:
+            if slot.n_planned > 0 or n_usable(slot) == 0:
                 continue
             rest = n_pending(slot.request) - <int64_t> slot.n_passed * self.n_ubatch
             if best < 0 or rest < least:
@@ -110,6 +139,8 @@ cdef class Plan:
 
     cdef void observe(self, int64_t elapsed) noexcept nogil:
         """Learn from the duration, in nanoseconds, of the step that was planned last."""
+        if self.n_draft > 0:
+            return
         if self.n_prefill == 0:
             self.decode_ns = smoothed(self.decode_ns, elapsed)
         elif self.n_prefill >= MIN_OBSERVED:
@@ -119,14 +150,14 @@ cdef class Plan:
                 self.prefill_row_ns, max(elapsed, 0) / <double> self.n_prefill)
 
 
-cdef int32_t n_wanted(const SlotC* slot) noexcept nogil:
+cdef int32_t n_usable(const SlotC* slot) noexcept nogil:
     """Rows that a slot could use; all but the last one, if that would give a token that it may
     not put out."""
     cdef int32_t n
     if slot.request == NULL or slot.i_sequence < 0:
         return 0
     n = n_to_cut(slot.request)
-    return n - (slot.n_allowed == 0 and n == n_pending(slot.request))
+    return n - (slot.request.n_allowed == 0 and n == n_pending(slot.request))
 
 
 cdef double smoothed(double mean, double value) noexcept nogil:

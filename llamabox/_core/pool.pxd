@@ -42,6 +42,7 @@ cdef class Pool:
     cdef int32_t length(self, int32_t i_sequence) noexcept nogil
     cdef void extend(self, int32_t i_sequence, const llama_token* tokens, int32_t n) noexcept nogil
     cdef void cut(self, int32_t i_sequence, int32_t n_kept) noexcept nogil
+    cdef void drop_unbooked(self, int32_t i_sequence) noexcept nogil
     cdef void remember(self, int32_t i_sequence, bint is_partial) noexcept nogil
     cdef void retire(self, int32_t i_sequence) noexcept nogil
     cdef void leave(self, int32_t i_sequence) noexcept nogil

@@ -210,6 +210,13 @@ cdef class Pool:
             if self.tree.truncate(i_sequence, n_kept) < 0:
                 fail("out of memory")
 
+    cdef void drop_unbooked(self, int32_t i_sequence) noexcept nogil:
+        """Free what the memory has of a live sequence beyond the books, or all of it if the memory
+        cannot do that."""
+        cdef int32_t n_kept = self.context.trim(i_sequence, self.length(i_sequence))
+        if self.tree.truncate(i_sequence, n_kept) < 0:
+            fail("out of memory")
+
     cdef void leave(self, int32_t i_sequence) noexcept nogil:
         """Park what a live sequence holds for others, unless they hold all of it anyway."""
         self.cut(i_sequence, self.tree.n_lasting(i_sequence))

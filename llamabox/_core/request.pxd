@@ -33,8 +33,14 @@ cdef struct RequestC:
     int32_t n_marked      # it could be started again from there without computing it anew
     int32_t n_cut         # computed tokens at which its next chunk ends, if above n_past
     int64_t key           # what else the meaning of its tokens depends on
+    int32_t n_draft       # tokens behind the known ones that its next rows verify
+    int32_t n_draft_max   # of one step; 0: nothing is drafted for it
+    int32_t n_draft_min   # a shorter draft is dropped
+    float draft_p_min     # least probability of a token that a model drafts
+    int64_t n_drafted     # tokens so far that rows were spent on
+    int64_t n_draft_accepted  # those of them that became output
     int32_t i_slot        # -1 while it is queued
-    int32_t i_row         # its output row in the current batch, or -1
+    int32_t i_row         # its first output row in the current batch, or -1
     int32_t finish        # FinishC
     int cancelled         # set by any thread, read at step boundaries
     int64_t arrival       # 1 for the first request, and so on
@@ -47,6 +53,7 @@ cdef struct RequestC:
     ProbsC probs
     SamplerC* sampler
     BucketC* bucket       # pays for its tokens; NULL: nobody has to
+    int32_t n_allowed     # output tokens that this has for it in this step
     int64_t bucket_rate   # what that fills with from its submission on; see `BucketC`
     int64_t turn          # when tokens of its bucket were last allotted to it; 0: not yet
     OutboxC* outbox
@@ -76,6 +83,7 @@ cdef class Request:
 
 
 cdef int request_append(RequestC* request, llama_token token) noexcept nogil
+cdef int request_draft(RequestC* request, const llama_token* tokens, int32_t n) noexcept nogil
 cdef int request_discard(RequestC* request) noexcept nogil
 
 
@@ -109,6 +117,18 @@ cdef inline int32_t n_lasting(const RequestC* request) noexcept nogil:
 cdef inline int32_t n_pending(const RequestC* request) noexcept nogil:
     """Known tokens that are not computed yet: the catch-up rule's only number."""
     return request.n_tokens - request.n_past
+
+
+cdef inline int32_t n_draftable(const RequestC* request) noexcept nogil:
+    """Tokens that a draft for its next rows may have: every limit on them is here.
+
+    One more token than is drafted comes out of a step, and it must not get beyond its end.
+    """
+    cdef int32_t n = min(request.n_predict - n_output(request),
+                         request.n_window - request.n_tokens, request.n_allowed) - 1
+    if request.sampler.attached != NULL:
+        return 0
+    return max(0, min(n, request.n_draft_max))
 
 
 cdef inline int32_t n_to_cut(const RequestC* request) noexcept nogil:

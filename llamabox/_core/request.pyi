@@ -29,6 +29,9 @@ class Request:
         deadline_ns: int = 0,
         n_probs: int = -1,
         post_sampling: bool = False,
+        n_draft_max: int = 0,
+        n_draft_min: int = 0,
+        draft_p_min: float = 0,
         n_alike: int = 1,
         key: int = 0,
         bucket: Bucket | None = None,
@@ -46,6 +49,10 @@ class Request:
     def n_cached(self) -> int: ...
     @property
     def n_output(self) -> int: ...
+    @property
+    def n_drafted(self) -> int: ...
+    @property
+    def n_draft_accepted(self) -> int: ...
     @property
     def is_truncated(self) -> bool: ...
     @property

@@ -8,6 +8,7 @@ from .probs cimport probs_free
 from .ratelimit cimport rate_of
 from .sync cimport store_int
 from .text cimport text_free, text_init, text_set_stop
+from .types cimport MAX_DRAFT
 
 
 cdef class Request:
@@ -25,6 +26,9 @@ cdef class Request:
     :param n_probs: likeliest tokens that its events tell of beside each output token (`probs`); -1
         tells nothing.
     :param post_sampling: tell their probabilities after the samplers, not the model's own.
+    :param n_draft_max: tokens that are drafted for a step of it at most; 0 for none.
+    :param n_draft_min: a draft of fewer tokens is dropped.
+    :param draft_p_min: a model that drafts stops before a token that is less probable.
     :param n_alike: requests of this prompt that are submitted together, this one included.
     :param key: what else the cells of its tokens depend on, such as adapters; only requests of the
         same key share a prefix.
@@ -39,7 +43,8 @@ cdef class Request:
     def __cinit__(self, const int32_t[::1] prompt, *, int32_t n_predict, int32_t n_ctx,
                   bint context_shift=False, int32_t n_keep=0, int32_t n_discard=0, stops=(),
                   int64_t priority_ns=0, int64_t deadline_ns=0, int32_t n_probs=-1,
-                  bint post_sampling=False, int32_t n_alike=1, int64_t key=0,
+                  bint post_sampling=False, int32_t n_draft_max=0, int32_t n_draft_min=0,
+                  float draft_p_min=0, int32_t n_alike=1, int64_t key=0,
                   Bucket bucket=None, double tokens_per_second=0,
                   Sampler sampler not None, Vocab vocab not None, Outbox outbox not None,
                   consumer=None):
@@ -57,10 +62,14 @@ cdef class Request:
         self.c.key = key
         self.c.i_slot = self.c.i_row = -1
         self.c.n_alike = n_alike
+        self.c.n_draft_max = min(n_draft_max, <int32_t> MAX_DRAFT)
+        self.c.n_draft_min = n_draft_min
+        self.c.draft_p_min = draft_p_min
         self.c.probs.n_best = min(n_probs, vocab.c.n_tokens)
         self.c.probs.post_sampling = post_sampling
         if context_shift:
             self.take_window(n_keep, n_discard)
+        self.c.n_allowed = INT32_MAX
         self.take_bucket(bucket, tokens_per_second)
         self.take_prompt(prompt)
         self.take_stops(stops)
@@ -107,9 +116,11 @@ cdef class Request:
         return 0
 
     cdef int take_stops(self, stops) except -1:
-        cdef int32_t i
+        """Copy them, with room to hold the text of all tokens of a step."""
+        cdef int32_t i, n_tokens = 1 + self.c.n_draft_max
         longest = max((len(stop) for stop in stops), default=0)
-        if text_init(&self.c.text, len(stops), longest, self.vocab.c.longest_piece) < 0:
+        if text_init(&self.c.text, len(stops), longest,
+                     n_tokens * self.vocab.c.longest_piece) < 0:
             raise MemoryError
         for i, stop in enumerate(stops):
             if text_set_stop(&self.c.text, i, stop, len(stop)) < 0:
@@ -156,6 +167,16 @@ cdef class Request:
         return n_output(&self.c)
 
     @property
+    def n_drafted(self):
+        """Tokens that were drafted for it and verified."""
+        return self.c.n_drafted
+
+    @property
+    def n_draft_accepted(self):
+        """Output tokens that had been drafted."""
+        return self.c.n_draft_accepted
+
+    @property
     def is_truncated(self):
         """Whether the context was too short: it shifted, or ended there."""
         return self.c.n_discarded > 0 or (self.c.n_discard == 0 and is_full(&self.c))
@@ -178,19 +199,44 @@ cdef class Request:
 
 cdef int request_append(RequestC* request, llama_token token) noexcept nogil:
     """Add an output token to what is known, which is not full; -1 if memory is short."""
-    cdef size_t n
-    cdef void* grown
     if request.history != NULL:
-        if n_history(request) == request.n_reserved:
-            n = min(2 * <size_t> request.n_reserved, <size_t> INT32_MAX)
-            grown = realloc(request.history, n * sizeof(llama_token))
-            if grown == NULL:
-                return -1
-            request.history = <llama_token*> grown
-            request.n_reserved = <int32_t> n
+        if reserve(request, 1) < 0:
+            return -1
         request.history[n_history(request)] = token
     request.tokens[request.n_tokens] = token
     request.n_tokens += 1
+    return 0
+
+
+cdef int request_draft(RequestC* request, const llama_token* tokens, int32_t n) noexcept nogil:
+    """Put a draft behind what is known, in place of another; -1, with none, if memory is short.
+
+    :param tokens: ids of the vocabulary [n]; no part of the request.
+    :param n: of them, `n_draftable` count at most.
+    """
+    request.n_draft = 0
+    n = min(n, n_draftable(request))
+    if request.history != NULL:
+        if reserve(request, n) < 0:
+            return -1
+        memcpy(request.history + n_history(request), tokens, n * sizeof(llama_token))
+    memcpy(request.tokens + request.n_tokens, tokens, n * sizeof(llama_token))
+    request.n_draft = n
+    return 0
+
+
+cdef int reserve(RequestC* request, int32_t n_more) noexcept nogil:
+    """Have room for more tokens behind the history, which there is; -1 if memory is short."""
+    cdef size_t n = <size_t> n_history(request) + n_more
+    cdef void* grown
+    if n <= <size_t> request.n_reserved:
+        return 0
+    n = min(max(n, 2 * <size_t> request.n_reserved), <size_t> INT32_MAX)
+    grown = realloc(request.history, n * sizeof(llama_token))
+    if grown == NULL:
+        return -1
+    request.history = <llama_token*> grown
+    request.n_reserved = <int32_t> n
     return 0
 
 

@@ -10,6 +10,7 @@ from .plan cimport Plan
 from .pool cimport Pool
 from .request cimport RequestC
 from .slots cimport SlotC, Slots
+from .speculation cimport Speculation
 from .stats cimport StatsC
 from .throttle cimport Throttle
 from .waiting cimport WaitingC
@@ -20,6 +21,7 @@ cdef class Scheduler:
     cdef readonly Slots slots
     cdef readonly Pool pool
     cdef readonly Throttle throttle
+    cdef readonly Speculation speculation
     cdef readonly Plan plan
     cdef readonly Batch batch
     cdef readonly Admission admission
@@ -52,6 +54,8 @@ cdef class Scheduler:
     cdef bint forward(self) noexcept nogil
     cdef void recover(self, int32_t code) noexcept nogil
     cdef void settle(self, int64_t t_start) noexcept nogil
+    cdef int32_t book(self, SlotC* slot, int64_t now) noexcept nogil
+    cdef void drop_rejected(self, SlotC* slot) noexcept nogil
     cdef void account(self, int64_t elapsed) noexcept nogil
     cdef void finish(self, RequestC* request, int32_t reason) noexcept nogil
     cdef void publish(self) noexcept nogil

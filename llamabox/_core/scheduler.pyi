@@ -3,6 +3,7 @@ from typing import Any
 from .backend import Backend
 from .batch import Batch
 from .context import Context
+from .drafter import Drafter
 from .output import Output
 from .request import Request
 from .vocab import Vocab
@@ -25,6 +26,8 @@ class Scheduler:
         n_checkpoint_bytes: int = 0,
         checkpoint_step: int = 8192,
         n_sampling_threads: int = 1,
+        n_draft_rows: int = 0,
+        drafter: Drafter | None = None,
         backend: Backend | None = None,
     ) -> None: ...
     def run(self) -> None: ...

@@ -8,7 +8,9 @@ preemption are all this rule.
 from libc.stdint cimport INT64_MAX
 
 from .checkpoints cimport Checkpoints
+from .context cimport MEMORY_STATES
 from .debug cimport LLAMABOX_DEBUG
+from .drafter cimport Drafter
 from .inbox cimport (
     inbox_close,
     inbox_count,
@@ -53,6 +55,9 @@ cdef class Scheduler:
     :param n_checkpoints: see `Checkpoints`, as `n_checkpoint_bytes`.
     :param checkpoint_step: see `Admission`.
     :param n_sampling_threads: threads that sample, the one of `run` among them.
+    :param n_draft_rows: rows that verify drafts in a step, at most; 0 never drafts. A forward has
+        so many output rows more than slots.
+    :param drafter: see `Speculation`.
     :param backend: where llama.cpp samples beside the model; None for nowhere.
     """
 
@@ -60,7 +65,7 @@ cdef class Scheduler:
                   int32_t n_cells, int64_t target_ns=0, size_t n_spare_bytes=0,
                   int32_t n_chunk=16, int32_t n_checkpoints=0, size_t n_checkpoint_bytes=0,
                   int32_t checkpoint_step=8192, int32_t n_sampling_threads=1,
-                  Backend backend=None):
+                  int32_t n_draft_rows=0, Drafter drafter=None, Backend backend=None):
         inbox_init(&self.inbox)
         self.context = context
         self.slots = Slots(n_slots)
@@ -69,6 +74,10 @@ cdef class Scheduler:
                          Checkpoints(n_checkpoints, n_checkpoint_bytes))
         self.throttle = Throttle(self.slots)
         self.plan = Plan(self.slots, context.n_batch, context.n_ubatch, n_chunk, target_ns)
+        if context.kind == MEMORY_STATES:
+            n_draft_rows = 0
+        self.speculation = Speculation(self.slots, n_draft_rows, drafter)
+        self.speculation.counters = &self.counters
         self.batch = Batch(context.n_batch)
         self.admission = Admission(self.slots, self.pool, checkpoint_step)
         self.backend = backend or Backend(context, False)
@@ -163,6 +172,7 @@ cdef class Scheduler:
         self.join_leaders()
         self.admit()
         self.throttle.allot(t_start)
+        self.speculation.draft(<int64_t> self.plan.spare_ns())
         self.choose_rows()
         self.set_gauges()
         self.t_wake = 0
@@ -262,19 +272,21 @@ cdef class Scheduler:
         """Put the planned rows into the batch."""
         cdef int32_t i
         self.n_prompt_rows = 0
-        self.pool.make_room(self.plan.n_decode + self.plan.n_prefill)
+        self.pool.make_room(self.plan.n_decode + self.plan.n_draft + self.plan.n_prefill)
         self.slots.arrange()
         for i in range(self.slots.n_arranged):
             self.fill(self.slots.arranged[i])
 
     cdef void fill(self, int32_t i_slot) noexcept nogil:
-        """Add the slot's planned tokens to the batch; the last known one is an output row."""
+        """Add the slot's planned tokens to the batch; the last known one is an output row, and so
+        are those of its draft."""
         cdef SlotC* slot = &self.slots.slots[i_slot]
         cdef RequestC* request = slot.request
-        cdef bint samples = slot.n_planned == n_pending(request) and request.n_predict > 0
+        cdef bint samples = (slot.n_planned == n_pending(request) + request.n_draft
+                             and request.n_predict > 0)
         request.i_row = self.batch.add(
             slot.i_sequence, request.n_past, request.tokens + request.n_past, slot.n_planned,
-            samples)
+            1 + request.n_draft if samples else 0)
         if not samples:
             request.i_row = -1
         if request.n_discarded == 0:
@@ -282,6 +294,7 @@ cdef class Scheduler:
 
     cdef void leave(self, int32_t i_slot) noexcept nogil:
         """Make a slot idle; what its sequence holds stays for others."""
+        self.speculation.leave(i_slot)
         if self.slots.slots[i_slot].i_sequence >= 0:
             self.pool.leave(self.slots.slots[i_slot].i_sequence)
             self.backend.detach(self.slots.slots[i_slot].request.sampler)
@@ -308,10 +321,13 @@ cdef class Scheduler:
         return code == 0
 
     cdef void recover(self, int32_t code) noexcept nogil:
-        """No room: free what can be spared and try again, without the queue's first until some
-        slot changes hands. Else the batch's requests fail."""
+        """No room: do without drafts, free what can be spared and try again, without the queue's
+        first until some slot changes hands. Else the batch's requests fail."""
         cdef int32_t i
         cdef SlotC* slot
+        if code == 1 and self.plan.n_draft > 0:
+            self.speculation.pause()
+            return
         if code == 1 and self.pool.evict_parked():
             return
         if code == 1 and self.slots.n_live > 1:
@@ -326,29 +342,52 @@ cdef class Scheduler:
                 self.finish(slot.request, FINISH_ERROR)
 
     cdef void settle(self, int64_t t_start) noexcept nogil:
-        """Book the computed rows, sample where a request has caught up, end what is at its end."""
+        """Sample where a request has caught up, book the computed rows, end what is at its end."""
         cdef int32_t i, reason
         cdef int64_t now
         cdef SlotC* slot
-        cdef RequestC* request
         self.output.choose(self.slots)
         now = now_ns()
         for i in range(self.slots.n_slots):
             slot = &self.slots.slots[i]
             if slot.request == NULL or slot.n_planned == 0:
                 continue
-            request = slot.request
-            self.pool.extend(slot.i_sequence, request.tokens + request.n_past, slot.n_planned)
-            request.n_past += slot.n_planned
-            self.admission.mark(request, slot.i_sequence)
-            reason = FINISH_NONE
-            if request.i_row >= 0:
-                reason = self.output.append(request, slot.token, now)
-            elif n_pending(request) == 0:
-                reason = FINISH_LENGTH
+            reason = self.book(slot, now)
             if reason:
-                self.finish(request, reason)
+                self.finish(slot.request, reason)
         self.account(now_ns() - t_start)
+        self.speculation.follow()
+
+    cdef int32_t book(self, SlotC* slot, int64_t now) noexcept nogil:
+        """Book a slot's computed rows but those of rejected drafts, whose cells go, and append what
+        they gave; returns why its request ends (`FinishC`), if it does."""
+        cdef RequestC* request = slot.request
+        cdef int32_t n_draft = request.n_draft, n_booked = slot.n_planned
+        cdef int32_t reason = FINISH_NONE
+        if request.i_row >= 0:
+            reason = self.output.take(slot, now)
+            n_booked += slot.n_verified - 1 - n_draft
+        elif n_pending(request) == slot.n_planned:
+            reason = FINISH_LENGTH
+        self.pool.extend(slot.i_sequence, request.tokens + request.n_past, n_booked)
+        request.n_past += n_booked
+        if n_draft > 0:
+            request.n_draft = 0
+            self.speculation.count(slot, n_draft)
+        if n_booked < slot.n_planned:
+            self.drop_rejected(slot)
+        self.admission.mark(request, slot.i_sequence)
+        return reason
+
+    cdef void drop_rejected(self, SlotC* slot) noexcept nogil:
+        """Free the cells of rejected drafts. If the memory has to give up all cells for that, they
+        are computed again, and nothing more is drafted for the request."""
+        cdef RequestC* request = slot.request
+        self.pool.drop_unbooked(slot.i_sequence)
+        if self.pool.length(slot.i_sequence) < request.n_past:
+            request.n_past = request.n_branch = 0
+            request.is_moved = False
+            request.n_draft_max = 0
 
     cdef void account(self, int64_t elapsed) noexcept nogil:
         """Charge the step's time, in nanoseconds, by the share of prompt and output rows."""
@@ -399,6 +438,7 @@ cdef class Scheduler:
         cdef int32_t i
         cdef SlotC* slot
         self.pool.check()
+        self.speculation.check()
         for i in range(self.slots.n_slots):
             slot = &self.slots.slots[i]
             if slot.request != NULL and slot.i_sequence >= 0 and (

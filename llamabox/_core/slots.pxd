@@ -9,10 +9,12 @@ cdef struct SlotC:
     int32_t i_sequence    # -1 while the request waits for another to compute its prefix
     int32_t i_leader      # the slot of that other one
     int64_t leader        # and its request's `arrival`
+    int32_t n_wanted      # tokens to draft for it; 0 once it has a draft, or where none is worth it
     int32_t n_planned     # rows that the current batch adds
     int32_t n_passed      # steps in which it got no rows that it could have had
-    int32_t n_allowed     # output tokens that its bucket has for it in this step
-    llama_token token     # what its output row gave in this step; -1: nothing that may be
+    int32_t n_accepted    # tokens of its draft that its output rows gave in this step
+    int32_t n_verified    # its output rows up to where the request ended, if it did
+    llama_token token     # what the row behind those gave; -1: nothing that may be
 
 
 cdef class Slots:

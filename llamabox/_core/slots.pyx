@@ -33,7 +33,7 @@ cdef class Slots:
         return -1
 
     cdef void occupy(self, int32_t i, RequestC* request) noexcept nogil:
-        self.slots[i] = SlotC(request, -1, -1, 0, 0, 0, 0, -1)
+        self.slots[i] = SlotC(request, -1, -1, 0, 0, 0, 0, 0, 0, -1)
         self.n_live += 1
         self.n_changes += 1
         request.i_slot = i
@@ -42,6 +42,7 @@ cdef class Slots:
     cdef void vacate(self, int32_t i) noexcept nogil:
         self.slots[i].request.i_slot = -1
         self.slots[i].request.n_past = 0
+        self.slots[i].request.n_draft = 0
         self.slots[i].request = NULL
         self.slots[i].n_planned = 0
         self.n_live -= 1

@@ -1,6 +1,6 @@
 from libc.stdint cimport int64_t
 
-from .types cimport N_FINISH
+from .types cimport MAX_DRAFT, N_FINISH
 
 cdef enum:
     N_BOUNDS = 18
@@ -23,6 +23,9 @@ cdef struct StatsC:
     int64_t n_sleeps
     int64_t n_preempted
     int64_t n_shifts
+    int64_t n_drafted
+    int64_t n_draft_accepted
+    int64_t n_accepted_at[MAX_DRAFT]  # by position in the draft
     int64_t n_finished[N_FINISH]
     int n_running
     int n_waiting

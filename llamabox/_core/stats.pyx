@@ -10,6 +10,7 @@ from .types cimport (
     FINISH_ERROR,
     FINISH_LENGTH,
     FINISH_STOP,
+    MAX_DRAFT,
 )
 
 BOUNDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0,
@@ -43,6 +44,9 @@ cdef dict stats_dict(StatsC* stats):
         "n_sleeps": stats.n_sleeps,
         "n_preempted": stats.n_preempted,
         "n_shifts": stats.n_shifts,
+        "n_drafted": stats.n_drafted,
+        "n_draft_accepted": stats.n_draft_accepted,
+        "n_accepted_at": tuple([stats.n_accepted_at[i] for i in range(MAX_DRAFT)]),
         "n_requests": {
             "eog": stats.n_finished[<int> FINISH_EOG],
             "stop": stats.n_finished[<int> FINISH_STOP],

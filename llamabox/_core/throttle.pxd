@@ -1,6 +1,7 @@
 from libc.stdint cimport int32_t, int64_t
 
-from .slots cimport SlotC, Slots
+from .request cimport RequestC
+from .slots cimport Slots
 
 
 cdef struct ClaimC:
@@ -22,5 +23,5 @@ cdef class Throttle:
     cdef bint claim(self, int64_t now) noexcept nogil
     cdef void share(self) noexcept nogil
     cdef void share_rest(self) noexcept nogil
-    cdef void give(self, SlotC* slot, int32_t n_tokens) noexcept nogil
+    cdef void give(self, RequestC* request, int32_t n_tokens) noexcept nogil
     cdef void hold_all(self) noexcept nogil

@@ -8,13 +8,13 @@ from libc.stdlib cimport calloc, free, qsort
 
 from .ratelimit cimport BucketC, bucket_refill, bucket_tokens
 from .request cimport RequestC, n_pending
-from .slots cimport SlotC, is_decoding
+from .slots cimport is_decoding
 
 
 cdef class Throttle:
     """The buckets of the requests in a scheduler's slots.
 
-    :param slots: `n_allowed` is written into them.
+    :param slots: `n_allowed` is written into their requests.
     """
 
     def __cinit__(self, Slots slots not None):
@@ -27,7 +27,7 @@ cdef class Throttle:
         free(self.claims)
 
     cdef void allot(self, int64_t now) noexcept nogil:
-        """Set every slot's `n_allowed` for a step that begins `now`.
+        """Set every request's `n_allowed` for a step that begins `now`.
 
         If there is nothing to compute but rows of requests with a bucket, they wait for the next
         tick of one of them, so that they come in few forwards.
@@ -42,7 +42,7 @@ cdef class Throttle:
         self.share_rest()
         self.n_throttled = 0
         for i in range(self.n_claims):
-            self.n_throttled += self.slots.slots[self.claims[i].i_slot].n_allowed == 0
+            self.n_throttled += self.slots.slots[self.claims[i].i_slot].request.n_allowed == 0
 
     cdef bint claim(self, int64_t now) noexcept nogil:
         """Refill the buckets, and list who wants their tokens; False if another slot has something
@@ -56,9 +56,9 @@ cdef class Throttle:
         self.t_due = INT64_MAX
         for i in range(self.slots.n_slots):
             request = self.slots.slots[i].request
-            self.slots.slots[i].n_allowed = INT32_MAX
             if request == NULL:
                 continue
+            request.n_allowed = INT32_MAX
             bucket = request.bucket
             is_idle = is_idle and bucket != NULL and is_decoding(&self.slots.slots[i])
             if bucket == NULL:
@@ -76,7 +76,7 @@ cdef class Throttle:
         """Divide what the buckets have among those that decode, in turn."""
         cdef int32_t i, n
         cdef bint is_shared = False
-        cdef SlotC* slot
+        cdef RequestC* request
         cdef BucketC* bucket
         for i in range(self.n_claims):
             bucket = self.slots.slots[self.claims[i].i_slot].request.bucket
@@ -85,10 +85,10 @@ cdef class Throttle:
         if is_shared:
             qsort(self.claims, self.n_claims, sizeof(ClaimC), by_turn)
         for i in range(self.n_claims):
-            slot = &self.slots.slots[self.claims[i].i_slot]
-            bucket = slot.request.bucket
+            request = self.slots.slots[self.claims[i].i_slot].request
+            bucket = request.bucket
             n = min(bucket.n_free, max(1, bucket.n_free // bucket.n_wanting))
-            self.give(slot, n)
+            self.give(request, n)
             bucket.n_wanting -= 1
 
     cdef void share_rest(self) noexcept nogil:
@@ -99,20 +99,20 @@ cdef class Throttle:
             request = self.slots.slots[i].request
             if request == NULL or request.bucket == NULL or n_pending(request) == 1:
                 continue
-            self.give(&self.slots.slots[i], min(1, request.bucket.n_free))
+            self.give(request, min(1, request.bucket.n_free))
 
-    cdef void give(self, SlotC* slot, int32_t n_tokens) noexcept nogil:
-        slot.n_allowed = n_tokens
-        slot.request.bucket.n_free -= n_tokens
+    cdef void give(self, RequestC* request, int32_t n_tokens) noexcept nogil:
+        request.n_allowed = n_tokens
+        request.bucket.n_free -= n_tokens
         if n_tokens > 0:
             self.n_turns += 1
-            slot.request.turn = self.n_turns
+            request.turn = self.n_turns
 
     cdef void hold_all(self) noexcept nogil:
         cdef int32_t i
         self.n_throttled = self.n_claims
         for i in range(self.n_claims):
-            self.slots.slots[self.claims[i].i_slot].n_allowed = 0
+            self.slots.slots[self.claims[i].i_slot].request.n_allowed = 0
 
 
 cdef int by_turn(const void* a, const void* b) noexcept nogil:

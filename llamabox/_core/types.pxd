@@ -9,3 +9,7 @@ cdef enum FinishC:
     FINISH_DEADLINE = 5   # its time was up
     FINISH_ERROR = 6      # llama.cpp failed on its batch, or left no token to sample
     N_FINISH = 7
+
+
+cdef enum:
+    MAX_DRAFT = 64        # tokens that are drafted for a step of one request at most

@@ -21,6 +21,9 @@ from .system import default_threads
 MAX_CELLS = 2**31 - 2**16
 """Of all sequences together: llama.cpp rounds them up, and the core counts in 32 bits."""
 
+MAX_DRAFT_ROWS = 64
+"""That verify drafts in a forward, unless a single draft may be longer."""
+
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Layout:
@@ -50,12 +53,15 @@ class OwnedContext:
     does not fit the device is known now, where llama.cpp still has an error for it.
 
     :param model: kept alive.
+    :param n_draft_rows: see `draft_rows`.
     :ivar backend: where llama.cpp samples beside the model.
     :raises ModelLoadError: llama.cpp cannot make it, or it cannot generate.
     :raises InvalidRequest: it would have more than `MAX_CELLS`.
     """
 
-    def __init__(self, model: Model, params: EngineParams, layout: Layout) -> None:
+    def __init__(
+        self, model: Model, params: EngineParams, layout: Layout, *, n_draft_rows: int = 0
+    ) -> None:
         check_cells(params.n_ctx or model.n_ctx_train, params, layout)
         wanted = params.backend_sampling
         self.address = 0
@@ -64,10 +70,12 @@ class OwnedContext:
             if wanted == "on" or (wanted == "auto" and model.uses_gpu):
                 n_chains = n_sequences(params, partitioned=layout.partitioned)
                 self._chains = [largest_chain(llama_cpp, model.n_vocab) for _ in range(n_chains)]
-                self.address = new_context(model, params, layout, self._chains)
+                self.address = new_context(
+                    model, params, layout, self._chains, n_draft_rows=n_draft_rows
+                )
             if not self.address and wanted != "on":
                 self._free_chains()
-                self.address = new_context(model, params, layout)
+                self.address = new_context(model, params, layout, n_draft_rows=n_draft_rows)
         if not self.address:
             self._free_chains()
             reason = "; ".join(errors) or "llama.cpp gives no reason"
@@ -144,6 +152,17 @@ def n_sequences(params: EngineParams, *, partitioned: bool) -> int:
     return min(params.n_parallel + partitioned, MAX_SEQUENCES)
 
 
+def draft_rows(params: EngineParams, *, has_model: bool = False) -> int:
+    """Rows of a forward that may verify drafts: logits of each come to the host.
+
+    :param has_model: whether there is a draft model.
+    """
+    if not (params.lookup_ngram_min or has_model):
+        return 0
+    wanted = params.n_parallel * params.n_draft_max
+    return min(wanted, max(params.n_draft_max, MAX_DRAFT_ROWS))
+
+
 def check_cells(n_ctx: int, params: EngineParams, layout: Layout) -> None:
     """:raises InvalidRequest: a context has more cells than can be counted."""
     n_pools = n_sequences(params, partitioned=True) if layout.partitioned else 1
@@ -154,10 +173,16 @@ def check_cells(n_ctx: int, params: EngineParams, layout: Layout) -> None:
 
 
 def new_context(
-    model: Model, params: EngineParams, layout: Layout, chains: Sequence[Any] = ()
+    model: Model,
+    params: EngineParams,
+    layout: Layout,
+    chains: Sequence[Any] = (),
+    *,
+    n_draft_rows: int = 0,
 ) -> int:
     """Address of a `llama_context`, owned by the caller; 0 if llama.cpp cannot make it.
 
+    :param n_draft_rows: see `draft_rows`.
     :param chains: of samplers that run beside the model, one for each sequence; borrowed.
     """
     n_seq_max = n_sequences(params, partitioned=layout.partitioned)
@@ -168,7 +193,7 @@ def new_context(
     c_params.n_batch = max(params.n_batch, params.n_parallel)
     c_params.n_ubatch = min(params.n_ubatch, c_params.n_batch)
     c_params.n_seq_max = n_seq_max
-    c_params.n_outputs_max = n_seq_max
+    c_params.n_outputs_max = n_seq_max + n_draft_rows
     c_params.n_threads = n_threads
     c_params.n_threads_batch = params.n_threads_batch or n_threads
     c_params.kv_unified = not layout.partitioned

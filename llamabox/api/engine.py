@@ -18,7 +18,7 @@ from ..params import ChoiceParams, EngineParams, GenerationParams
 from ..templates import CHATML
 from .chat import ChatTemplate, Message
 from .choices import await_all, best, complete_all
-from .context import OwnedContext, n_sequences
+from .context import OwnedContext, draft_rows, n_sequences
 from .gate import Gate
 from .layout import choose_layout
 from .model import Model
@@ -69,8 +69,11 @@ class Engine:
             source = chat_template or self.model.chat_template or CHATML
             self.template = ChatTemplate(source, bos=tokenizer.bos, eos=tokenizer.eos)
             self.layout = choose_layout(self.model, self.params)
+            n_draft_rows = draft_rows(self.params)
             context = undo.enter_context(
-                contextlib.closing(OwnedContext(self.model, self.params, self.layout))
+                contextlib.closing(
+                    OwnedContext(self.model, self.params, self.layout, n_draft_rows=n_draft_rows)
+                )
             )
             if self.params.warmup:
                 context.warm_up()
@@ -87,6 +90,7 @@ class Engine:
                 self.params.checkpoint_ram << 20,
                 self.params.checkpoint_min_step,
                 n_sampling_threads=self.params.n_threads_sampling or default_sampling_threads(),
+                n_draft_rows=n_draft_rows,
                 backend=context.backend,
             )
             undo.pop_all()
@@ -100,6 +104,7 @@ class Engine:
             self.params,
             n_ctx=self.n_ctx,
             backend=context.backend,
+            drafts=n_draft_rows > 0,
             gate=gate,
         )
         self._lock = threading.Lock()
@@ -290,6 +295,7 @@ class Engine:
         fields = self._scheduler.stats()
         for name in HISTOGRAMS:
             fields[name] = Histogram(*fields[name])
+        fields["n_accepted_at"] = fields["n_accepted_at"][: self.params.n_draft_max]
         partitioned = self.layout.partitioned
         n_pools = n_sequences(self.params, partitioned=True) if partitioned else 1
         return EngineStats(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import secrets
 from collections.abc import Sequence
+from typing import TypedDict
 
 import llama_cpp
 
@@ -32,21 +33,38 @@ PRIORITY_NS = 10 * NS
 """What a level of priority is worth in waiting."""
 
 
+class DraftBounds(TypedDict):
+    """As `Request` takes them."""
+
+    n_draft_max: int
+    n_draft_min: int
+    draft_p_min: float
+
+
 class RequestMaker:
     """Makes the requests of one engine; may be used by any thread.
 
     :param n_ctx: tokens that a request may hold.
     :param backend: samplers get what it can run beside the model.
+    :param drafts: whether there is anything that drafts.
     :param gate: passed while the model is used.
     """
 
     def __init__(
-        self, model: Model, params: EngineParams, *, n_ctx: int, backend: Backend, gate: Gate
+        self,
+        model: Model,
+        params: EngineParams,
+        *,
+        n_ctx: int,
+        backend: Backend,
+        drafts: bool,
+        gate: Gate,
     ) -> None:
         self._model = model
         self._params = params
         self._n_ctx = n_ctx
         self._backend = backend
+        self._drafts = drafts
         self._gate = gate
 
     def make(
@@ -78,6 +96,7 @@ class RequestMaker:
             deadline_ns=math.ceil(params.deadline * NS),
             n_probs=params.n_probs,
             post_sampling=params.post_sampling_probs,
+            **self._draft_bounds(params),
             n_alike=n_alike,
             sampler=self._sampler(params),
             vocab=self._model.vocab,
@@ -107,6 +126,16 @@ class RequestMaker:
             for one, outbox in zip(each, outboxes, strict=True)
         ]
 
+    def _draft_bounds(self, params: GenerationParams) -> DraftBounds:
+        """What the request says of drafts, within what the engine allows."""
+        engine = self._params
+        n_max = engine.n_draft_max if self._drafts else 0
+        return DraftBounds(
+            n_draft_max=n_max if params.n_draft_max < 0 else min(params.n_draft_max, n_max),
+            n_draft_min=engine.n_draft_min if params.n_draft_min < 0 else params.n_draft_min,
+            draft_p_min=engine.draft_p_min if params.draft_p_min < 0 else params.draft_p_min,
+        )
+
     def _sampler(self, params: GenerationParams) -> Sampler:
         with self._gate.passed():
             return Sampler(
@@ -116,5 +145,7 @@ class RequestMaker:
                 params,
                 self._model.vocab.end_of_generation if params.ignore_eos else (),
                 vocab=llama_cpp.llama_model_get_vocab(self._model.address),
-                backend=self._backend.is_enabled and params.n_probs < 0,
+                backend=self._backend.is_enabled
+                and params.n_probs < 0
+                and not self._draft_bounds(params)["n_draft_max"],
             )

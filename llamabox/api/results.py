@@ -89,6 +89,9 @@ class Completion:
     :param n_prompt: tokens of the prompt.
     :param n_cached: those that did not have to be computed.
     :param n_output: tokens of the output.
+    :param n_drafted: tokens that were drafted for it and verified; those that were rejected are in
+        no other number.
+    :param n_draft_accepted: tokens of the output that had been drafted.
     :param truncated: the context was too short: it shifted, or the output ended with it.
     :param stop_string: the stop string that ended it, if one did.
     :param logprobs: of all `tokens` [n_output], also of those that the stop string or nothing has
@@ -105,6 +108,8 @@ class Completion:
     timings: Timings
     logprobs: tuple[SampledToken, ...] | None = None
     truncated: bool = False
+    n_drafted: int = 0
+    n_draft_accepted: int = 0
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -143,6 +148,9 @@ class EngineStats:
     :param decode_seconds: step time, by the share of decode rows.
     :param n_preempted: times a request lost its cells to others and began again later.
     :param n_shifts: times a request's full context was shifted.
+    :param n_drafted: tokens that were drafted and verified.
+    :param n_draft_accepted: those that became output.
+    :param n_accepted_at: the same by their position in the draft.
     :param n_requests: finished requests by finish reason; failed ones under "error".
     :param queue_time: submitted to admitted.
     :param first_token: submitted to first token.
@@ -166,6 +174,9 @@ class EngineStats:
     decode_seconds: float
     n_preempted: int
     n_shifts: int
+    n_drafted: int
+    n_draft_accepted: int
+    n_accepted_at: tuple[int, ...]
     n_requests: dict[str, int]
     queue_time: Histogram
     first_token: Histogram

@@ -21,6 +21,9 @@ GENERATION: dict[str, tuple[list[Any], list[Any]]] = {
     ),
     "n_probs": ([-1, 0, 1, 256], [-2, 257, 0.5, "1", None, True]),
     "post_sampling_probs": ([True, False], []),
+    "n_draft_max": ([-1, 0, 64], [-2, 65, 1.5, "1", True, None]),
+    "n_draft_min": ([-1, 0, 64], [-2, 65, 1.5, "1", True, None]),
+    "draft_p_min": ([-1, 0, 0.5, 1], [-1.1, 1.1, math.nan, "1", None]),
     "ignore_eos": ([True, False], []),
     "priority": ([0, -3, 1000], [1001, -1001, 1.5, "1", None]),
     "deadline": ([0, 0.5, 60], [-1, math.inf, math.nan, "1", None]),
@@ -93,6 +96,11 @@ ENGINE: dict[str, tuple[list[Any], list[Any]]] = {
     "ctx_checkpoints": ([0, 32], [-1, 1025, 1.5, "1", None]),
     "checkpoint_min_step": ([32, 8192], [31, -1, 1.5, "1", None]),
     "backend_sampling": (["auto", "on", "off"], ["", "On", True, 1, None]),
+    "lookup_ngram_min": ([0, 1, 16], [-1, 17, 1.5, "1", True, None]),
+    "n_draft_max": ([0, 64], [-1, 65, 1.5, "1", None]),
+    "n_draft_min": ([0, 64], [-1, 65, 1.5, "1", None]),
+    "draft_p_min": ([0, 0.5, 1], [-0.1, 1.1, math.nan, "1", None]),
+    "n_ctx_draft": ([0, 4096], [-1, 1.5, "1", None]),
     "warmup": ([True, False], []),
 }
 CHOICES: dict[str, tuple[list[Any], list[Any]]] = {
