@@ -23,6 +23,7 @@ from .gate import Gate
 from .layout import choose_layout
 from .model import Model
 from .prompts import Prompt, PromptLike, PromptReader
+from .rates import Budgets, most_tokens_per_second
 from .requests import NS, RequestMaker
 from .results import Completion, EngineStats, Histogram
 from .stream import AsyncStream, LoopDelivery, Orphans, Stream
@@ -48,6 +49,7 @@ class Engine:
     :param chat_template: Jinja source that replaces the model's own.
     :ivar n_ctx: tokens that a request may hold.
     :ivar layout: how the context keeps its cells.
+    :ivar tokens_per_second: what a request may ask for at most; 0 for no such limit.
     :raises ModelLoadError: the model or its context cannot be made.
     :raises TemplateError: the chat template does not compile.
     """
@@ -78,6 +80,9 @@ class Engine:
             if self.params.warmup:
                 context.warm_up()
             self.n_ctx = min(self.params.n_ctx or context.core.n_ctx, context.core.n_ctx)
+            self.tokens_per_second = most_tokens_per_second(
+                self.model, self.params, context, self.n_ctx
+            )
             self._scheduler = Scheduler(
                 context.core,
                 self.model.vocab,
@@ -105,6 +110,7 @@ class Engine:
             n_ctx=self.n_ctx,
             backend=context.backend,
             drafts=n_draft_rows > 0,
+            budgets=Budgets(self.tokens_per_second),
             gate=gate,
         )
         self._lock = threading.Lock()
@@ -302,6 +308,7 @@ class Engine:
             n_ctx=self.n_ctx,
             n_cells=self.n_ctx * n_pools,
             n_slots=self.params.n_parallel,
+            tokens_per_second=self.tokens_per_second,
             **fields,
         )
 

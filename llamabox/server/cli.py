@@ -22,6 +22,7 @@ from ..params import (
 from ..templates import NAMED_TEMPLATES
 from .cli_checkpoints import add_checkpoints
 from .cli_parser import FlagGroup, FlagParser
+from .cli_rate import add_rate_limit
 from .cli_sampling import add_sampling
 from .cli_shift import add_context_shift
 from .config import AUTOMATIC, ServerConfig
@@ -81,8 +82,16 @@ def _config(given: dict[str, Any]) -> ServerConfig:
         chat_template=_template(given),
         model_params=ModelParams(**_fields(ModelParams, given)),
         engine_params=EngineParams(**_fields(EngineParams, given)),
-        defaults=GenerationParams(**_fields(GenerationParams, given)),
+        defaults=_defaults(given),
     )
+
+
+def _defaults(given: Mapping[str, Any]) -> GenerationParams:
+    """Of requests. A flag that bounds the whole engine is none of them, though a field of a
+    request may have its name."""
+    bounds = _fields(EngineParams, given)
+    fields = _fields(GenerationParams, given)
+    return GenerationParams(**{k: v for k, v in fields.items() if k not in bounds})
 
 
 def _fields(kind: type, given: Mapping[str, Any]) -> dict[str, Any]:
@@ -167,6 +176,7 @@ def _add_server(group: FlagGroup) -> None:
         help="Requests that may wait for a session; more are answered with 429\n"
         "(default: 0, no limit)",
     )
+    add_rate_limit(group)
     group.add("--metrics", action="store_true", help="Enable GET /metrics (default: disabled)")
 
 
