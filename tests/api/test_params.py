@@ -28,7 +28,7 @@ GENERATION: dict[str, tuple[list[Any], list[Any]]] = {
     "priority": ([0, -3, 1000], [1001, -1001, 1.5, "1", None]),
     "deadline": ([0, 0.5, 60], [-1, math.inf, math.nan, "1", None]),
     "tokens_per_second": (
-        [0, 0.001, 20, 1e6],
+        [0, 500, 99.5, 1e6],
         [-1, -0.5, 1e-4, 1e7, math.nan, math.inf, True, "20", None],
     ),
     "rate_key": ([None, "", "a key", "k" * 1024], [7, b"key", "k" * 1025]),
