@@ -16,7 +16,7 @@ from .busyness import OtherWork
 from .machine import ROOT, describe_machine
 from .peers import llama_server
 from .report import Result, render_page, render_result, render_summary, replace_summary
-from .scenarios import mixed_load, peer, pool_pressure, server, shared_prefix, streaming
+from .scenarios import mixed_load, peer, pool_pressure, rate_limit, server, shared_prefix, streaming
 from .settings import Settings
 
 SCENARIOS: dict[str, Callable[[Settings], Result]] = {
@@ -29,6 +29,7 @@ SCENARIOS: dict[str, Callable[[Settings], Result]] = {
     "shared_prefix": shared_prefix.run,
     "mixed_load": mixed_load.run,
     "pool_pressure": pool_pressure.run,
+    "rate_limit": rate_limit.run,
     "peer": peer.run,
 }
 

@@ -20,6 +20,7 @@ cdef class Plan:
     cdef int32_t n_undecided(self) noexcept nogil
     cdef void share_drafts(self, int64_t n_room) noexcept nogil
     cdef double spare_ns(self) noexcept nogil
+    cdef int64_t expected_ns(self) noexcept nogil
     cdef int32_t prefill_budget(self) noexcept nogil
     cdef void share_out(self, int32_t budget) noexcept nogil
     cdef int32_t next_prompt(self) noexcept nogil

@@ -91,6 +91,17 @@ cdef class Plan:
         """Nanoseconds that a step may take beyond one that only decodes."""
         return max(0, (self.target_ns or STRETCH * self.decode_ns) - self.decode_ns)
 
+    cdef int64_t expected_ns(self) noexcept nogil:
+        """What the next step takes, about, if something decodes: by now, and with prompts."""
+        cdef int32_t i
+        cdef int64_t n = 0
+        cdef SlotC* slot
+        for i in range(self.slots.n_slots):
+            slot = &self.slots.slots[i]
+            if slot.request != NULL and slot.i_sequence >= 0 and not is_decoding(slot):
+                n += n_pending(slot.request)
+        return <int64_t> (self.decode_ns + min(self.spare_ns(), n * self.prefill_row_ns))
+
     cdef int32_t prefill_budget(self) noexcept nogil:
         """Those whose bucket is empty now wait for their next token like those that decode."""
         cdef int32_t n_rows
@@ -138,9 +149,8 @@ cdef class Plan:
         return best
 
     cdef void observe(self, int64_t elapsed) noexcept nogil:
-        """Learn from the duration, in nanoseconds, of the step that was planned last."""
-        if self.n_draft > 0:
-            return
+        """Learn from the duration, in nanoseconds, of the step that was planned last, less what its
+        drafts took."""
         if self.n_prefill == 0:
             self.decode_ns = smoothed(self.decode_ns, elapsed)
         elif self.n_prefill >= MIN_OBSERVED:

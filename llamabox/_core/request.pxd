@@ -1,7 +1,9 @@
 from cpython.ref cimport PyObject
 from libc.stdint cimport int32_t, int64_t, uint8_t
 
+from .lengths cimport RatesC
 from .llama cimport llama_token
+from .ngram cimport NgramC
 from .outbox cimport Outbox, OutboxC
 from .probs cimport ProbsC
 from .ratelimit cimport Bucket, BucketC
@@ -37,6 +39,8 @@ cdef struct RequestC:
     int32_t n_draft_max   # of one step; 0: nothing is drafted for it
     int32_t n_draft_min   # a shorter draft is dropped
     float draft_p_min     # least probability of a token that a model drafts
+    NgramC ngram          # over its history, while `n_min` is not 0
+    RatesC rates          # of what is drafted for it
     int64_t n_drafted     # tokens so far that rows were spent on
     int64_t n_draft_accepted  # those of them that became output
     int32_t i_slot        # -1 while it is queued

@@ -4,6 +4,7 @@ from libc.stdint cimport INT32_MAX
 from libc.stdlib cimport free, malloc, realloc
 from libc.string cimport memcpy, memmove
 
+from .ngram cimport ngram_free
 from .probs cimport probs_free
 from .ratelimit cimport rate_of
 from .sync cimport store_int
@@ -75,6 +76,7 @@ cdef class Request:
         self.take_stops(stops)
 
     def __dealloc__(self):
+        ngram_free(&self.c.ngram)
         text_free(&self.c.text)
         probs_free(&self.c.probs)
         free(self.c.saved)

@@ -27,6 +27,7 @@ class Scheduler:
         checkpoint_step: int = 8192,
         n_sampling_threads: int = 1,
         n_draft_rows: int = 0,
+        ngram_min: int = 0,
         drafter: Drafter | None = None,
         backend: Backend | None = None,
     ) -> None: ...

@@ -6,6 +6,7 @@ first. There is no phase: prefill, chunked prefill, reuse of a prefix and resump
 preemption are all this rule.
 """
 from libc.stdint cimport INT64_MAX
+from posix.time cimport CLOCK_THREAD_CPUTIME_ID, clock_gettime, timespec
 
 from .checkpoints cimport Checkpoints
 from .context cimport MEMORY_STATES
@@ -57,7 +58,7 @@ cdef class Scheduler:
     :param n_sampling_threads: threads that sample, the one of `run` among them.
     :param n_draft_rows: rows that verify drafts in a step, at most; 0 never drafts. A forward has
         so many output rows more than slots.
-    :param drafter: see `Speculation`.
+    :param ngram_min: see `Speculation`, as `drafter`.
     :param backend: where llama.cpp samples beside the model; None for nowhere.
     """
 
@@ -65,7 +66,8 @@ cdef class Scheduler:
                   int32_t n_cells, int64_t target_ns=0, size_t n_spare_bytes=0,
                   int32_t n_chunk=16, int32_t n_checkpoints=0, size_t n_checkpoint_bytes=0,
                   int32_t checkpoint_step=8192, int32_t n_sampling_threads=1,
-                  int32_t n_draft_rows=0, Drafter drafter=None, Backend backend=None):
+                  int32_t n_draft_rows=0, int32_t ngram_min=0, Drafter drafter=None,
+                  Backend backend=None):
         inbox_init(&self.inbox)
         self.context = context
         self.slots = Slots(n_slots)
@@ -76,7 +78,8 @@ cdef class Scheduler:
         self.plan = Plan(self.slots, context.n_batch, context.n_ubatch, n_chunk, target_ns)
         if context.kind == MEMORY_STATES:
             n_draft_rows = 0
-        self.speculation = Speculation(self.slots, n_draft_rows, drafter)
+        self.speculation = Speculation(
+            self.slots, n_draft_rows, ngram_min, context.is_partitioned, drafter)
         self.speculation.counters = &self.counters
         self.batch = Batch(context.n_batch)
         self.admission = Admission(self.slots, self.pool, checkpoint_step)
@@ -171,7 +174,7 @@ cdef class Scheduler:
             self.publish()
         self.join_leaders()
         self.admit()
-        self.throttle.allot(t_start)
+        self.throttle.allot(t_start, self.plan.expected_ns())
         self.speculation.draft(<int64_t> self.plan.spare_ns())
         self.choose_rows()
         self.set_gauges()
@@ -313,9 +316,11 @@ cdef class Scheduler:
 
     cdef bint forward(self) noexcept nogil:
         """Compute the batch; False if that failed, and then the failure is dealt with."""
-        cdef int64_t started = now_ns()
-        cdef int32_t code = self.context.forward(self.batch.c)
-        self.counters.forward_ns += now_ns() - started
+        cdef int32_t code
+        cdef int64_t cpu_ns = thread_ns()
+        self.t_forward = now_ns()
+        code = self.context.forward(self.batch.c)
+        self.counters.forward_ns += thread_ns() - cpu_ns
         if code != 0:
             self.recover(code)
         return code == 0
@@ -392,7 +397,9 @@ cdef class Scheduler:
     cdef void account(self, int64_t elapsed) noexcept nogil:
         """Charge the step's time, in nanoseconds, by the share of prompt and output rows."""
         cdef int64_t prefill_ns = elapsed * self.n_prompt_rows // self.batch.c.n_tokens
-        self.plan.observe(elapsed)
+        cdef int64_t draft_ns = self.speculation.learn(
+            self.plan, self.output.t_ready - self.t_forward)
+        self.plan.observe(elapsed - draft_ns)
         self.counters.n_steps += 1
         self.counters.n_prompt_tokens += self.n_prompt_rows
         self.counters.prefill_ns += prefill_ns
@@ -446,3 +453,10 @@ cdef class Scheduler:
                 fail("a request has computed another number of tokens than its sequence holds")
             if slot.request != NULL and slot.request.n_branch > slot.request.n_tokens:
                 fail("a request shares more tokens than it knows")
+
+
+cdef int64_t thread_ns() noexcept nogil:
+    """CPU time of the calling thread, in nanoseconds."""
+    cdef timespec t
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t)
+    return <int64_t> t.tv_sec * 1_000_000_000 + t.tv_nsec

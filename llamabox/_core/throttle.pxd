@@ -19,8 +19,9 @@ cdef class Throttle:
     cdef int32_t n_claims
     cdef int64_t n_turns               # times that a slot was allotted tokens
 
-    cdef void allot(self, int64_t now) noexcept nogil
+    cdef void allot(self, int64_t now, int64_t step_ns) noexcept nogil
     cdef bint claim(self, int64_t now) noexcept nogil
+    cdef void look_ahead(self, int64_t step_ns) noexcept nogil
     cdef void share(self) noexcept nogil
     cdef void share_rest(self) noexcept nogil
     cdef void give(self, RequestC* request, int32_t n_tokens) noexcept nogil

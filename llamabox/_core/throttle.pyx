@@ -10,6 +10,9 @@ from .ratelimit cimport BucketC, bucket_refill, bucket_tokens
 from .request cimport RequestC, n_pending
 from .slots cimport is_decoding
 
+# A step that is expected to take longer counts as this long.
+cdef int64_t LONG_STEP_NS = 1_000_000_000
+
 
 cdef class Throttle:
     """The buckets of the requests in a scheduler's slots.
@@ -26,11 +29,14 @@ cdef class Throttle:
     def __dealloc__(self):
         free(self.claims)
 
-    cdef void allot(self, int64_t now) noexcept nogil:
+    cdef void allot(self, int64_t now, int64_t step_ns) noexcept nogil:
         """Set every request's `n_allowed` for a step that begins `now`.
 
-        If there is nothing to compute but rows of requests with a bucket, they wait for the next
-        tick of one of them, so that they come in few forwards.
+        Tokens come out when a step ends, so those that come by then count. If there is nothing to
+        compute but rows of requests with a bucket, they wait for the next tick of one of them, so
+        that they come in few forwards.
+
+        :param step_ns: nanoseconds that the step takes, about, if others decode.
         """
         cdef int32_t i
         cdef bint is_idle = self.claim(now)
@@ -38,6 +44,8 @@ cdef class Throttle:
             if is_idle and now < self.t_due:
                 self.hold_all()
                 return
+            if not is_idle:
+                self.look_ahead(min(step_ns, LONG_STEP_NS))
             self.share()
         self.share_rest()
         self.n_throttled = 0
@@ -71,6 +79,17 @@ cdef class Throttle:
                 self.n_claims += 1
                 self.t_due = min(self.t_due, bucket.t_due)
         return is_idle
+
+    cdef void look_ahead(self, int64_t step_ns) noexcept nogil:
+        """Count what the buckets have at the end of the step."""
+        cdef int32_t i
+        cdef RequestC* request
+        cdef BucketC later
+        for i in range(self.n_claims):
+            request = self.slots.slots[self.claims[i].i_slot].request
+            later = request.bucket[0]
+            later.level += later.rate * step_ns
+            request.bucket.n_free = bucket_tokens(&later)
 
     cdef void share(self) noexcept nogil:
         """Divide what the buckets have among those that decode, in turn."""

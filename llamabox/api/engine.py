@@ -96,6 +96,7 @@ class Engine:
                 self.params.checkpoint_min_step,
                 n_sampling_threads=self.params.n_threads_sampling or default_sampling_threads(),
                 n_draft_rows=n_draft_rows,
+                ngram_min=self.params.lookup_ngram_min,
                 backend=context.backend,
             )
             undo.pop_all()

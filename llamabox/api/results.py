@@ -147,7 +147,7 @@ class EngineStats:
     :param n_prompt_tokens: prompt tokens computed.
     :param n_cached_tokens: prompt tokens reused.
     :param n_output_tokens: tokens sampled.
-    :param forward_seconds: time inside llama.cpp's forwards.
+    :param forward_seconds: CPU time of the step thread inside llama.cpp's forwards.
     :param prefill_seconds: step time, by the share of prefill rows.
     :param decode_seconds: step time, by the share of decode rows.
     :param n_preempted: times a request lost its cells to others and began again later.

@@ -225,7 +225,8 @@ def test_sharers_are_served_in_turn_and_never_above_the_rate(tiny: LoadedModel) 
     assert set(counts.values()) == {30}
     started = min(result.request.times[2] for result in results)
     ended = max(result.request.times[3] for result in results)
-    assert 1 + rate * (ended - started) / 1e9 >= 6 * 30
+    # What comes by the end of a step counts at its beginning.
+    assert 2 + rate * (ended - started) / 1e9 >= 6 * 30
 
 
 def test_the_last_request_of_a_bucket_says_how_fast_it_fills(tiny: LoadedModel) -> None:

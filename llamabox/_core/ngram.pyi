@@ -1,0 +1,9 @@
+import numpy as np
+import numpy.typing as npt
+
+class Ngram:
+    n_matched: int
+    n_bytes: int
+    def __init__(self, n_min: int, n_expected: int = 0) -> None: ...
+    def push(self, tokens: npt.NDArray[np.int32]) -> int: ...
+    def draft(self, tokens: npt.NDArray[np.int32], n: int) -> list[int]: ...
