@@ -31,10 +31,10 @@ CASES = (("alone", 0, 0), (f"beside {N_FREE} free streams", N_FREE, 0), ("alone,
 """A name, free streams, and `lookup_ngram_min`."""
 
 ABOUT = f"""\
-A stream of `tokens_per_second` {RATE:g}, what `X-Request-Tokens-Per-Second: {RATE:g}` sets: its rate
-from the first token to the last over {SECONDS} seconds, and the largest gap between two tokens as an
-event loop sees them; alone, beside {N_FREE} clients that generate {N_PREDICT_FREE} tokens for one
-prompt of {N_WORDS} words after the other, and with lookup drafting. The worst of the runs. Then
+A stream of `tokens_per_second` {RATE:g}, what `X-Request-Tokens-Per-Second: {RATE:g}` sets: its
+rate from the first token to the last over {SECONDS} seconds, and the largest gap between two tokens
+as an event loop sees them; alone, beside {N_FREE} clients that generate {N_PREDICT_FREE} tokens for
+one prompt of {N_WORDS} words after the other, and with lookup drafting. The worst of the runs. Then
 {N_THROTTLED} such streams: CPU time of the step thread beyond its forwards, of the process beyond
 the forwards, with an event loop that reads the streams, and of the forwards. One compute thread."""
 
@@ -47,13 +47,13 @@ def run(settings: Settings) -> Result:
     return Result(title="Token rates", about=ABOUT, figures=tuple(figures), notes=tuple(notes))
 
 
-def _engine(path: Path, n_parallel: int, lookup: int = 0) -> Engine:
+def _engine(path: Path, n_parallel: int, *, lookup: int = 0, partitioned: bool = False) -> Engine:
     params = EngineParams(
-        n_ctx=4096,
+        n_ctx=512 if partitioned else 4096,
         n_parallel=n_parallel,
         n_threads=N_THREADS,
         n_threads_sampling=1,
-        kv_layout="unified",
+        kv_layout="partitioned" if partitioned else "unified",
         flash_attention="off",
         lookup_ngram_min=lookup,
     )
@@ -74,7 +74,7 @@ def _rates(path: Path, settings: Settings) -> list[Figure]:
     n_predict = settings.count(round(SECONDS * RATE) + 1, 4)
     figures = []
     for case, n_free, lookup in CASES:
-        with _engine(path, N_FREE + 1, lookup) as engine:
+        with _engine(path, N_FREE + 1, lookup=lookup) as engine:
             runs = [
                 _run(_stream_beside(engine, n_predict, n_free, seed))
                 for seed in range(settings.count(min(2, settings.runs), 1))
@@ -122,7 +122,7 @@ def _largest_gap(arrivals: Arrivals) -> float:
 def _costs(path: Path, settings: Settings) -> list[Figure]:
     """CPU seconds per second that many throttled streams take."""
     seconds = settings.count(SECONDS, 1)
-    with _engine(path, N_THROTTLED) as engine:
+    with _engine(path, N_THROTTLED, partitioned=True) as engine:
         clock = ThreadClock("llamabox-step")
         runs = [_run(_watch(engine, clock, seconds)) for _ in range(settings.count(3, 1))]
     label = f"{model_label(path)}, {N_THROTTLED} throttled streams"
