@@ -24,6 +24,8 @@ _T = TypeVar("_T")
 RATE = 20.0
 SECONDS = 4
 N_FREE = 8
+WARM_SECONDS = 1.0
+"""In which the free streams begin, before the throttled one does."""
 N_THROTTLED = 64
 N_WORDS = 60
 N_PREDICT_FREE = 128
@@ -94,8 +96,11 @@ def _rates(path: Path, settings: Settings) -> list[Figure]:
 async def _stream_beside(engine: Engine, n_predict: int, n_free: int, seed: int) -> Arrivals:
     """What a throttled stream gets and when, while clients generate as fast as they can."""
     prompts = itertools.cycle(text_prompts(512, N_WORDS, seed))
-    clients = [asyncio.ensure_future(_generate_for_ever(engine, prompts)) for _ in range(n_free)]
+    clients = []
     try:
+        for _ in range(n_free):
+            clients.append(asyncio.ensure_future(_generate_for_ever(engine, prompts)))
+            await asyncio.sleep(WARM_SECONDS / N_FREE)
         stream = await engine.astream(next(prompts), _throttled(n_predict))
         return [(time.perf_counter(), chunk.n_tokens) async for chunk in stream]
     finally:
