@@ -11,7 +11,7 @@ import traceback
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from . import busy_loop, core, long_contexts, offline
+from . import busy_loop, core, drafting, long_contexts, offline
 from .busyness import OtherWork
 from .machine import ROOT, describe_machine
 from .peers import llama_server
@@ -23,6 +23,7 @@ SCENARIOS: dict[str, Callable[[Settings], Result]] = {
     "core": core.run,
     "offline": offline.run,
     "long_contexts": long_contexts.run,
+    "drafting": drafting.run,
     "busy_loop": busy_loop.run,
     "server": server.run,
     "streaming": streaming.run,

@@ -8,6 +8,7 @@ cdef class Costs:
     cdef double scale
     cdef int64_t n_observed
     cdef readonly int32_t n_most
+    cdef bint is_fixed                # they are given, and not measured
 
     cdef void observe(self, int32_t n_rows, int64_t elapsed) noexcept nogil
     cdef void estimate(self) noexcept nogil

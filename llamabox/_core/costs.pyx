@@ -7,7 +7,7 @@ from libc.stdlib cimport calloc, free
 
 # Of a new measurement, in the mean of its number of rows, and in the scale of all of them.
 cdef double SMOOTHING = 0.2
-cdef double DRIFT = 0.02
+cdef double DRIFT = 0.1
 # A measurement counts for so many times the mean at most: something else took the core.
 cdef double CREDIBLE = 2.0
 # Beyond the most rows that were measured, one more is taken to cost at most this share of a row
@@ -38,7 +38,7 @@ cdef class Costs:
     cdef void observe(self, int32_t n_rows, int64_t elapsed) noexcept nogil:
         """Learn that a forward of so many rows took `elapsed` nanoseconds."""
         cdef double mean, ratio
-        if not 0 < n_rows <= self.n_most:
+        if self.is_fixed or not 0 < n_rows <= self.n_most:
             return
         self.n_observed += 1
         self.seen[n_rows] = self.n_observed
@@ -88,12 +88,22 @@ cdef class Costs:
 
     cdef bint is_known(self, int32_t n_rows) noexcept nogil:
         """Whether it is measured, or out of reach."""
-        return not 0 < n_rows <= self.n_most or self.measured[n_rows] > 0
+        return self.is_fixed or not 0 < n_rows <= self.n_most or self.measured[n_rows] > 0
 
-    def observe_all(self, rows, ns):
-        """`observe` for each of `rows` and of `ns`, for tests."""
-        for n_rows, elapsed in zip(rows, ns, strict=True):
-            self.observe(n_rows, elapsed)
+    def fix(self, first, *more):
+        """Take these for the nanoseconds of forwards with 1, 2 and so on rows, the last of them for
+        all above, and measure nothing; for tests."""
+        cdef int32_t i
+        cdef double ns = first
+        for i in range(1, self.n_most + 1):
+            ns = more[i - 2] if 2 <= i < len(more) + 2 else ns
+            self.estimates[i] = ns
+        self.scale = 1
+        self.is_fixed = True
+
+    def measure(self, int32_t n_rows, int64_t elapsed):
+        """`observe`, for tests."""
+        self.observe(n_rows, elapsed)
 
     def nanoseconds(self, int32_t n_rows):
         """`of`, for tests."""

@@ -1,8 +1,8 @@
 """How many tokens to draft for each slot of a step, down to none.
 
-A draft is worth what it brings: a token more with the probability that it is accepted, for the cost
-of a row more. Both are measured. Of all numbers of rows, the one is taken that makes the most tokens
-in a unit of time; the rows go to the slots where they are most probably accepted.
+A draft is worth what it brings: a token more with the probability that it is accepted, for the
+cost of a row more. Both are measured. Of all numbers of rows, the one is taken that makes the most
+tokens in a unit of time; the rows go to the slots where they are most probably accepted.
 
 Whether lookup predicts a request's tokens is seen whether or not they were drafted: each output
 token is compared with what the match before it says. So a request that does not repeat itself costs
@@ -98,7 +98,7 @@ cdef class Lengths:
         :param depth_ns: nanoseconds of a model's token, for all slots that it drafts for together.
         """
         cdef int32_t i, n_even
-        cdef double least, gain, even_gain = 0
+        cdef double least, gain
         for i in range(n_offers):
             offers[i].n = 0
         if n_offers == 0 or not self.costs.is_known(n_decode):
@@ -189,6 +189,35 @@ cdef class Lengths:
             if not self.costs.is_known(n_decode + i):
                 return i
         return n
+
+    def chosen(self, histories, *, int32_t n_decode, int32_t n_most, int32_t n_matched=4,
+               int32_t n_least=0, double depth_ns=0):
+        """What `choose` takes of one offer for each of `histories`, for tests.
+
+        :param histories: of each request, whether the predictions came: of lookup with matches of
+            all lengths, or of a model if `n_matched` is 0.
+        """
+        cdef int32_t i, n, n_offers = <int32_t> len(histories)
+        cdef RatesC* rates = <RatesC*> calloc(n_offers, sizeof(RatesC))
+        cdef OfferC* offers = <OfferC*> calloc(n_offers, sizeof(OfferC))
+        try:
+            if rates == NULL or offers == NULL:
+                raise MemoryError
+            for i in range(n_offers):
+                self.begin(&rates[i])
+                for came in histories[i]:
+                    for n in range(1, 17):
+                        self.observe_lookup(&rates[i], n, came)
+                    self.observe_model(&rates[i], 1, came)
+                offers[i] = OfferC(i, n_most, n_least, n_matched, rates[i].model.value, &rates[i],
+                                   0, 0, 0)
+                if n_matched > 0:
+                    offers[i].first = lookup_rate(&rates[i], n_matched)
+            self.choose(offers, n_offers, n_decode, depth_ns)
+            return [offers[i].n for i in range(n_offers)]
+        finally:
+            free(rates)
+            free(offers)
 
 
 cdef float lookup_rate(const RatesC* rates, int32_t n_matched) noexcept nogil:

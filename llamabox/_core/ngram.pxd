@@ -3,18 +3,19 @@ from libc.stdint cimport int32_t, int64_t, uint64_t
 from .llama cimport llama_token
 
 cdef enum:
-    LONGEST_SIZE = 4      # tokens of the longest n-grams that are indexed, unless the shortest are longer
+    LONGEST_SIZE = 4      # tokens of the longest n-grams; or of the shortest, if those are longer
     LONGEST_MATCH = 16    # tokens up to which a match is measured
 
 
 cdef struct NgramTableC:
-    uint64_t* entries     # buckets of N_WAYS; 0 is an empty one
+    void* memory          # NULL: there is no table
+    uint64_t* entries     # in it, buckets of N_WAYS; 0 is an empty one
     uint64_t n_buckets    # a power of two
 
 
 cdef struct NgramC:
     NgramTableC table
-    NgramTableC grown     # that takes its place; without entries, none does
+    NgramTableC grown     # that takes its place, if there is one
     int32_t n_regrown     # tokens that `grown` knows
     int32_t n_indexed     # tokens that `table` knows
     int32_t n_min         # tokens of the shortest n-grams; 0: nothing is indexed

@@ -8,10 +8,11 @@ memory for each size, whatever the number of tokens.
 
 A match that goes on as it did is kept, so that it grows beyond `LONGEST_SIZE`. Tokens are compared
 before a match counts, so a hash that is no match does no harm; a bucket that is full forgets its
-oldest n-gram. An entry is 8 bytes, and a table three eighths full at least once it has grown: at
-most 22 bytes for each token and size, half as much again while it grows, and twice that for a table
-that was made for tokens that did not come. Growing is spread over the tokens that are added.
+oldest n-gram. An entry is 8 bytes, and a table a quarter full at least: at most 32 bytes for each
+token and size, or that is expected, and half as much again while a table grows. Growing is spread
+over the tokens that are added.
 """
+from libc.stdint cimport uintptr_t
 from libc.stdlib cimport calloc, free
 
 cdef extern from *:
@@ -25,7 +26,8 @@ cdef extern from *:
     void prefetch "llamabox_prefetch"(const void* address) noexcept nogil
 
 cdef enum:
-    N_WAYS = 4            # entries of a bucket, half of a cache line
+    N_WAYS = 8            # entries of a bucket
+    CACHE_LINE = 64       # bytes, which are those of a bucket
     N_MOST_SIZES = 16
     N_REGROWN = 3         # tokens that move to a larger table with each one that is added
 
@@ -39,19 +41,19 @@ cdef int ngram_init(NgramC* ngram, int32_t n_min, int32_t n_expected) noexcept n
     :param n_min: tokens of the shortest n-grams.
     :param n_expected: tokens to have room for at once.
     """
-    cdef uint64_t n_buckets = 64
+    cdef uint64_t n_buckets = 32
     ngram.n_min = n_min
-    while n_buckets * N_WAYS * 3 < <uint64_t> n_expected * n_sizes(ngram) * 4:
+    while n_buckets * N_WAYS < <uint64_t> n_expected * n_sizes(ngram) * 2:
         n_buckets *= 2
     ngram.n_indexed = ngram.n_matched = 0
-    ngram.grown.entries = NULL
+    ngram.grown.memory = NULL
     return table_init(&ngram.table, n_buckets)
 
 
 cdef void ngram_free(NgramC* ngram) noexcept nogil:
-    free(ngram.table.entries)
-    free(ngram.grown.entries)
-    ngram.table.entries = ngram.grown.entries = NULL
+    free(ngram.table.memory)
+    free(ngram.grown.memory)
+    ngram.table.memory = ngram.grown.memory = NULL
 
 
 cdef int32_t ngram_push(NgramC* ngram, const llama_token* tokens) noexcept nogil:
@@ -71,7 +73,7 @@ cdef int32_t ngram_push(NgramC* ngram, const llama_token* tokens) noexcept nogil
         ngram.n_matched = 0
     add(ngram, &ngram.table, tokens, i, True)
     ngram.n_indexed += 1
-    if ngram.grown.entries != NULL or is_crowded(ngram):
+    if ngram.grown.memory != NULL or is_crowded(ngram):
         grow(ngram, tokens)
     return outcome
 
@@ -96,8 +98,10 @@ cdef int32_t n_sizes(const NgramC* ngram) noexcept nogil:
 
 cdef int table_init(NgramTableC* table, uint64_t n_buckets) noexcept nogil:
     table.n_buckets = n_buckets
-    table.entries = <uint64_t*> calloc(n_buckets * N_WAYS, sizeof(uint64_t))
-    return 0 if table.entries != NULL else -1
+    table.memory = calloc(n_buckets + 1, CACHE_LINE)
+    table.entries = <uint64_t*> (
+        (<uintptr_t> table.memory + CACHE_LINE - 1) & ~<uintptr_t> (CACHE_LINE - 1))
+    return 0 if table.memory != NULL else -1
 
 
 cdef void add(NgramC* ngram, NgramTableC* table, const llama_token* tokens, int32_t i,
@@ -160,9 +164,8 @@ cdef bint follow(NgramC* ngram, const llama_token* tokens, int32_t earlier, int3
 
 
 cdef bint is_crowded(const NgramC* ngram) noexcept nogil:
-    """Whether three quarters of the entries may be taken."""
-    return <uint64_t> ngram.n_indexed * n_sizes(ngram) * 4 > (
-        ngram.table.n_buckets * N_WAYS * 3)
+    """Whether half of the entries may be taken: then few buckets are full."""
+    return <uint64_t> ngram.n_indexed * n_sizes(ngram) * 2 > ngram.table.n_buckets * N_WAYS
 
 
 cdef void grow(NgramC* ngram, const llama_token* tokens) noexcept nogil:
@@ -170,15 +173,15 @@ cdef void grow(NgramC* ngram, const llama_token* tokens) noexcept nogil:
 
     Without memory for it, the old one goes on, and forgets.
     """
-    if ngram.grown.entries == NULL:
+    if ngram.grown.memory == NULL:
         ngram.n_regrown = 0
         if table_init(&ngram.grown, 2 * ngram.table.n_buckets) < 0:
             return
     for _ in range(N_REGROWN):
         if ngram.n_regrown == ngram.n_indexed:
-            free(ngram.table.entries)
+            free(ngram.table.memory)
             ngram.table = ngram.grown
-            ngram.grown.entries = NULL
+            ngram.grown.memory = NULL
             return
         add(ngram, &ngram.grown, tokens, ngram.n_regrown, False)
         ngram.n_regrown += 1
@@ -224,6 +227,6 @@ cdef class Ngram:
     def n_bytes(self):
         """Bytes that the index takes."""
         cdef uint64_t n = self.c.table.n_buckets
-        if self.c.grown.entries != NULL:
+        if self.c.grown.memory != NULL:
             n += self.c.grown.n_buckets
         return n * N_WAYS * sizeof(uint64_t)

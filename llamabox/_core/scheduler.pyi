@@ -6,12 +6,14 @@ from .context import Context
 from .drafter import Drafter
 from .output import Output
 from .request import Request
+from .speculation import Speculation
 from .vocab import Vocab
 
 class Scheduler:
     context: Context
     batch: Batch
     output: Output
+    speculation: Speculation
     backend: Backend
     def __init__(
         self,

@@ -75,6 +75,7 @@ class LoadedModel:
         n_sequences: int = 0,
         swa_full: bool = False,
         partitioned: bool = False,
+        n_draft_rows: int = 0,
     ) -> int:
         """A context of one thread; `n_ctx` are the cells of each sequence if it is partitioned.
 
@@ -85,7 +86,8 @@ class LoadedModel:
         params.n_ctx = n_ctx * (n_sequences or n_parallel) if partitioned else n_ctx
         params.n_batch = n_batch
         params.n_ubatch = n_ubatch
-        params.n_seq_max = params.n_outputs_max = n_sequences or n_parallel
+        params.n_seq_max = n_sequences or n_parallel
+        params.n_outputs_max = params.n_seq_max + n_draft_rows
         params.n_threads = params.n_threads_batch = 1
         params.kv_unified = not partitioned
         params.swa_full = swa_full
@@ -155,6 +157,7 @@ class Core:
             n_sequences=n_sequences,
             swa_full=swa_full,
             partitioned=partitioned,
+            n_draft_rows=options.get("n_draft_rows", 0),
         )
         self._decoder = decoder or Decoder()
         binding = decoder.binding if decoder else llama_cpp

@@ -1,0 +1,4 @@
+from .lengths import Lengths
+
+class Speculation:
+    lengths: Lengths
