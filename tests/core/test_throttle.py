@@ -13,6 +13,7 @@ import pytest
 
 from llamabox._core.ratelimit import Bucket
 from llamabox.params import GenerationParams
+from tests.core import drafting
 from tests.core.faults import Gated
 from tests.core.kinds import ENDLESS, check_output, every_uncut
 from tests.core.running import (
@@ -247,3 +248,28 @@ def test_a_rate_that_the_machine_cannot_reach_throttles_nobody(tiny: LoadedModel
         core.run([1, 2, 3], 50, params=ENDLESS, bucket=Bucket(1e6))
         assert len(gate.batches) == 50
         assert core.stats()["n_throttled"] == 0
+
+
+def test_throttling_changes_no_drafted_token(tiny: LoadedModel) -> None:
+    cases = drafting.random_cases(tiny, 60, seed=3)
+    options = {"n_ctx": 512, "n_parallel": 4}
+    plain = drafting.run_all(tiny, cases, drafts=False, **options)
+    shared = Bucket(4000)
+    for i, case in enumerate(cases):
+        case.options["bucket"] = (Bucket(2000), shared, shared, None)[i % 4]
+    drafted = drafting.run_all(tiny, cases, drafts=True, **options)
+    plain.check_equal(drafted)
+    assert drafted.stats["n_draft_accepted"] > 0
+
+
+def test_a_draft_puts_out_no_more_than_the_bucket_has(tiny: LoadedModel) -> None:
+    """The prompt repeats one token, and so does the output: all of a draft would be accepted."""
+    params = ENDLESS.replace(logit_bias=((7, 100.0),))
+    with Core(tiny, **drafting.DRAFTS) as core:
+        free = core.run([7] * 30, 40, params=params, n_draft_max=8)
+        assert free.request.n_draft_accepted > 0
+        held = core.submit([7] * 30, 40, params=params, n_draft_max=8, bucket=Bucket(NEVER))
+        eventually(lambda: core.scheduler.stats()["n_throttled"] == 1, "it waits for a token")
+        assert held.request.n_output == 1
+        held.request.cancel()
+        core.wait()
