@@ -21,6 +21,7 @@ from .scenarios import (
     peer,
     pool_pressure,
     prefix_tier,
+    rate_limit,
     server,
     shared_prefix,
     streaming,
@@ -40,6 +41,7 @@ SCENARIOS: dict[str, Callable[[Settings], Result]] = {
     "prefix_tier": prefix_tier.run,
     "mixed_load": mixed_load.run,
     "pool_pressure": pool_pressure.run,
+    "rate_limit": rate_limit.run,
     "peer": peer.run,
 }
 

@@ -10,6 +10,11 @@ from .samplers import SAMPLER_CHARS
 MAX_INT = 2**31 - 1
 MAX_FLOAT = 1e30
 MAX_SAMPLERS = 32
+MIN_RATE = 0.001
+MAX_RATE = 1e6
+"""Tokens per second."""
+MEASURED = -1
+MAX_KEY_LENGTH = 1024
 
 
 def check_int(params: object, name: str, low: int, high: int = MAX_INT) -> None:
@@ -29,6 +34,26 @@ def check_float(
         raise InvalidRequest(f"{name}: {value!r} is not a number", param=name)
     if not low <= value <= high:
         raise InvalidRequest(f"{name}: {value} is not within {low} to {high}", param=name)
+
+
+def check_rate(params: object, name: str, *, may_be_measured: bool = False) -> None:
+    """Tokens per second, or 0 for no limit."""
+    value = getattr(params, name)
+    if may_be_measured and value == MEASURED and not isinstance(value, bool):
+        return
+    check_float(params, name, 0, MAX_RATE)
+    if 0 < value < MIN_RATE:
+        raise InvalidRequest(
+            f"{name}: {value} is neither 0 nor within {MIN_RATE} to {MAX_RATE:.0f}", param=name
+        )
+
+
+def check_key(params: object, name: str) -> None:
+    value = getattr(params, name)
+    if value is not None and not (isinstance(value, str) and len(value) <= MAX_KEY_LENGTH):
+        raise InvalidRequest(
+            f"{name}: neither None nor a string of {MAX_KEY_LENGTH} characters at most", param=name
+        )
 
 
 def check_choice(params: object, name: str, choices: tuple[str, ...]) -> None:

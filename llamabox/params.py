@@ -15,7 +15,9 @@ from .checks import (
     check_encodable,
     check_float,
     check_int,
+    check_key,
     check_logit_bias,
+    check_rate,
     check_samplers,
     check_strings,
 )
@@ -119,6 +121,8 @@ class EngineParams:
     :param draft_p_min: a draft model stops before a token that is less probable.
     :param n_ctx_draft: tokens that the draft model's context holds of each request; 0 takes the
         engine's `n_ctx`.
+    :param tokens_per_second: what a request may ask for at most; 0 for no such limit, -1 for what a
+        request alone gets in a trial at the start.
     :param warmup: run one forward when the engine starts, so that no request pays for it.
     """
 
@@ -149,6 +153,7 @@ class EngineParams:
     n_draft_min: int = 0
     draft_p_min: float = 0.8
     n_ctx_draft: int = 0
+    tokens_per_second: float = 0.0
     warmup: bool = True
 
     def __post_init__(self) -> None:
@@ -165,6 +170,7 @@ class EngineParams:
         check_int(self, "checkpoint_ram", 0)
         check_int(self, "ctx_checkpoints", 0, MAX_CHECKPOINTS)
         check_int(self, "checkpoint_min_step", 32)
+        check_rate(self, "tokens_per_second", may_be_measured=True)
         check_int(self, "lookup_ngram_min", 0, MAX_NGRAM)
         check_int(self, "n_draft_max", 0, MAX_DRAFT)
         check_int(self, "n_draft_min", 0, MAX_DRAFT)
@@ -228,6 +234,10 @@ class GenerationParams:
     :param ignore_eos: go on after an end-of-generation token (it is never sampled).
     :param priority: higher is served first; each level counts as ten seconds of waiting.
     :param deadline: seconds after its submission at which it ends; 0 for never.
+    :param tokens_per_second: its output comes no faster, 0.001 to 10^6; 0 has no limit. Choices of
+        one prompt share it.
+    :param rate_key: requests of one engine with the same key share one such budget; the last one
+        that was submitted says how large it is.
     :param temperature: 0 or less is greedy.
     :param dynatemp_range: the temperature moves this far both ways with the entropy; 0 is off.
     :param dynatemp_exponent: how the entropy, from 0 to 1, becomes that temperature.
@@ -274,6 +284,8 @@ class GenerationParams:
     ignore_eos: bool = False
     priority: int = 0
     deadline: float = 0.0
+    tokens_per_second: float = 0.0
+    rate_key: str | None = None
     temperature: float = 0.8
     dynatemp_range: float = 0.0
     dynatemp_exponent: float = 1.0
@@ -309,6 +321,8 @@ class GenerationParams:
             check_int(self, name, lowest, highest)
         for name, low, high in FLOAT_RANGES:
             check_float(self, name, low, high)
+        check_rate(self, "tokens_per_second")
+        check_key(self, "rate_key")
         check_strings(self, "stop")
         if len(self.stop) > MAX_STOPS or sum(map(len, self.stop)) > MAX_STOP_LENGTH:
             raise InvalidRequest(

@@ -120,12 +120,15 @@ cdef class Admission:
         return longest
 
     cdef int32_t n_shared(self, const RequestC* leader, const RequestC* request) noexcept nogil:
-        """Known tokens of a request that a live one has, or is about to have, in cells for both."""
-        cdef int32_t n
+        """Known tokens of a request that a live one has, or is about to have, in cells for both.
+
+        Its last one may have to wait until its bucket has a token, and nobody waits for that.
+        """
+        cdef int32_t n, n_sure = n_lasting(leader) - (leader.bucket != NULL)
         if leader.key != request.key or request.starts_anew:
             return 0
         n = common_prefix(leader.tokens, request.tokens,
-                          min(n_lasting(leader), request.n_tokens - 1))
+                          min(n_sure, request.n_tokens - 1))
         if self.pool.context.kind != MEMORY_CELLS and leader.n_past > n:
             return 0
         return n

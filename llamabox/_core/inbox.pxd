@@ -1,3 +1,5 @@
+from libc.stdint cimport int64_t
+
 from .request cimport RequestC
 from .sync cimport pthread_cond_t, pthread_mutex_t
 
@@ -15,7 +17,7 @@ cdef struct InboxC:
 cdef void inbox_init(InboxC* inbox) noexcept nogil
 cdef void inbox_free(InboxC* inbox) noexcept nogil
 cdef bint inbox_put(InboxC* inbox, RequestC* first, RequestC* last, int n) noexcept nogil
-cdef RequestC* inbox_take(InboxC* inbox, bint wait) noexcept nogil
+cdef RequestC* inbox_take(InboxC* inbox, int64_t t_until) noexcept nogil
 cdef void inbox_poke(InboxC* inbox) noexcept nogil
 cdef int inbox_count(InboxC* inbox) noexcept nogil
 cdef void inbox_close(InboxC* inbox) noexcept nogil

@@ -1,7 +1,10 @@
 """The way into the step thread: a linked list of requests under a mutex."""
+from libc.stdint cimport INT64_MAX
+
 from .sync cimport (
+    cond_init,
+    cond_wait_until,
     pthread_cond_destroy,
-    pthread_cond_init,
     pthread_cond_signal,
     pthread_cond_wait,
     pthread_mutex_destroy,
@@ -13,7 +16,7 @@ from .sync cimport (
 
 cdef void inbox_init(InboxC* inbox) noexcept nogil:
     pthread_mutex_init(&inbox.mutex, NULL)
-    pthread_cond_init(&inbox.changed, NULL)
+    cond_init(&inbox.changed)
     inbox.first = inbox.last = NULL
     inbox.n = 0
     inbox.closed = inbox.poked = False
@@ -41,13 +44,20 @@ cdef bint inbox_put(InboxC* inbox, RequestC* first, RequestC* last, int n) noexc
     return is_open
 
 
-cdef RequestC* inbox_take(InboxC* inbox, bint wait) noexcept nogil:
-    """All requests in their order, linked by `next`; with `wait`, not before one comes, or the
-    inbox is poked or closed."""
+cdef RequestC* inbox_take(InboxC* inbox, int64_t t_until) noexcept nogil:
+    """All requests in their order, linked by `next`.
+
+    Not before one comes, the inbox is poked or closed, or the monotonic clock is at `t_until`
+    nanoseconds: 0 does not wait, INT64_MAX waits without end.
+    """
     cdef RequestC* first
+    cdef bint is_late = t_until == 0
     pthread_mutex_lock(&inbox.mutex)
-    while wait and inbox.first == NULL and not inbox.closed and not inbox.poked:
-        pthread_cond_wait(&inbox.changed, &inbox.mutex)
+    while inbox.first == NULL and not inbox.closed and not inbox.poked and not is_late:
+        if t_until == INT64_MAX:
+            pthread_cond_wait(&inbox.changed, &inbox.mutex)
+        else:
+            is_late = cond_wait_until(&inbox.changed, &inbox.mutex, t_until) != 0
     inbox.poked = False
     first = inbox.first
     inbox.first = inbox.last = NULL

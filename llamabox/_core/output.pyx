@@ -4,6 +4,7 @@ from libc.stdlib cimport calloc, free, qsort
 from .outbox cimport EventC, OutboxC, events_append, events_clear, events_free, outbox_notify
 from .pool cimport fail
 from .probs cimport probs_add
+from .ratelimit cimport bucket_charge
 from .request cimport (
     Request,
     history,
@@ -177,11 +178,14 @@ cdef class Output:
         return FINISH_NONE
 
     cdef void count_tokens(self, RequestC* request, int32_t n, int64_t now) noexcept nogil:
-        """Count `n` new output tokens; those of one step share the time since the one before."""
+        """Count and charge `n` new output tokens; those of one step share the time since the one
+        before."""
         cdef int32_t first = 0
         if n == 0:
             return
         request.n_unreported += n
+        if request.bucket != NULL:
+            bucket_charge(request.bucket, n, now)
         self.counters.n_output_tokens += n
         if n_output(request) == n:
             first = 1

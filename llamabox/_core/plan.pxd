@@ -12,6 +12,7 @@ cdef class Plan:
     cdef readonly int32_t n_decode       # rows of the step that was planned last
     cdef readonly int32_t n_draft        # those of `n_decode`'s slots that verify drafts, beside it
     cdef readonly int32_t n_prefill
+    cdef readonly int32_t n_held         # slots that would decode if they might put something out
     cdef readonly double decode_ns       # of a step that only decodes, smoothed
     cdef readonly double prefill_row_ns  # of a prompt's row, smoothed
 
@@ -19,6 +20,7 @@ cdef class Plan:
     cdef int32_t n_undecided(self) noexcept nogil
     cdef void share_drafts(self, int64_t n_room) noexcept nogil
     cdef double spare_ns(self) noexcept nogil
+    cdef int64_t expected_ns(self) noexcept nogil
     cdef int32_t prefill_budget(self) noexcept nogil
     cdef void share_out(self, int32_t budget) noexcept nogil
     cdef int32_t next_prompt(self) noexcept nogil

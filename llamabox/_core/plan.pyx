@@ -36,21 +36,31 @@ cdef class Plan:
         self.target_ns = target_ns
 
     cdef bint choose(self, int64_t n_available) noexcept nogil:
-        """Set every slot's `n_planned`; False, with none set, if too few cells are available."""
+        """Set every slot's `n_planned`; False, with none set, if too few cells are available.
+
+        Slots that may put nothing out now get no row that would give a token.
+        """
         cdef int32_t i, n_room
-        self.n_decode = self.n_draft = self.n_prefill = 0
+        cdef SlotC* slot
+        cdef bint is_usable = False
+        self.n_decode = self.n_draft = self.n_prefill = self.n_held = 0
         for i in range(self.slots.n_slots):
-            self.slots.slots[i].n_planned = 0
-            self.n_decode += is_decoding(&self.slots.slots[i])
+            slot = &self.slots.slots[i]
+            slot.n_planned = 0
+            is_usable = is_usable or n_usable(slot) > 0
+            if is_decoding(slot):
+                self.n_decode += slot.request.n_allowed > 0
+                self.n_held += slot.request.n_allowed == 0
         if self.n_decode > n_available:
             return False
         for i in range(self.slots.n_slots):
-            if is_decoding(&self.slots.slots[i]):
-                self.slots.slots[i].n_planned = 1
+            slot = &self.slots.slots[i]
+            if is_decoding(slot) and slot.request.n_allowed > 0:
+                slot.n_planned = 1
         n_room = <int32_t> min(n_available, <int64_t> self.n_batch) - self.n_decode
         self.share_drafts(n_room - min(self.n_chunk, self.n_undecided()))
         self.share_out(min(n_room - self.n_draft, self.prefill_budget()))
-        return self.n_decode + self.n_prefill > 0
+        return self.n_decode + self.n_prefill > 0 or not is_usable
 
     cdef int32_t n_undecided(self) noexcept nogil:
         """Rows that prompts could take."""
@@ -58,8 +68,8 @@ cdef class Plan:
         cdef SlotC* slot
         for i in range(self.slots.n_slots):
             slot = &self.slots.slots[i]
-            if slot.request != NULL and slot.i_sequence >= 0 and slot.n_planned == 0:
-                n += n_to_cut(slot.request)
+            if slot.n_planned == 0:
+                n += n_usable(slot)
         return n
 
     cdef void share_drafts(self, int64_t n_room) noexcept nogil:
@@ -81,9 +91,21 @@ cdef class Plan:
         """Nanoseconds that a step may take beyond one that only decodes."""
         return max(0, (self.target_ns or STRETCH * self.decode_ns) - self.decode_ns)
 
+    cdef int64_t expected_ns(self) noexcept nogil:
+        """What the next step takes, about, if something decodes: by now, and with prompts."""
+        cdef int32_t i
+        cdef int64_t n = 0
+        cdef SlotC* slot
+        for i in range(self.slots.n_slots):
+            slot = &self.slots.slots[i]
+            if is_ready(slot) and not is_decoding(slot):
+                n += n_pending(slot.request)
+        return <int64_t> (self.decode_ns + min(self.spare_ns(), n * self.prefill_row_ns))
+
     cdef int32_t prefill_budget(self) noexcept nogil:
+        """Those whose bucket is empty now wait for their next token like those that decode."""
         cdef int32_t n_rows
-        if self.n_decode == 0:
+        if self.n_decode + self.n_held == 0:
             return self.n_batch
         if self.decode_ns == 0 or self.prefill_row_ns == 0:
             return self.n_ubatch
@@ -99,12 +121,12 @@ cdef class Plan:
             if i < 0:
                 break
             slot = &self.slots.slots[i]
-            slot.n_planned = min(n_to_cut(slot.request), budget)
+            slot.n_planned = min(n_usable(slot), budget)
             budget -= slot.n_planned
             self.n_prefill += slot.n_planned
         for i in range(self.slots.n_slots):
             slot = &self.slots.slots[i]
-            if is_ready(slot) and slot.n_planned == 0:
+            if slot.n_planned == 0 and n_usable(slot) > 0:
                 slot.n_passed += 1
 
     cdef int32_t next_prompt(self) noexcept nogil:
@@ -118,7 +140,7 @@ cdef class Plan:
         cdef SlotC* slot
         for i in range(self.slots.n_slots):
             slot = &self.slots.slots[i]
-            if not is_ready(slot) or slot.n_planned > 0:
+            if slot.n_planned > 0 or n_usable(slot) == 0:
                 continue
             rest = n_pending(slot.request) - <int64_t> slot.n_passed * self.n_ubatch
             if best < 0 or rest < least:
@@ -136,6 +158,16 @@ cdef class Plan:
                 elapsed -= <int64_t> self.decode_ns
             self.prefill_row_ns = smoothed(
                 self.prefill_row_ns, max(elapsed, 0) / <double> self.n_prefill)
+
+
+cdef int32_t n_usable(const SlotC* slot) noexcept nogil:
+    """Rows that a slot could use; all but the last one, if that would give a token that it may
+    not put out."""
+    cdef int32_t n
+    if not is_ready(slot):
+        return 0
+    n = n_to_cut(slot.request)
+    return n - (slot.request.n_allowed == 0 and n == n_pending(slot.request))
 
 
 cdef double smoothed(double mean, double value) noexcept nogil:

@@ -6,6 +6,7 @@ from .llama cimport llama_token
 from .ngram cimport NgramC
 from .outbox cimport Outbox, OutboxC
 from .probs cimport ProbsC
+from .ratelimit cimport Bucket, BucketC
 from .sampler cimport Sampler, SamplerC
 from .sync cimport load_int
 from .text cimport TextC
@@ -60,6 +61,10 @@ cdef struct RequestC:
     TextC text
     ProbsC probs
     SamplerC* sampler
+    BucketC* bucket       # pays for its tokens; NULL: nobody has to
+    int32_t n_allowed     # output tokens that this has for it in this step
+    int64_t bucket_rate   # what that fills with from its submission on; see `BucketC`
+    int64_t turn          # when tokens of its bucket were last allotted to it; 0: not yet
     OutboxC* outbox
     PyObject* owner       # the Request, which the step thread holds a reference to
     RequestC* next        # in the inbox, and in the queue
@@ -74,11 +79,13 @@ cdef class Request:
     cdef readonly Vocab vocab
     cdef readonly Sampler sampler
     cdef readonly Outbox outbox
+    cdef readonly Bucket bucket
     cdef public object consumer
     cdef int64_t priority_ns
     cdef int64_t deadline_ns
     cdef int take_window(self, int32_t n_keep, int32_t n_discard) except -1
     cdef int take_prompt(self, const int32_t[::1] prompt) except -1
+    cdef int take_bucket(self, Bucket bucket, double tokens_per_second) except -1
     cdef int take_stops(self, stops) except -1
     cdef void open(self, int64_t now)
     cdef void retract(self)
@@ -128,7 +135,7 @@ cdef inline int32_t n_draftable(const RequestC* request) noexcept nogil:
     One more token than is drafted comes out of a step, and it must not get beyond its end.
     """
     cdef int32_t n = min(request.n_predict - n_output(request),
-                         request.n_window - request.n_tokens) - 1
+                         request.n_window - request.n_tokens, request.n_allowed) - 1
     if request.sampler.attached != NULL:
         return 0
     return max(0, min(n, request.n_draft_max))

@@ -5,6 +5,7 @@ import numpy as np
 import numpy.typing as npt
 
 from .outbox import Outbox
+from .ratelimit import Bucket
 from .sampler import Sampler
 from .vocab import Vocab
 
@@ -12,6 +13,7 @@ class Request:
     vocab: Vocab
     sampler: Sampler
     outbox: Outbox
+    bucket: Bucket | None
     consumer: Any
     def __init__(
         self,
@@ -34,6 +36,8 @@ class Request:
         starts_anew: bool = False,
         n_reuse: int = 0,
         key: int = 0,
+        bucket: Bucket | None = None,
+        tokens_per_second: float = 0,
         sampler: Sampler,
         vocab: Vocab,
         outbox: Outbox,

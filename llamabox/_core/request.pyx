@@ -6,6 +6,7 @@ from libc.string cimport memcpy, memmove
 
 from .ngram cimport ngram_free
 from .probs cimport probs_free
+from .ratelimit cimport rate_of
 from .sync cimport store_int
 from .text cimport text_free, text_init, text_set_stop
 from .types cimport MAX_DRAFT
@@ -35,6 +36,8 @@ cdef class Request:
         sequence has it (`reuse`); 0 takes none.
     :param key: what else the cells of its tokens depend on, such as adapters; only requests of the
         same key share a prefix.
+    :param bucket: what its output tokens are charged to; None for no limit.
+    :param tokens_per_second: what that is to fill with once it is submitted; 0 leaves it as it is.
     :param sampler: its own; kept alive.
     :param vocab: kept alive.
     :param outbox: where its events go; kept alive.
@@ -47,6 +50,7 @@ cdef class Request:
                   bint post_sampling=False, int32_t n_draft_max=0, int32_t n_draft_min=0,
                   float draft_p_min=0, int32_t n_alike=1, bint starts_anew=False,
                   int32_t n_reuse=0, int64_t key=0,
+                  Bucket bucket=None, double tokens_per_second=0,
                   Sampler sampler not None, Vocab vocab not None, Outbox outbox not None,
                   consumer=None):
         self.vocab = vocab
@@ -72,6 +76,8 @@ cdef class Request:
         self.c.probs.post_sampling = post_sampling
         if context_shift:
             self.take_window(n_keep, n_discard)
+        self.c.n_allowed = INT32_MAX
+        self.take_bucket(bucket, tokens_per_second)
         self.take_prompt(prompt)
         self.take_stops(stops)
 
@@ -90,6 +96,13 @@ cdef class Request:
         self.c.n_keep = max(0, min(n_keep, self.c.n_window - 4))
         n_left = self.c.n_window - 1 - self.c.n_keep
         self.c.n_discard = max(0, min(n_discard or n_left // 2, n_left - 1))
+        return 0
+
+    cdef int take_bucket(self, Bucket bucket, double tokens_per_second) except -1:
+        if bucket is not None and self.c.n_predict > 0:
+            self.bucket = bucket
+            self.c.bucket = &bucket.c
+            self.c.bucket_rate = rate_of(tokens_per_second) if tokens_per_second else 0
         return 0
 
     cdef int take_prompt(self, const int32_t[::1] prompt) except -1:

@@ -12,6 +12,7 @@ from .request cimport RequestC
 from .slots cimport SlotC, Slots
 from .speculation cimport Speculation
 from .stats cimport StatsC
+from .throttle cimport Throttle
 from .tier cimport Tier
 from .waiting cimport WaitingC
 
@@ -20,6 +21,7 @@ cdef class Scheduler:
     cdef readonly Context context
     cdef readonly Slots slots
     cdef readonly Pool pool
+    cdef readonly Throttle throttle
     cdef readonly Speculation speculation
     cdef readonly Plan plan
     cdef readonly Batch batch
@@ -34,14 +36,17 @@ cdef class Scheduler:
     cdef int32_t n_prompt_rows        # of the current batch
     cdef int64_t t_forward            # nanoseconds; when the last one began
     cdef int64_t t_scan               # nanoseconds; when the queue is searched next
+    cdef int64_t t_wake               # until when nothing can be done unless something arrives
 
     cdef void loop(self) noexcept nogil
     cdef bint receive(self) noexcept nogil
+    cdef void enter(self, RequestC* request) noexcept nogil
     cdef void step(self) noexcept nogil
+    cdef bint compute(self, int64_t t_start) noexcept nogil
+    cdef int64_t next_chance(self, int64_t now) noexcept nogil
     cdef void end_early(self, int64_t now) noexcept nogil
     cdef void admit(self) noexcept nogil
     cdef void begin(self, int32_t i_slot) noexcept nogil
-    cdef void save(self) noexcept nogil
     cdef void join_leaders(self) noexcept nogil
     cdef void mark_started(self, RequestC* request) noexcept nogil
     cdef void choose_rows(self) noexcept nogil

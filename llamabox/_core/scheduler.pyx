@@ -5,6 +5,9 @@ ones (`n_past`); each step gives every live slot some tokens so that the second 
 first. There is no phase: prefill, chunked prefill, reuse of a prefix and resumption after a
 preemption are all this rule.
 """
+from libc.stdint cimport INT64_MAX
+from posix.time cimport CLOCK_THREAD_CPUTIME_ID, clock_gettime, timespec
+
 from .checkpoints cimport Checkpoints
 from .context cimport MEMORY_STATES
 from .debug cimport LLAMABOX_DEBUG
@@ -21,12 +24,14 @@ from .inbox cimport (
 from .log cimport keep_quiet
 from .partitions cimport Partitions
 from .pool cimport Pool, fail
+from .ratelimit cimport bucket_set_rate
 from .request cimport Request, ended_early, n_pending, needs_shift
 from .sampler cimport sampler_start
 from .shift cimport shift
 from .stats cimport histogram_observe, stats_dict
 from .tier cimport Tier
 from .sync cimport now_ns
+from .throttle cimport Throttle
 from .types cimport FINISH_CANCELLED, FINISH_ERROR, FINISH_LENGTH, FINISH_NONE
 from .vocab cimport Vocab
 from .waiting cimport waiting_put, waiting_take, waiting_take_ended
@@ -36,8 +41,10 @@ from .tier import NO_TIER
 # A longer queue is searched for requests that are cancelled or late only so often, in nanoseconds.
 cdef int SHORT_QUEUE = 256
 cdef int64_t SCAN_NS = 5_000_000
-# What a step thread sleeps at most while live requests wait for the second tier.
-cdef int64_t NAP_NS = 2_000_000
+# While all live requests wait, cancellations and deadlines are looked at so often; and more often
+# while some wait for the second tier, whose worker may be slow.
+cdef int64_t NAP_NS = 20_000_000
+cdef int64_t SHORT_NAP_NS = 2_000_000
 
 
 cdef class Scheduler:
@@ -74,6 +81,7 @@ cdef class Scheduler:
         self.pool = pool(context, n_cells, n_spare_bytes,
                          Checkpoints(n_checkpoints, n_checkpoint_bytes), tier)
         self.tier = tier
+        self.throttle = Throttle(self.slots)
         self.plan = Plan(self.slots, context.n_batch, context.n_ubatch, n_chunk, target_ns)
         if context.kind == MEMORY_STATES:
             n_draft_rows = 0
@@ -151,20 +159,32 @@ cdef class Scheduler:
 
     cdef bint receive(self) noexcept nogil:
         """Queue what has arrived, waiting for it if there is nothing to do; False if closed."""
-        cdef bint idle = self.slots.n_live == 0 and self.waiting.n == 0 and (
-            self.tier is None or not self.tier.has_work(self.pool.tree))
-        cdef RequestC* request = inbox_take(&self.inbox, idle)
+        cdef RequestC* request
         cdef RequestC* following
+        if self.slots.n_live == 0 and self.waiting.n == 0:
+            self.t_wake = INT64_MAX
+            if self.tier is not None and self.tier.has_work(self.pool.tree):
+                self.t_wake = 0
+            self.throttle.t_step = 0
+        self.counters.n_sleeps += self.t_wake > 0
+        request = inbox_take(&self.inbox, self.t_wake)
         while request != NULL:
             following = request.next
-            self.n_arrived += 1
-            request.arrival = self.n_arrived
-            waiting_put(&self.waiting, request)
+            self.enter(request)
             request = following
         return not inbox_is_closed(&self.inbox)
 
+    cdef void enter(self, RequestC* request) noexcept nogil:
+        """Queue a request that has arrived; the last one of a bucket says how fast that fills."""
+        self.n_arrived += 1
+        request.arrival = self.n_arrived
+        if request.bucket_rate and request.bucket_rate != request.bucket.rate:
+            bucket_set_rate(request.bucket, request.bucket_rate, now_ns())
+        waiting_put(&self.waiting, request)
+
     cdef void step(self) noexcept nogil:
         cdef int64_t t_start = now_ns()
+        cdef int64_t n_changes = self.slots.n_changes
         self.end_early(t_start)
         if self.output.events.n_events > 0:
             self.publish()
@@ -175,23 +195,38 @@ cdef class Scheduler:
         self.admit()
         if self.tier is not None:
             self.admission.fetches.load(self.slots)
+        self.throttle.allot(t_start, self.plan.expected_ns())
         self.speculation.draft(<int64_t> self.plan.spare_ns())
         self.choose_rows()
         self.set_gauges()
-        if self.batch.c.n_tokens > 0 and self.forward():
-            self.settle(t_start)
+        self.t_wake = 0
+        if not self.compute(t_start) and self.slots.n_changes == n_changes:
+            self.t_wake = self.next_chance(t_start)
         self.publish()
         if self.tier is not None:
-            self.save()
+            self.tier.save_behind(self.pool.tree)
         if LLAMABOX_DEBUG:
             self.check()
 
-    cdef void save(self) noexcept nogil:
-        """Save parked prefixes; where all wait for the worker, sleep until it is done, or for a
-        moment: requests may be cancelled."""
-        self.tier.save_behind(self.pool.tree)
-        if self.batch.c.n_tokens == 0 and self.slots.n_live > 0 and not self.slots.has_ready():
-            self.tier.jobs.await_done(NAP_NS)
+    cdef bint compute(self, int64_t t_start) noexcept nogil:
+        """Run what is planned; False if that is nothing."""
+        self.throttle.t_step = 0
+        if self.batch.c.n_tokens == 0:
+            return False
+        self.throttle.t_step = t_start
+        if self.forward():
+            self.settle(t_start)
+        return True
+
+    cdef int64_t next_chance(self, int64_t now) noexcept nogil:
+        """When a step may find something to compute, after one that did not, if nothing arrives
+        before; 0 for at once."""
+        cdef int32_t n_unready = self.slots.n_unready()
+        if self.throttle.n_throttled + n_unready < self.slots.n_live:
+            return 0
+        if n_unready == 0:
+            return min(self.throttle.t_due, now + NAP_NS)
+        return min(self.throttle.t_due, now + SHORT_NAP_NS) if self.tier is not None else 0
 
     cdef void end_early(self, int64_t now) noexcept nogil:
         """End what is cancelled or late, queued or live."""
@@ -317,8 +352,10 @@ cdef class Scheduler:
     cdef bint forward(self) noexcept nogil:
         """Compute the batch; False if that failed, and then the failure is dealt with."""
         cdef int32_t code
+        cdef int64_t cpu_ns = thread_ns()
         self.t_forward = now_ns()
         code = self.context.forward(self.batch.c)
+        self.counters.forward_ns += thread_ns() - cpu_ns
         if code != 0:
             self.recover(code)
         return code == 0
@@ -419,6 +456,7 @@ cdef class Scheduler:
     cdef void set_gauges(self) noexcept nogil:
         self.counters.n_running = self.slots.n_live
         self.counters.n_waiting = self.waiting.n
+        self.counters.n_throttled = self.throttle.n_throttled
         self.counters.n_cells_used = <int> self.pool.n_used()
         self.counters.n_checkpoints = self.pool.checkpoints.n_checkpoints
         self.counters.n_checkpoint_bytes = self.pool.checkpoints.n_bytes
@@ -450,3 +488,10 @@ cdef class Scheduler:
                 fail("a request has computed another number of tokens than its sequence holds")
             if slot.request != NULL and slot.request.n_branch > slot.request.n_tokens:
                 fail("a request shares more tokens than it knows")
+
+
+cdef int64_t thread_ns() noexcept nogil:
+    """CPU time of the calling thread, in nanoseconds."""
+    cdef timespec t
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t)
+    return <int64_t> t.tv_sec * 1_000_000_000 + t.tv_nsec

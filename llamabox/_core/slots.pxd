@@ -11,7 +11,7 @@ cdef struct SlotC:
     int64_t leader        # and its request's `arrival`
     int32_t n_wanted      # tokens to draft for it; 0 once it has a draft, or where none is worth it
     int32_t n_planned     # rows that the current batch adds
-    int32_t n_passed      # steps in which it got no rows
+    int32_t n_passed      # steps in which it got no rows that it could have had
     int32_t n_accepted    # tokens of its draft that its output rows gave in this step
     int32_t n_verified    # its output rows up to where the request ended, if it did
     llama_token token     # what the row behind those gave; -1: nothing that may be
@@ -30,6 +30,7 @@ cdef class Slots:
     cdef void arrange(self) noexcept nogil
     cdef int32_t last_ranked(self) noexcept nogil
     cdef bint has_ready(self) noexcept nogil
+    cdef int32_t n_unready(self) noexcept nogil
     cdef bint has_decoding(self) noexcept nogil
     cdef int64_t n_expected(self) noexcept nogil
 

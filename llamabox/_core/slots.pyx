@@ -85,11 +85,14 @@ cdef class Slots:
 
     cdef bint has_ready(self) noexcept nogil:
         """Whether a slot may compute."""
-        cdef int32_t i
+        return self.n_unready() < self.n_live
+
+    cdef int32_t n_unready(self) noexcept nogil:
+        """Live requests that may not compute."""
+        cdef int32_t i, n = 0
         for i in range(self.n_slots):
-            if is_ready(&self.slots[i]):
-                return True
-        return False
+            n += self.slots[i].request != NULL and not is_ready(&self.slots[i])
+        return n
 
     cdef bint has_decoding(self) noexcept nogil:
         """Whether a slot decodes."""

@@ -81,8 +81,9 @@ cdef class Speculation:
         cdef SlotC* slot
         self.n_offers = self.n_decode = 0
         for i in range(self.slots.n_slots):
-            self.slots.slots[i].n_wanted = 0
-            self.n_decode += is_decoding(&self.slots.slots[i])
+            slot = &self.slots.slots[i]
+            slot.n_wanted = 0
+            self.n_decode += is_decoding(slot) and slot.request.n_allowed > 0
         self.n_to_index = N_INDEXED if self.n_decode > 0 else N_INDEXED_IDLE
         for i in range(self.slots.n_slots):
             slot = &self.slots.slots[i]

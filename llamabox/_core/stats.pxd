@@ -19,6 +19,8 @@ cdef struct StatsC:
     int64_t n_output_tokens
     int64_t prefill_ns
     int64_t decode_ns
+    int64_t forward_ns
+    int64_t n_sleeps
     int64_t n_preempted
     int64_t n_shifts
     int64_t n_drafted
@@ -27,6 +29,7 @@ cdef struct StatsC:
     int64_t n_finished[N_FINISH]
     int n_running
     int n_waiting
+    int n_throttled
     int n_cells_used
     int n_checkpoints
     int64_t n_checkpoint_bytes

@@ -40,6 +40,47 @@ cdef extern from *:
     int fetch_add_int "llamabox_fetch_add" (int* p, int n) noexcept nogil
 
 
+cdef extern from *:
+    """
+    #include <pthread.h>
+    #include <time.h>
+
+    static inline int llamabox_cond_init(pthread_cond_t* cond) {
+    #ifdef __APPLE__
+        return pthread_cond_init(cond, NULL);
+    #else
+        pthread_condattr_t attr;
+        int result = pthread_condattr_init(&attr);
+        if (result != 0) return result;
+        result = pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+        if (result == 0) result = pthread_cond_init(cond, &attr);
+        pthread_condattr_destroy(&attr);
+        return result;
+    #endif
+    }
+
+    static inline int llamabox_cond_wait_until(pthread_cond_t* cond, pthread_mutex_t* mutex,
+                                        long long t_ns) {
+    #ifdef __APPLE__
+        struct timespec now;
+        clock_gettime(CLOCK_MONOTONIC, &now);
+        t_ns -= now.tv_sec * 1000000000LL + now.tv_nsec;
+        if (t_ns < 0) t_ns = 0;
+        struct timespec wait = {t_ns / 1000000000LL, t_ns % 1000000000LL};
+        return pthread_cond_timedwait_relative_np(cond, mutex, &wait);
+    #else
+        struct timespec until = {t_ns / 1000000000LL, t_ns % 1000000000LL};
+        return pthread_cond_timedwait(cond, mutex, &until);
+    #endif
+    }
+    """
+    # A condition whose timed waits are by the monotonic clock; 0, or an error's number.
+    int cond_init "llamabox_cond_init" (pthread_cond_t* cond) noexcept nogil
+    # 0, or an error's number: ETIMEDOUT once the clock is at `t_ns` nanoseconds.
+    int cond_wait_until "llamabox_cond_wait_until" (
+        pthread_cond_t* cond, pthread_mutex_t* mutex, int64_t t_ns) noexcept nogil
+
+
 cdef inline int64_t now_ns() noexcept nogil:
     """The monotonic clock, in nanoseconds."""
     cdef timespec t

@@ -98,8 +98,12 @@ class OwnedContext:
             llama_cpp.llama_set_warmup(self.address, True)
             self._decode_one()
             llama_cpp.llama_set_warmup(self.address, False)
-            llama_cpp.llama_memory_clear(llama_cpp.llama_get_memory(self.address), True)
-            llama_cpp.llama_synchronize(self.address)
+            self.clear()
+
+    def clear(self) -> None:
+        """Forget all sequences; nothing else may use the context meanwhile."""
+        llama_cpp.llama_memory_clear(llama_cpp.llama_get_memory(self.address), True)
+        llama_cpp.llama_synchronize(self.address)
 
     def _shifts_cleanly(self) -> bool:
         """Whether moving some cells leaves the others as they are.

@@ -24,6 +24,7 @@ from .gate import Gate
 from .layout import choose_layout
 from .model import Model
 from .prompts import Prompt, PromptLike, PromptReader
+from .rates import Budgets, most_tokens_per_second
 from .requests import NS, RequestMaker
 from .results import Completion, EngineStats, Histogram
 from .stream import AsyncStream, LoopDelivery, Orphans, Stream
@@ -53,6 +54,7 @@ class Engine:
     :param draft_model_params: how its file is loaded.
     :ivar n_ctx: tokens that a request may hold.
     :ivar layout: how the context keeps its cells.
+    :ivar tokens_per_second: what a request may ask for at most; 0 for no such limit.
     :raises ModelLoadError: a model or its context cannot be made, or the draft model does not fit.
     :raises TemplateError: the chat template does not compile.
     """
@@ -97,6 +99,9 @@ class Engine:
             if tier:
                 undo.callback(tier.close)
             self.n_ctx = min(self.params.n_ctx or context.core.n_ctx, context.core.n_ctx)
+            self.tokens_per_second = most_tokens_per_second(
+                self.model, self.params, context, self.n_ctx
+            )
             self._scheduler = Scheduler(
                 context.core,
                 self.model.vocab,
@@ -127,6 +132,7 @@ class Engine:
             n_ctx=self.n_ctx,
             backend=context.backend,
             drafts=n_draft_rows > 0,
+            budgets=Budgets(self.tokens_per_second),
             gate=gate,
         )
         self._lock = threading.Lock()
@@ -326,6 +332,7 @@ class Engine:
             n_ctx=self.n_ctx,
             n_cells=self.n_ctx * n_pools,
             n_slots=self.params.n_parallel,
+            tokens_per_second=self.tokens_per_second,
             **fields,
         )
 

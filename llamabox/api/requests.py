@@ -11,6 +11,7 @@ import llama_cpp
 
 from .._core.backend import Backend
 from .._core.outbox import Outbox
+from .._core.ratelimit import Bucket
 from .._core.request import Request
 from .._core.sampler import Sampler
 from ..errors import InvalidRequest
@@ -24,6 +25,7 @@ from .choices import choice_params
 from .gate import Gate
 from .model import Model
 from .prompts import Prompt
+from .rates import Budgets
 
 NS = 1_000_000_000
 PRIORITY_NS = 10 * NS
@@ -44,6 +46,7 @@ class RequestMaker:
     :param n_ctx: tokens that a request may hold.
     :param backend: samplers get what it can run beside the model.
     :param drafts: whether there is anything that drafts.
+    :param budgets: what their output is charged to.
     :param gate: passed while the model is used.
     """
 
@@ -55,6 +58,7 @@ class RequestMaker:
         n_ctx: int,
         backend: Backend,
         drafts: bool,
+        budgets: Budgets,
         gate: Gate,
     ) -> None:
         self._model = model
@@ -62,17 +66,26 @@ class RequestMaker:
         self._n_ctx = n_ctx
         self._backend = backend
         self._drafts = drafts
+        self._budgets = budgets
         self._gate = gate
 
-    def make(
-        self, prompt: Prompt, params: GenerationParams, outbox: Outbox, *, n_alike: int = 1
-    ) -> Request:
+    def make(self, prompt: Prompt, params: GenerationParams, outbox: Outbox) -> Request:
         """A request with samplers of its own.
 
-        :param n_alike: requests of this prompt that are submitted together.
-        :raises InvalidRequest: a grammar is wrong, or a biased token does not exist.
+        :raises InvalidRequest: a grammar is wrong, a biased token does not exist, or the rate is
+            above what may be asked for.
         :raises EngineClosed: the engine is closed.
         """
+        return self._make(prompt, params, outbox, 1, self._budgets.bucket(params))
+
+    def _make(
+        self,
+        prompt: Prompt,
+        params: GenerationParams,
+        outbox: Outbox,
+        n_alike: int,
+        bucket: Bucket | None,
+    ) -> Request:
         n_predict, n_keep = params.n_predict, params.n_keep
         if n_predict == UNLIMITED:
             n_trained = self._model.n_ctx_train if self._params.context_shift else 0
@@ -97,6 +110,8 @@ class RequestMaker:
             n_alike=n_alike,
             starts_anew=not params.cache_prompt,
             n_reuse=params.n_cache_reuse,
+            bucket=bucket,
+            tokens_per_second=params.tokens_per_second,
             sampler=self._sampler(params),
             vocab=self._model.vocab,
             outbox=outbox,
@@ -120,8 +135,9 @@ class RequestMaker:
                 param=param,
             )
         each = choice_params(params, choices)
+        bucket = self._budgets.bucket(params)
         return [
-            (self.make(prompt, one, outbox, n_alike=n), one)
+            (self._make(prompt, one, outbox, n, bucket), one)
             for one, outbox in zip(each, outboxes, strict=True)
         ]
 

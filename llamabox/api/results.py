@@ -144,13 +144,17 @@ class EngineStats:
     :param n_tier_loaded_tokens: tokens whose cells came back.
     :param n_slots: requests that can run at once.
     :param n_running: requests that have a slot.
+    :param n_throttled: running requests that wait until their rate allows the next token.
     :param n_waiting: requests in the queue.
+    :param tokens_per_second: output that a request may ask for at most; 0 for no such limit.
     :param n_steps: forwards.
+    :param n_sleeps: times that the step thread waited for an arrival, or for a throttled request.
     :param n_wakeups: notifications of an event loop or thread: for each one per step at most, and
         one more if a step begins with ending what was cancelled.
     :param n_prompt_tokens: prompt tokens computed.
     :param n_cached_tokens: prompt tokens reused.
     :param n_output_tokens: tokens sampled.
+    :param forward_seconds: CPU time of the step thread inside llama.cpp's forwards.
     :param prefill_seconds: step time, by the share of prefill rows.
     :param decode_seconds: step time, by the share of decode rows.
     :param n_preempted: times a request lost its cells to others and began again later.
@@ -178,12 +182,16 @@ class EngineStats:
     n_tier_loaded_tokens: int
     n_slots: int
     n_running: int
+    n_throttled: int
     n_waiting: int
+    tokens_per_second: float
     n_steps: int
+    n_sleeps: int
     n_wakeups: int
     n_prompt_tokens: int
     n_cached_tokens: int
     n_output_tokens: int
+    forward_seconds: float
     prefill_seconds: float
     decode_seconds: float
     n_preempted: int

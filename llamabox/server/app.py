@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import hmac
 import math
 import uuid
 from typing import cast
@@ -13,6 +12,7 @@ from sanic.config import Config
 from sanic.response import BaseHTTPResponse
 from sanic.server.protocols.http_protocol import HttpProtocol
 
+from .api_keys import is_accepted
 from .config import ServerConfig
 from .cors import allow_origin, preflight
 from .errors import JsonErrorHandler, Unauthorized
@@ -80,14 +80,7 @@ async def _answer_preflight(request: ServerRequest) -> HTTPResponse | None:
 async def _authorize(request: ServerRequest) -> None:
     """:raises Unauthorized: keys are configured and the request has none of them."""
     keys = request.app.ctx.config.api_keys
-    if not keys or _is_public(request):
-        return
-    scheme, _, bearer = request.headers.get("authorization", "").partition(" ")
-    given = bearer.strip() if scheme.lower() == "bearer" else request.headers.get("x-api-key", "")
-    # Header bytes that are not UTF-8 arrive as lone surrogates.
-    key = given.encode(errors="surrogateescape")
-    matches = [hmac.compare_digest(key, accepted.encode()) for accepted in keys]
-    if not any(matches):
+    if keys and not _is_public(request) and not is_accepted(request, keys):
         raise Unauthorized("Invalid API Key")
 
 

@@ -25,6 +25,7 @@ from .cli_checkpoints import add_checkpoints
 from .cli_draft import add_draft_model, draft_model_params
 from .cli_hub import add_hub, hub_models
 from .cli_parser import FlagGroup, FlagParser
+from .cli_rate import add_rate_limit
 from .cli_reuse import add_prompt_reuse
 from .cli_sampling import add_sampling
 from .cli_shift import add_context_shift
@@ -205,6 +206,7 @@ def _add_server(group: FlagGroup) -> None:
         help="Requests that may wait for a session; more are answered with 429\n"
         "(default: 0, no limit)",
     )
+    add_rate_limit(group)
     group.add("--metrics", action="store_true", help="Enable GET /metrics (default: disabled)")
 
 

@@ -31,6 +31,8 @@ class ServerConfig:
     :param n_http_threads: threads that parse, render and tokenize; -1 for one per core, 8 at most.
     :param api_keys: accepted keys; without any, nobody is asked for one.
     :param metrics: serve ``GET /metrics``.
+    :param tokens_per_second_per_key: the requests of one API key, or without keys of one tenant,
+        share one limit of tokens per second.
     :param chat_template: Jinja source that replaces the model's template.
     :param max_body: bytes of the largest request body.
     :param model_params: how the file is loaded.
@@ -51,6 +53,7 @@ class ServerConfig:
     n_http_threads: int = AUTOMATIC
     api_keys: tuple[str, ...] = ()
     metrics: bool = False
+    tokens_per_second_per_key: bool = False
     chat_template: str | None = None
     max_body: int = MAX_BODY_BYTES
     model_params: ModelParams = dataclasses.field(default_factory=ModelParams)
@@ -67,6 +70,10 @@ class ServerConfig:
         if self.n_http_threads < 1 and self.n_http_threads != AUTOMATIC:
             message = f"n_http_threads: {self.n_http_threads} is neither -1 nor 1 or more"
             raise InvalidRequest(message, param="n_http_threads")
+
+        if self.tokens_per_second_per_key and not self.engine_params.tokens_per_second:
+            message = "tokens_per_second_per_key: needs tokens_per_second"
+            raise InvalidRequest(message, param="tokens_per_second_per_key")
 
     @property
     def unix_socket(self) -> Path | None:

@@ -20,6 +20,7 @@ from ..api import (
 from ..errors import EngineClosed, GenerationError, InvalidRequest
 from ..params import ChoiceParams, GenerationParams
 from .errors import CLIENT_CLOSED_REQUEST, ErrorReply
+from .rate_limit import rate_limited
 from .replies import Reply
 from .schema import GenerationRequest
 from .sse import EventStream, event
@@ -40,7 +41,9 @@ async def generate(
     """
     trace = trace_of(request)
     trace.n_prompt = prompt.n_tokens
-    params = _prioritized(request, asked.params)
+    config = request.app.ctx.config
+    params = rate_limited(request, asked.params, config, engine.tokens_per_second)
+    params = _prioritized(request, params)
     outputs = await _start(engine, prompt, params, asked.choices)
     try:
         if asked.stream:

@@ -101,6 +101,7 @@ def _tier(stats: EngineStats) -> Iterator[Metric]:
 
 def _requests(stats: EngineStats, http_counts: Mapping[tuple[str, int], int]) -> Iterator[Metric]:
     yield _gauge("requests_running", "Generations that run.", stats.n_running)
+    yield _gauge("requests_throttled", "Generations that their rate holds back.", stats.n_throttled)
     yield _gauge("requests_waiting", "Generations that wait for a slot.", stats.n_waiting)
     yield _counter("requests_preempted", "Generations put back to wait.", stats.n_preempted)
     yield _counter("context_shifts", "Full contexts that were shifted.", stats.n_shifts)

@@ -29,6 +29,11 @@ GENERATION: dict[str, tuple[list[Any], list[Any]]] = {
     "ignore_eos": ([True, False], []),
     "priority": ([0, -3, 1000], [1001, -1001, 1.5, "1", None]),
     "deadline": ([0, 0.5, 60], [-1, math.inf, math.nan, "1", None]),
+    "tokens_per_second": (
+        [0, 500, 99.5, 1e6],
+        [-1, -0.5, 1e-4, 1e7, math.nan, math.inf, True, "20", None],
+    ),
+    "rate_key": ([None, "", "a key", "k" * 1024], [7, b"key", "k" * 1025]),
     "temperature": ([0, 0.0, -1.0, 0.5, 2, 100.0], [math.nan, math.inf, -math.inf, "1", None]),
     "dynatemp_range": ([0, 0.5, 3.0], [-0.1, math.nan, math.inf, "1", None]),
     "dynatemp_exponent": ([0, 0.5, 2], [-0.1, math.nan, math.inf, "1", None]),
@@ -103,6 +108,10 @@ ENGINE: dict[str, tuple[list[Any], list[Any]]] = {
     "n_draft_min": ([0, 64], [-1, 65, 1.5, "1", None]),
     "draft_p_min": ([0, 0.5, 1], [-0.1, 1.1, math.nan, "1", None]),
     "n_ctx_draft": ([0, 4096], [-1, 1.5, "1", None]),
+    "tokens_per_second": (
+        [0, -1, 0.001, 20, 1e6],
+        [-2, -0.5, 1e-4, 1e7, math.nan, math.inf, True, "-1", None],
+    ),
     "warmup": ([True, False], []),
 }
 CHOICES: dict[str, tuple[list[Any], list[Any]]] = {

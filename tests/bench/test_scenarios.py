@@ -44,7 +44,7 @@ def test_scenario_measures_both_sides(name: str, monkeypatch: pytest.MonkeyPatch
     if name == "peer" and peer.llama_cpp_python.missing_packages():
         assert "skipped" in result.notes[0]
         return
-    assert result.comparisons or name == "pool_pressure"
+    assert result.comparisons or name in ("pool_pressure", "rate_limit")
     assert all(figure.holds is not False for figure in result.figures) or name != "pool_pressure"
     for comparison in result.comparisons:
         assert len(comparison.ours) == len(comparison.peers) >= 1

@@ -259,7 +259,7 @@ class Core:
         params: GenerationParams = GREEDY,
         n_ctx: int = 0,
         outbox: Outbox | None = None,
-        **options: int,
+        **options: Any,
     ) -> Request:
         model = self.model
         banned = model.vocab.end_of_generation if params.ignore_eos else ()

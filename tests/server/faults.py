@@ -29,6 +29,7 @@ class FaultyEngine:
         self.model = SimpleNamespace(name="faulty", close=lambda: None)
         self.params = EngineParams()
         self.n_ctx = 4096
+        self.tokens_per_second = 0.0
         self.script = script
         self.refusal = refusal
         self.streams: list[FaultyStream] = []

@@ -29,6 +29,7 @@ GAUGES = {
     "kv_cache_tokens",
     "checkpoint_bytes",
     "requests_running",
+    "requests_throttled",
     "requests_waiting",
 }
 HISTOGRAMS = {"queue_time_seconds", "time_to_first_token_seconds", "inter_token_latency_seconds"}

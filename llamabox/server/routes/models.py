@@ -49,6 +49,7 @@ def _meta(engine: Engine, defaults: GenerationParams) -> dict[str, Any]:
         "n_slot_ctx": engine.n_ctx,
         "kv_layout": engine.layout.kv_layout,
         "flash_attention": engine.layout.flash_attention,
+        "tokens_per_second": engine.tokens_per_second,
         "seed": defaults.seed,
         "temperature": defaults.temperature,
         "top_k": defaults.top_k,
