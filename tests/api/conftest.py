@@ -12,7 +12,13 @@ from llamabox import Engine, EngineParams, GenerationParams
 from tests.conftest import RandomModels
 
 SMALL = EngineParams(
-    n_ctx=1024, n_parallel=4, n_batch=256, n_ubatch=64, n_threads=1, kv_layout="unified"
+    n_ctx=1024,
+    n_parallel=4,
+    n_batch=256,
+    n_ubatch=64,
+    n_threads=1,
+    kv_layout="unified",
+    flash_attention="off",
 )
 ENDLESS = GenerationParams(temperature=0, ignore_eos=True, n_predict=32)
 
