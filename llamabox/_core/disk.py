@@ -196,7 +196,7 @@ class PrefixFiles:
             self._discard(name, str(error))
             return None
         parent, key, begin, n_bytes = fields
-        entry = Entry(self._new_number(), self._digest(parent, key, tokens), parent, begin)
+        entry = Entry(self._new_number(), self._digest(parent, key, begin, tokens), parent, begin)
         return entry, (key, begin, array("i", tokens), n_bytes)
 
     def _read_head(self, file: Any, name: str) -> tuple[tuple[bytes, int, int, int], bytes]:
@@ -218,12 +218,12 @@ class PrefixFiles:
         size = os.fstat(file.fileno()).st_size
         if size != N_HEAD + 4 * n_tokens + n_bytes:
             raise BadFile(f"it has {size} bytes, which is not what it says")
-        if self._name(self._digest(parent, key, tokens)) != name:
+        if self._name(self._digest(parent, key, begin, tokens)) != name:
             raise BadFile("it holds other tokens than its name says")
         return (parent, key, begin, n_bytes), tokens
 
     def _write(self, job: FileJob) -> bool:
-        digest = self._digest(job.parent_digest, job.key, job.tokens)
+        digest = self._digest(job.parent_digest, job.key, job.begin, job.tokens)
         job.digest = digest
         entry = self._by_name.get(self._name(digest))
         if entry is None:
@@ -352,9 +352,9 @@ class PrefixFiles:
         self._by_number.pop(entry.number, None)
         self._gone.append(entry.number)
 
-    def _digest(self, parent: bytes, key: int, tokens: bytes) -> bytes:
+    def _digest(self, parent: bytes, key: int, begin: int, tokens: bytes) -> bytes:
         """Of all tokens up to a block's end, and what their cells depend on."""
-        data = b"".join((self._fingerprint, parent, struct.pack("<q", key), tokens))
+        data = b"".join((self._fingerprint, parent, struct.pack("<qI", key, begin), tokens))
         return hashlib.blake2b(data, digest_size=32).digest()
 
     def _name(self, digest: bytes) -> str:

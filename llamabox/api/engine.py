@@ -95,7 +95,7 @@ class Engine:
             )
             if self.params.warmup:
                 context.warm_up()
-            tier = open_tier(self.model, sizes, self.layout, context)
+            tier = open_tier(self.model, self.params, self.layout, context)
             if tier:
                 undo.callback(tier.close)
             self.n_ctx = min(self.params.n_ctx or context.core.n_ctx, context.core.n_ctx)

@@ -27,7 +27,7 @@ from llamabox._core.vocab import Vocab
 from llamabox.params import GenerationParams
 from tests.core.faults import Decoder
 
-HANG = 6.0
+HANG = 60.0
 """Seconds after which something that should have happened is taken for a hang."""
 EOG, STOP, LENGTH, CANCELLED, DEADLINE, ERROR = range(1, 7)
 GREEDY = GenerationParams(temperature=0, seed=0)
