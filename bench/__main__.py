@@ -11,7 +11,7 @@ import traceback
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from . import busy_loop, core, draft_model, long_contexts, offline
+from . import busy_loop, core, draft_model, drafting, long_contexts, offline
 from .busyness import OtherWork
 from .machine import ROOT, describe_machine
 from .peers import llama_server
@@ -24,6 +24,7 @@ SCENARIOS: dict[str, Callable[[Settings], Result]] = {
     "offline": offline.run,
     "long_contexts": long_contexts.run,
     "draft_model": draft_model.run,
+    "drafting": drafting.run,
     "busy_loop": busy_loop.run,
     "server": server.run,
     "streaming": streaming.run,

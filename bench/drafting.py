@@ -1,0 +1,204 @@
+"""Drafts by n-gram lookup: an engine with them against the same engine without."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import itertools
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+
+from llamabox import Engine, EngineParams, GenerationParams, Model, Prompt
+
+from .engine_streams import greedy, run_wave, total_tokens
+from .event_loop import event_loop
+from .pairs import Comparison, Quantity, compare_all
+from .prompts import token_prompts
+from .raw import Tokens
+from .report import Figure, Result
+from .settings import (
+    N_THREADS,
+    PACKAGED,
+    RANDOM_50M,
+    RANDOM_500M,
+    Settings,
+    chosen_models,
+    counted,
+    model_label,
+)
+
+NGRAM_MIN = 2
+N_PARALLEL = 16
+N_PROMPT = 16
+N_TAIL = 48
+"""Tokens of a loop that a prompt ends with."""
+N_UNTIL_LOOP = {RANDOM_50M: 900, RANDOM_500M: 160}
+"""Tokens after which the model says the same again and again, by the file's stem."""
+N_LOOPED = {RANDOM_50M: {1: 256, 4: 128}, RANDOM_500M: {1: 64, 4: 48}}
+"""Tokens of each stream, by model and number of streams."""
+N_FREE = {1: 128, 4: 128, 16: 64}
+MOST_RUNS_OF_LARGE = 3
+LOOPED_TARGETS = {1: 2.0, 4: 1.3}
+FREE_TARGET = 0.97
+LEAST_SAVED = 2.0
+TEXTS = (
+    "The moon is bright tonight. The dog has a red ball. The moon is bright tonight.",
+    "A small boat sails slowly across the cold grey lake, and the old man counts the birds.",
+    "The children walk to school in the morning, and they come home in the afternoon.",
+)
+
+ABOUT = f"""\
+An engine with `EngineParams(lookup_ngram_min={NGRAM_MIN})` against the same one without, on one
+model, `-t 1`, one pool of cells, no flash attention; output tokens per second of all streams.
+Repeating: prompts of {N_PROMPT} random tokens and the last {N_TAIL} of an output that loops, which
+the model goes on with, greedy. Not repeating: prompts of {N_PROMPT} random tokens, temperature 2
+without filters. Repeat this text: the packaged model's forwards without drafts for each with them,
+on {len(TEXTS)} chats that ask for that, greedy."""
+
+
+def run(settings: Settings) -> Result:
+    """Measure every model; without its own, the repeating text of those that are given."""
+    paths, notes = chosen_models(settings, [RANDOM_50M, RANDOM_500M, PACKAGED])
+    comparisons: list[Comparison] = []
+    figures: list[Figure] = []
+    for path in paths:
+        with Model.load(path) as model, event_loop() as loop, _Sides(model, loop) as sides:
+            if model_label(path) == "packaged model":
+                figures.append(_saved_forwards(sides))
+                continue
+            comparisons += _looped(sides, path, settings)
+            if path.stem != RANDOM_500M:
+                comparisons += _free(sides, path, settings)
+    return Result(
+        title="Drafts by lookup",
+        about=ABOUT,
+        comparisons=tuple(comparisons),
+        figures=tuple(figures),
+        notes=tuple(notes),
+    )
+
+
+class _Sides(contextlib.AbstractContextManager["_Sides"]):
+    """Two engines on one model, with drafts and without."""
+
+    def __init__(self, model: Model, loop: asyncio.AbstractEventLoop) -> None:
+        params = EngineParams(
+            n_ctx=8192,
+            n_parallel=N_PARALLEL,
+            n_threads=N_THREADS,
+            kv_layout="unified",
+            flash_attention="off",
+        )
+        self.model = model
+        self.plain = Engine(model, params)
+        self.drafting = Engine(model, params.replace(lookup_ngram_min=NGRAM_MIN))
+        self._loop = loop
+
+    def __exit__(self, *_: object) -> None:
+        self.plain.close()
+        self.drafting.close()
+
+    def rate(self, engine: Engine, prompts: list[Tokens], params: GenerationParams) -> float:
+        """Output tokens per second."""
+        wave = run_wave(engine, [Prompt(tokens, "") for tokens in prompts], params)
+        completions, seconds = self._loop.run_until_complete(wave)
+        return total_tokens(completions) / seconds
+
+
+def _compare(
+    sides: _Sides,
+    quantity: Quantity,
+    waves: Iterator[list[Tokens]],
+    params: GenerationParams,
+    runs: int,
+) -> Comparison:
+    """Both sides on waves of their own."""
+    (comparison,) = compare_all(
+        [quantity],
+        ours=lambda: (sides.rate(sides.drafting, next(waves), params),),
+        peer=lambda: (sides.rate(sides.plain, next(waves), params),),
+        peer_name="no drafts",
+        runs=runs,
+    )
+    return comparison
+
+
+def _rate(path: Path, what: str, n_streams: int, target: float) -> Quantity:
+    case = f"{model_label(path)}, {what}, {counted(n_streams, 'stream')}"
+    return Quantity(case=case, unit="tok/s", target=target)
+
+
+def _looped(sides: _Sides, path: Path, settings: Settings) -> list[Comparison]:
+    """Where the output repeats itself."""
+    n_until = N_UNTIL_LOOP.get(path.stem, N_UNTIL_LOOP[RANDOM_50M])
+    lengths = N_LOOPED.get(path.stem, N_LOOPED[RANDOM_50M])
+    large = path.stem == RANDOM_500M
+    (start,) = token_prompts(1, 4 * N_PROMPT, sides.model.n_vocab, 1)
+    said = sides.drafting.generate(Prompt(start, ""), greedy(settings.count(n_until, 8))).tokens
+    tail = list(said[-N_TAIL:])
+    comparisons = []
+    for n_streams, n_predict in lengths.items():
+        waves = (
+            [np.append(tokens, tail).astype(np.int32) for tokens in prompts]
+            for prompts in _prompts(sides.model, n_streams)
+        )
+        comparisons.append(
+            _compare(
+                sides,
+                _rate(path, "repeating", n_streams, LOOPED_TARGETS[n_streams]),
+                waves,
+                greedy(settings.count(n_predict, 8)),
+                min(settings.runs, MOST_RUNS_OF_LARGE) if large else settings.runs,
+            )
+        )
+    return comparisons
+
+
+def _free(sides: _Sides, path: Path, settings: Settings) -> list[Comparison]:
+    """Where it does not."""
+    return [
+        _compare(
+            sides,
+            _rate(path, "not repeating", n_streams, FREE_TARGET),
+            _prompts(sides.model, n_streams),
+            GenerationParams(
+                n_predict=settings.count(n_predict, 8),
+                temperature=2.0,
+                top_k=0,
+                top_p=1.0,
+                min_p=0.0,
+                seed=1,
+                ignore_eos=True,
+            ),
+            settings.runs,
+        )
+        for n_streams, n_predict in N_FREE.items()
+    ]
+
+
+def _prompts(model: Model, n_streams: int) -> Iterator[list[Tokens]]:
+    """Prompts for one wave after another."""
+    for seed in itertools.count(1):
+        yield token_prompts(n_streams, N_PROMPT, model.n_vocab, seed)
+
+
+def _saved_forwards(sides: _Sides) -> Figure:
+    """Forwards of the packaged model on texts that it is asked to repeat."""
+    counts = []
+    for engine in (sides.plain, sides.drafting):
+        before = engine.stats().n_steps
+        for text in TEXTS:
+            engine.chat(
+                [{"role": "user", "content": f"Repeat this text: {text}"}],
+                temperature=0.0,
+                n_predict=64,
+            )
+        counts.append(engine.stats().n_steps - before)
+    return Figure(
+        case="packaged model, repeat this text: forwards saved",
+        value=counts[0] / counts[1],
+        unit="x",
+        at_least=LEAST_SAVED,
+    )
