@@ -29,8 +29,9 @@ cdef class Drafter:
         For each slot whose `n_wanted` is above 0: at most so many tokens, fewer if one is less
         probable than `request.draft_p_min`, handed over by `request_draft(request, tokens, n)`,
         once. All are ids of the target's vocabulary. The caller drops a draft that is shorter than
-        `request.n_draft_min`. Such a slot decodes: all known tokens of its request but the last are
-        in the target's cells. Prompts of other slots may be followed meanwhile.
+        `request.n_draft_min`. Where nothing could be tried, `n_wanted` becomes 0: that says nothing
+        of how probable tokens are. Such a slot decodes: all known tokens of its request but the
+        last are in the target's cells. Prompts of other slots may be followed meanwhile.
 
         :param spare_ns: what the step may be kept waiting for that.
         """

@@ -58,3 +58,4 @@ cdef int32_t likeliest_candidates(const SamplerC* sampler, int32_t n_best,
                                   llama_token_data* out) noexcept nogil
 cdef int32_t best_candidates(const float* logits, int32_t n_vocab, int32_t n_best,
                              llama_token_data* out) noexcept nogil
+cdef llama_token best_token(const float* logits, int32_t n_vocab) noexcept nogil

@@ -347,6 +347,11 @@ cdef int32_t best_candidates(const float* logits, int32_t n_vocab, int32_t n_bes
     return n_found
 
 
+cdef llama_token best_token(const float* logits, int32_t n_vocab) noexcept nogil:
+    """The lowest of the tokens with the largest logit; -1 if none is above -inf."""
+    return select_best(logits, n_vocab)
+
+
 cdef int by_logit(const void* a, const void* b) noexcept nogil:
     cdef const llama_token_data* left = <const llama_token_data*> a
     cdef const llama_token_data* right = <const llama_token_data*> b

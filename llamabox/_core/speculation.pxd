@@ -28,6 +28,7 @@ cdef class Speculation:
     cdef void offer(self, int32_t i_slot) noexcept nogil
     cdef void take(self, const OfferC* offer) noexcept nogil
     cdef void drop_short(self) noexcept nogil
+    cdef void count_failures(self) noexcept nogil
     cdef void pause(self) noexcept nogil
     cdef void count(self, SlotC* slot, int32_t n_draft) noexcept nogil
     cdef int64_t learn(self, Plan plan, int64_t forward_ns) noexcept nogil

@@ -71,6 +71,7 @@ cdef class Speculation:
         if self.drafter is not None:
             self.drafter.draft(self.slots, spare_ns)
             self.drop_short()
+            self.count_failures()
         self.is_paused = False
         self.draft_ns = now_ns() - started
 
@@ -165,7 +166,18 @@ cdef class Speculation:
         for i in range(n_accepted):
             self.counters.n_accepted_at[i] += 1
         if slot.n_wanted > 0:
-            self.lengths.observe_model(&slot.request.rates, n_draft, slot.n_accepted)
+            self.lengths.observe_model(
+                &slot.request.rates, n_draft + (n_draft < slot.n_wanted), slot.n_accepted)
+
+    cdef void count_failures(self) noexcept nogil:
+        """Learn for which slots a model had nothing to say, or too little to be of use: the token
+        that it has tried counts as one that did not come, as does that behind a short draft."""
+        cdef int32_t i
+        cdef SlotC* slot
+        for i in range(self.slots.n_slots):
+            slot = &self.slots.slots[i]
+            if slot.n_wanted > 0 and slot.request.n_draft == 0:
+                self.lengths.observe_model(&slot.request.rates, 1, 0)
 
     cdef int64_t learn(self, Plan plan, int64_t forward_ns) noexcept nogil:
         """Learn what the step's forward took; returns the nanoseconds that the drafts took of the

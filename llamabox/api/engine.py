@@ -14,11 +14,12 @@ from .._core.outbox import Outbox
 from .._core.request import Request
 from .._core.scheduler import Scheduler
 from ..errors import EngineClosed, EngineOverloaded
-from ..params import ChoiceParams, EngineParams, GenerationParams
+from ..params import ChoiceParams, EngineParams, GenerationParams, ModelParams
 from ..templates import CHATML
 from .chat import ChatTemplate, Message
 from .choices import await_all, best, complete_all
 from .context import OwnedContext, draft_rows, n_sequences
+from .draft import Draft, DraftModel
 from .gate import Gate
 from .layout import choose_layout
 from .model import Model
@@ -27,6 +28,7 @@ from .requests import NS, RequestMaker
 from .results import Completion, EngineStats, Histogram
 from .stream import AsyncStream, LoopDelivery, Orphans, Stream
 from .system import default_sampling_threads
+from .tier import SecondTier, open_tier
 
 CHUNK = 8
 """Rows of a prompt that are computed beside others' tokens, at least."""
@@ -46,9 +48,12 @@ class Engine:
     :param model: a loaded `Model`, a path, or None for the packaged model.
     :param params: sizes and threads.
     :param chat_template: Jinja source that replaces the model's own.
+    :param draft_model: a smaller model of the same vocabulary, or its path, that drafts tokens for
+        this one to verify; the output is the same. None for no such model.
+    :param draft_model_params: how its file is loaded.
     :ivar n_ctx: tokens that a request may hold.
     :ivar layout: how the context keeps its cells.
-    :raises ModelLoadError: the model or its context cannot be made.
+    :raises ModelLoadError: a model or its context cannot be made, or the draft model does not fit.
     :raises TemplateError: the chat template does not compile.
     """
 
@@ -58,6 +63,8 @@ class Engine:
         params: EngineParams | None = None,
         *,
         chat_template: str | None = None,
+        draft_model: DraftModel | None = None,
+        draft_model_params: ModelParams | None = None,
     ) -> None:
         self.params = params or EngineParams()
         with contextlib.ExitStack() as undo:
@@ -68,15 +75,27 @@ class Engine:
             tokenizer = self.model.tokenizer
             source = chat_template or self.model.chat_template or CHATML
             self.template = ChatTemplate(source, bos=tokenizer.bos, eos=tokenizer.eos)
-            self.layout = choose_layout(self.model, self.params)
-            n_draft_rows = draft_rows(self.params)
+            draft = None
+            if draft_model is not None and self.params.n_draft_max > 0:
+                draft = Draft(self.model, draft_model, draft_model_params)
+                undo.callback(draft.close)
+            self.layout = choose_layout(self.model, self.params, draft.model if draft else None)
+            n_draft_rows = draft_rows(self.params, has_model=draft is not None)
+            sizes = (
+                self.params
+                if self.model.can_be_cut
+                else self.params.replace(cache_ram=0, cache_disk=None)
+            )
             context = undo.enter_context(
                 contextlib.closing(
-                    OwnedContext(self.model, self.params, self.layout, n_draft_rows=n_draft_rows)
+                    OwnedContext(self.model, sizes, self.layout, n_draft_rows=n_draft_rows)
                 )
             )
             if self.params.warmup:
                 context.warm_up()
+            tier = open_tier(self.model, sizes, self.layout, context)
+            if tier:
+                undo.callback(tier.close)
             self.n_ctx = min(self.params.n_ctx or context.core.n_ctx, context.core.n_ctx)
             self._scheduler = Scheduler(
                 context.core,
@@ -91,8 +110,10 @@ class Engine:
                 self.params.checkpoint_min_step,
                 n_sampling_threads=self.params.n_threads_sampling or default_sampling_threads(),
                 n_draft_rows=n_draft_rows,
+                drafter=draft.drafter(self.params, self.layout, self.n_ctx) if draft else None,
                 ngram_min=self.params.lookup_ngram_min,
                 backend=context.backend,
+                tier=tier.core if tier else None,
             )
             undo.pop_all()
         self._deliveries: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, LoopDelivery]
@@ -121,6 +142,8 @@ class Engine:
             thread=thread,
             orphans=self._orphans,
             context=context,
+            draft=draft,
+            tier=tier,
             owned_model=owned_model,
         )
 
@@ -350,12 +373,18 @@ def _shut_down(
     thread: threading.Thread,
     orphans: Orphans,
     context: OwnedContext,
+    draft: Draft | None,
+    tier: SecondTier | None,
     owned_model: Model | None,
 ) -> None:
     gate.close()
     scheduler.close()
     thread.join()
+    if tier is not None:
+        tier.close()
     orphans.sweep()
     context.close()
+    if draft is not None:
+        draft.close()
     if owned_model is not None:
         owned_model.close()

@@ -32,13 +32,15 @@ WORTH = 0.95
 """Share of a favourite's time below which another layout is taken."""
 
 
-def choose_layout(model: Model, params: EngineParams) -> Layout:
+def choose_layout(model: Model, params: EngineParams, draft: Model | None = None) -> Layout:
     """Decide what `params` leave to us; blocks for twice `TRIAL_SECONDS` at most, about.
+
+    :param draft: a draft model, whose context will have the same layout.
 
     A model that is too slow for trials, or an engine without warm-up, gets the partitioned layout
     if memory allows, because its cost does not grow with what others hold.
     """
-    partitioned = _partitions(model, params)
+    partitioned = _partitions(model, params, draft)
     attentions = [params.flash_attention]
     if params.flash_attention == "auto" and params.warmup:
         attentions = ["on", "off"]
@@ -49,14 +51,18 @@ def choose_layout(model: Model, params: EngineParams) -> Layout:
     return chosen or Layout(partitioned[-1], params.flash_attention)
 
 
-def _partitions(model: Model, params: EngineParams) -> list[bool]:
+def _partitions(model: Model, params: EngineParams, draft: Model | None) -> list[bool]:
     """The values of `Layout.partitioned` that may be chosen."""
     if params.n_parallel == 1 or params.kv_layout == "unified":
         return [False]
     if params.kv_layout == "partitioned":
         return [True]
-    n_cells = (params.n_ctx or model.n_ctx_train) * n_sequences(params, partitioned=True)
-    fits = n_cells * cell_bytes(model) <= MEMORY_SHARE * memory_at_hand()
+    n_ctx, n_pools = params.n_ctx or model.n_ctx_train, n_sequences(params, partitioned=True)
+    n_cells = n_ctx * n_pools
+    n_bytes = n_cells * cell_bytes(model)
+    if draft is not None:
+        n_bytes += (params.n_ctx_draft or n_ctx) * n_pools * cell_bytes(draft)
+    fits = n_bytes <= MEMORY_SHARE * memory_at_hand()
     return [False, True] if fits and n_cells <= MAX_CELLS else [False]
 
 

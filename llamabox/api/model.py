@@ -16,7 +16,7 @@ from ..errors import ModelLoadError
 from ..params import ModelParams
 from .gguf import check_generates, read_head
 from .library import LIBRARY, captured_errors
-from .system import has_gpu
+from .system import device_addresses, has_gpu
 from .text import Tokenizer
 
 Progress = Callable[[float], bool | None]
@@ -92,6 +92,7 @@ class Model:
         :param progress: told the loaded share, on the calling thread.
         :raises ModelLoadError: the file is missing, damaged, of another kind, or refused by
             llama.cpp; the message says which.
+        :raises InvalidRequest: there is no device of a name in `params`.
         """
         file = Path(path) if path is not None else packaged_model()
         check_generates(file, read_head(file))
@@ -103,7 +104,7 @@ class Model:
         del kept
         if not address:
             raise ModelLoadError(f"{file}: {'; '.join(errors) or 'llama.cpp cannot load it'}")
-        weights = Weights(address, params.n_gpu_layers)
+        weights = Weights(address, params.n_gpu_layers if params.devices != () else 0)
         if llama_cpp.llama_model_has_encoder(address):
             weights.close()
             raise ModelLoadError(f"{file}: models with an encoder do not generate here")
@@ -130,6 +131,14 @@ class Model:
         buffer = ctypes.create_string_buffer(128)
         llama_cpp.llama_model_desc(self.address, buffer, len(buffer))
         return buffer.value.decode("utf-8", "replace")
+
+    @property
+    def can_be_cut(self) -> bool:
+        """Whether its memory is cells, which stand for one token each, and no states."""
+        address = self.address
+        return not (
+            llama_cpp.llama_model_is_recurrent(address) or llama_cpp.llama_model_is_hybrid(address)
+        )
 
     @property
     def uses_gpu(self) -> bool:
@@ -163,7 +172,12 @@ def _c_params(params: ModelParams, progress: Progress | None) -> tuple[Any, Any]
         lambda share, _: progress is None or progress(share) is not False
     )
     c_params.progress_callback = callback
-    return c_params, callback
+    devices = None
+    if params.devices is not None:
+        # NULL ends the list; without a list, llama.cpp takes all devices.
+        devices = (ctypes.c_void_p * (len(params.devices) + 1))(*device_addresses(params.devices))
+        c_params.devices = ctypes.cast(devices, ctypes.c_void_p)
+    return c_params, (callback, devices)
 
 
 def _metadata(address: int) -> dict[str, str]:

@@ -5,11 +5,16 @@ from __future__ import annotations
 import ctypes
 import dataclasses
 import os
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import llama_cpp
 
+from ..errors import InvalidRequest
+
+CPU_TYPE = 0
+"""``GGML_BACKEND_DEVICE_TYPE_CPU``."""
 GPU_TYPES = (1, 2)
 """``GGML_BACKEND_DEVICE_TYPE_GPU`` and ``_IGPU``."""
 SIBLINGS = "/sys/devices/system/cpu/cpu{}/topology/thread_siblings_list"
@@ -97,6 +102,26 @@ def has_gpu() -> bool:
     ggml = _ggml()
     devices = map(ggml.ggml_backend_dev_get, range(ggml.ggml_backend_dev_count()))
     return any(ggml.ggml_backend_dev_type(device) in GPU_TYPES for device in devices)
+
+
+def device_addresses(names: Iterable[str]) -> list[int]:
+    """The devices of these names, as `llama_model_params.devices` has them.
+
+    :raises InvalidRequest: one is none that layers can be offloaded to.
+    """
+    ggml = _ggml()
+    devices = [ggml.ggml_backend_dev_get(i) for i in range(ggml.ggml_backend_dev_count())]
+    known = {
+        ggml.ggml_backend_dev_name(device).decode(): device
+        for device in devices
+        if ggml.ggml_backend_dev_type(device) != CPU_TYPE
+    }
+    for name in names:
+        if name not in known:
+            offered = f"those are {', '.join(known)}" if known else "there is none"
+            message = f"devices: {name!r} is no device to offload to; {offered}"
+            raise InvalidRequest(message, param="devices")
+    return [known[name] for name in names]
 
 
 def _device(ggml: Any, device: int) -> Device:

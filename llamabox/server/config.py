@@ -8,6 +8,7 @@ from pathlib import Path
 
 from ..errors import InvalidRequest
 from ..params import EngineParams, GenerationParams, ModelParams
+from ..sources import HubModel
 
 __all__ = ["ServerConfig"]
 
@@ -20,6 +21,8 @@ class ServerConfig:
     """Settings of one server.
 
     :param model: GGUF file; None serves the packaged model.
+    :param hub_model: the model on the hub, instead of `model`.
+    :param hub_draft_model: the draft model on the hub.
     :param alias: name of the model in replies; None takes the model's own.
     :param host: address to listen on, or a path that ends with ``.sock`` for a UNIX socket.
     :param port: TCP port; 0 lets the system choose.
@@ -31,12 +34,16 @@ class ServerConfig:
     :param chat_template: Jinja source that replaces the model's template.
     :param max_body: bytes of the largest request body.
     :param model_params: how the file is loaded.
+    :param draft_model: GGUF file of a model that drafts tokens; None for none.
+    :param draft_model_params: how that file is loaded.
     :param engine_params: size of the engine.
     :param defaults: what a request that names no sampling setting gets.
     :raises InvalidRequest: a value is out of range.
     """
 
     model: Path | None = None
+    hub_model: HubModel | None = None
+    hub_draft_model: HubModel | None = None
     alias: str | None = None
     host: str = "127.0.0.1"
     port: int = 8080
@@ -47,6 +54,8 @@ class ServerConfig:
     chat_template: str | None = None
     max_body: int = MAX_BODY_BYTES
     model_params: ModelParams = dataclasses.field(default_factory=ModelParams)
+    draft_model: Path | None = None
+    draft_model_params: ModelParams = dataclasses.field(default_factory=ModelParams)
     engine_params: EngineParams = dataclasses.field(default_factory=EngineParams)
     defaults: GenerationParams = dataclasses.field(default_factory=GenerationParams)
 

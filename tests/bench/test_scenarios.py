@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from bench import draft_model
 from bench.__main__ import SCENARIOS, main
 from bench.http_stream import Address
 from bench.peers import llama_server
@@ -38,6 +39,7 @@ def llamabox_as_peer(
 def test_scenario_measures_both_sides(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(llama_server, "find_binary", lambda: Path(__file__))
     monkeypatch.setattr(llama_server, "server", llamabox_as_peer)
+    monkeypatch.setenv(draft_model.VARIABLE, str(packaged_model()))
     result = SCENARIOS[name](QUICK)
     if name == "peer" and peer.llama_cpp_python.missing_packages():
         assert "skipped" in result.notes[0]
@@ -60,6 +62,15 @@ def test_llama_server_that_is_not_built_is_a_note(
     result = SCENARIOS[name](QUICK)
     assert not result.comparisons
     assert "make peers" in result.notes[0]
+
+
+def test_a_draft_model_that_is_missing_is_a_note(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv(draft_model.VARIABLE, str(tmp_path / "draft.gguf"))
+    result = draft_model.run(QUICK)
+    assert not result.comparisons
+    assert "scripts/model" in result.notes[0]
 
 
 def test_llama_server_that_the_environment_names_comes_first(
