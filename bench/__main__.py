@@ -16,19 +16,28 @@ from .busyness import OtherWork
 from .machine import ROOT, describe_machine
 from .peers import llama_server
 from .report import Result, render_page, render_result, render_summary, replace_summary
-from .scenarios import mixed_load, peer, pool_pressure, server, shared_prefix, streaming
+from .scenarios import (
+    mixed_load,
+    peer,
+    pool_pressure,
+    prefix_tier,
+    server,
+    shared_prefix,
+    streaming,
+)
 from .settings import Settings
 
 SCENARIOS: dict[str, Callable[[Settings], Result]] = {
     "core": core.run,
     "offline": offline.run,
     "long_contexts": long_contexts.run,
-    "draft_model": draft_model.run,
     "drafting": drafting.run,
+    "draft_model": draft_model.run,
     "busy_loop": busy_loop.run,
     "server": server.run,
     "streaming": streaming.run,
     "shared_prefix": shared_prefix.run,
+    "prefix_tier": prefix_tier.run,
     "mixed_load": mixed_load.run,
     "pool_pressure": pool_pressure.run,
     "peer": peer.run,

@@ -11,6 +11,11 @@ from .errors import (
     EngineError,
     EngineOverloaded,
     GenerationError,
+    HubAccessDenied,
+    HubError,
+    HubFileDamaged,
+    HubNotFound,
+    HubUnreachable,
     IncompatibleLibrary,
     InvalidRequest,
     LlamaboxError,
@@ -19,6 +24,7 @@ from .errors import (
     TemplateError,
 )
 from .params import ChoiceParams, EngineParams, GenerationParams, ModelParams
+from .sources import HubModel
 
 if TYPE_CHECKING:
     from .api import (
@@ -34,6 +40,7 @@ if TYPE_CHECKING:
         Prompt,
         SampledToken,
         Stream,
+        fetch,
         interleaved,
         packaged_model,
     )
@@ -53,6 +60,12 @@ __all__ = [
     "FinishReason",
     "GenerationError",
     "GenerationParams",
+    "HubAccessDenied",
+    "HubError",
+    "HubFileDamaged",
+    "HubModel",
+    "HubNotFound",
+    "HubUnreachable",
     "IncompatibleLibrary",
     "InvalidRequest",
     "Layout",
@@ -66,6 +79,7 @@ __all__ = [
     "Stream",
     "TemplateError",
     "__version__",
+    "fetch",
     "interleaved",
     "packaged_model",
 ]

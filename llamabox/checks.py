@@ -5,9 +5,11 @@ from __future__ import annotations
 import math
 
 from .errors import InvalidRequest
+from .samplers import SAMPLER_CHARS
 
 MAX_INT = 2**31 - 1
 MAX_FLOAT = 1e30
+MAX_SAMPLERS = 32
 
 
 def check_int(params: object, name: str, low: int, high: int = MAX_INT) -> None:
@@ -48,3 +50,28 @@ def check_strings(params: object, name: str) -> None:
 def check_encodable(text: str, name: str) -> None:
     if not text.isascii() and any("\ud800" <= character <= "\udfff" for character in text):
         raise InvalidRequest(f"{name}: {text!r} has lone surrogates", param=name)
+
+
+def check_logit_bias(params: object) -> None:
+    pairs = params.logit_bias  # type: ignore[attr-defined]
+    if not isinstance(pairs, tuple):
+        raise InvalidRequest(f"logit_bias: {pairs!r} is not a tuple", param="logit_bias")
+    for pair in pairs:
+        if not isinstance(pair, tuple) or len(pair) != 2:
+            raise InvalidRequest(f"logit_bias: {pair!r} is not a pair", param="logit_bias")
+        token, bias = pair
+        if not isinstance(token, int) or isinstance(token, bool) or not 0 <= token <= MAX_INT:
+            raise InvalidRequest(f"logit_bias: {token!r} is not a token id", param="logit_bias")
+        is_number = isinstance(bias, (int, float)) and not isinstance(bias, bool)
+        if not is_number or not (abs(bias) <= MAX_FLOAT or bias == -math.inf):
+            raise InvalidRequest(f"logit_bias: {bias!r} is not a bias", param="logit_bias")
+
+
+def check_samplers(params: object) -> None:
+    check_strings(params, "samplers")
+    names: tuple[str, ...] = params.samplers  # type: ignore[attr-defined]
+    for name in names:
+        if name not in SAMPLER_CHARS.values():
+            raise InvalidRequest(f"samplers: there is no sampler {name!r}", param="samplers")
+    if len(names) > MAX_SAMPLERS:
+        raise InvalidRequest(f"samplers: more than {MAX_SAMPLERS}", param="samplers")

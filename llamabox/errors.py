@@ -4,6 +4,11 @@
 
     LlamaboxError
     ├── ModelLoadError            the model file or its context cannot be loaded
+    │   └── HubError              the model cannot be had from the hub
+    │       ├── HubAccessDenied   the repository is private or gated
+    │       ├── HubNotFound       there is no such repository or file
+    │       ├── HubUnreachable    no answer, and nothing in the cache
+    │       └── HubFileDamaged    a file came with another size than it should
     ├── IncompatibleLibrary       the installed llama-cpp-python does not fit this build
     ├── InvalidRequest            the caller's input is wrong; also a ValueError
     │   ├── PromptTooLong         the prompt does not fit the context
@@ -23,6 +28,11 @@ __all__ = [
     "EngineError",
     "EngineOverloaded",
     "GenerationError",
+    "HubAccessDenied",
+    "HubError",
+    "HubFileDamaged",
+    "HubNotFound",
+    "HubUnreachable",
     "IncompatibleLibrary",
     "InvalidRequest",
     "LlamaboxError",
@@ -38,6 +48,26 @@ class LlamaboxError(Exception):
 
 class ModelLoadError(LlamaboxError):
     """The model or its context cannot be loaded; the message names the file and the reason."""
+
+
+class HubError(ModelLoadError):
+    """A model cannot be had from the Hugging Face hub; the message says of which repository."""
+
+
+class HubAccessDenied(HubError):
+    """The repository is private or gated, and the token does not open it, or it does not exist."""
+
+
+class HubNotFound(HubError):
+    """There is no such repository, or no such file in it."""
+
+
+class HubUnreachable(HubError):
+    """The hub does not answer, or may not be asked, and the cache lacks the model."""
+
+
+class HubFileDamaged(HubError):
+    """A file came with another size than the hub says."""
 
 
 class IncompatibleLibrary(LlamaboxError, ImportError):

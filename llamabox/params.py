@@ -7,20 +7,21 @@ OpenAI's names (``max_tokens``, ``stop``) into these.
 from __future__ import annotations
 
 import dataclasses
-import math
+import os
 from typing import Any, TypeVar
 
 from .checks import (
-    MAX_FLOAT,
-    MAX_INT,
     check_choice,
     check_encodable,
     check_float,
     check_int,
+    check_logit_bias,
+    check_samplers,
     check_strings,
 )
 from .errors import InvalidRequest
-from .samplers import DEFAULT_SAMPLERS, SAMPLER_CHARS
+from .ranges import FLOAT_RANGES, INT_RANGES, MAX_DRAFT, MAX_SECONDS, RANDOM_SEED, UNLIMITED
+from .samplers import DEFAULT_SAMPLERS
 
 __all__ = ["ChoiceParams", "EngineParams", "GenerationParams", "ModelParams"]
 
@@ -28,28 +29,16 @@ FLASH_ATTENTION = ("auto", "off", "on")
 """Their places less one are llama.cpp's numbers (``llama_flash_attn_type``)."""
 KV_LAYOUTS = ("auto", "unified", "partitioned")
 BACKEND_SAMPLING = ("auto", "off", "on")
-UNLIMITED = -1
-WHOLE_PROMPT = -1
-RANDOM_SEED = -1
 MAX_SEQUENCES = 256
 """Sequences that one llama.cpp context can hold (``LLAMA_MAX_SEQ``)."""
 MAX_CHECKPOINTS = 1024
 MAX_THREADS = 512
-MAX_SECONDS = 1e6
-MAX_PRIORITY = 1000
-MIN_REPEAT_PENALTY = 1e-6
-MAX_SEED = 2**32 - 2
-"""Largest seed: ``LLAMA_DEFAULT_SEED``, one above it, means random."""
-MAX_DECAY = 0.99
-MAX_SAMPLERS = 32
+MAX_MIB = 1 << 40
+"""Of any storage, as a number of bytes that the core can count."""
 MAX_STOPS = 256
 MAX_STOP_LENGTH = 65_536
 """Of all stop strings together, in characters."""
-MAX_PROBS = 256
-"""Likeliest tokens that are told of beside each output token."""
 MAX_CHOICES = 128
-MAX_DRAFT = 64
-"""Tokens that are drafted for a step of one request."""
 MAX_NGRAM = 16
 MAX_BREAKERS = 64
 """Each costs DRY a pass over the vocabulary when the request starts."""
@@ -111,6 +100,13 @@ class EngineParams:
         sliding windows, from which prompts can start; other models need none; 0 takes none.
     :param ctx_checkpoints: such checkpoints at most, times `n_parallel`.
     :param checkpoint_min_step: tokens of a long prompt between two checkpoints.
+    :param cache_ram: MiB for prefixes that sequences have no room for any more, taken as they are
+        saved; 0 keeps none, also on disk. Models whose memory cannot be cut have checkpoints
+        instead.
+    :param cache_disk: a directory that keeps them beyond that, and when the engine is closed, for
+        any engine of the same model and settings; it is made if need be. None keeps none.
+    :param cache_disk_max: MiB of its files.
+    :param cache_min_tokens: of the shortest prefix that is saved.
     :param backend_sampling: "on" lets llama.cpp sample beside the model what it can sample there,
         so that tokens come from the device instead of logits; "auto" does so if the device that
         computes the logits is a GPU. Only requests with the same sampling parameters take turns
@@ -143,6 +139,10 @@ class EngineParams:
     checkpoint_ram: int = 256
     ctx_checkpoints: int = 32
     checkpoint_min_step: int = 8192
+    cache_ram: int = 1024
+    cache_disk: str | None = None
+    cache_disk_max: int = 8192
+    cache_min_tokens: int = 128
     backend_sampling: str = "auto"
     lookup_ngram_min: int = 0
     n_draft_max: int = 16
@@ -170,9 +170,23 @@ class EngineParams:
         check_int(self, "n_draft_min", 0, MAX_DRAFT)
         check_float(self, "draft_p_min", 0, 1)
         check_int(self, "n_ctx_draft", 0)
+        check_int(self, "cache_ram", 0, MAX_MIB)
+        check_int(self, "cache_disk_max", 0, MAX_MIB)
+        check_int(self, "cache_min_tokens", 1)
+        self._check_cache_disk()
         for name in ("n_threads", "n_threads_batch", "n_threads_sampling"):
             if getattr(self, name) is not None:
                 check_int(self, name, 1, MAX_THREADS)
+
+    def _check_cache_disk(self) -> None:
+        """What goes to disk comes through RAM."""
+        folder: Any = self.cache_disk
+        if folder is None:
+            return
+        if not isinstance(folder, (str, os.PathLike)) or not os.fspath(folder):
+            raise InvalidRequest(f"cache_disk: {folder!r} is not a path", param="cache_disk")
+        if self.cache_ram == 0:
+            raise InvalidRequest("cache_disk: needs some cache_ram", param="cache_disk")
 
     def replace(self, **changes: Any) -> EngineParams:
         """These parameters with some fields changed.
@@ -180,46 +194,6 @@ class EngineParams:
         :raises InvalidRequest: a field is unknown or out of range.
         """
         return _replaced(self, changes)
-
-
-INT_RANGES = (
-    ("n_predict", UNLIMITED, MAX_INT),
-    ("n_keep", WHOLE_PROMPT, MAX_INT),
-    ("n_discard", 0, MAX_INT),
-    ("n_probs", -1, MAX_PROBS),
-    ("n_draft_max", -1, MAX_DRAFT),
-    ("n_draft_min", -1, MAX_DRAFT),
-    ("priority", -MAX_PRIORITY, MAX_PRIORITY),
-    ("top_k", -MAX_INT, MAX_INT),
-    ("min_keep", 0, MAX_INT),
-    ("repeat_last_n", -1, MAX_INT),
-    ("dry_allowed_length", 0, MAX_INT),
-    ("dry_penalty_last_n", -1, MAX_INT),
-    ("mirostat", 0, 2),
-    ("seed", RANDOM_SEED, MAX_SEED),
-)
-FLOAT_RANGES = (
-    ("deadline", 0, MAX_SECONDS),
-    ("draft_p_min", -1, 1),
-    ("temperature", -MAX_FLOAT, MAX_FLOAT),
-    ("dynatemp_range", 0, MAX_FLOAT),
-    ("dynatemp_exponent", 0, MAX_FLOAT),
-    ("top_p", 0, 1),
-    ("min_p", 0, 1),
-    ("typical_p", 0, 1),
-    ("top_n_sigma", -MAX_FLOAT, MAX_FLOAT),
-    ("xtc_probability", 0, 1),
-    ("xtc_threshold", 0, 1),
-    ("repeat_penalty", MIN_REPEAT_PENALTY, MAX_FLOAT),
-    ("presence_penalty", -MAX_FLOAT, MAX_FLOAT),
-    ("frequency_penalty", -MAX_FLOAT, MAX_FLOAT),
-    ("dry_multiplier", 0, MAX_FLOAT),
-    ("dry_base", 0, MAX_FLOAT),
-    ("mirostat_tau", 0, MAX_FLOAT),
-    ("mirostat_eta", 0, MAX_FLOAT),
-    ("adaptive_target", -MAX_FLOAT, 1),
-    ("adaptive_decay", 0, MAX_DECAY),
-)
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -236,6 +210,12 @@ class GenerationParams:
     :param n_keep: tokens of the prompt that context shift never discards, beside the BOS token that
         the model wants; -1 all. Four cells of the context are never kept.
     :param n_discard: tokens behind those that it discards at a time; 0 for half of them.
+    :param cache_prompt: start from what others have computed of the prompt; else from nothing.
+        Others may start from what it leaves in any case.
+    :param n_cache_reuse: behind the common prefix, move chunks of at least so many tokens here that
+        a finished request had at another position; 0 moves none. They have seen what was in front
+        of them there, so the output is not what computing the prompt would give; only where the
+        memory can move cells.
     :param stop: strings that end the output; they are not part of it.
     :param n_probs: tell the log probability of each output token, and of so many of the likeliest
         tokens in its place; -1 tells nothing. They are the model's own, before any sampler.
@@ -283,6 +263,8 @@ class GenerationParams:
     n_predict: int = UNLIMITED
     n_keep: int = 0
     n_discard: int = 0
+    cache_prompt: bool = True
+    n_cache_reuse: int = 0
     stop: tuple[str, ...] = ()
     n_probs: int = -1
     post_sampling_probs: bool = False
@@ -338,8 +320,8 @@ class GenerationParams:
             raise InvalidRequest(
                 f"dry_sequence_breakers: more than {MAX_BREAKERS}", param="dry_sequence_breakers"
             )
-        _check_logit_bias(self)
-        _check_samplers(self)
+        check_logit_bias(self)
+        check_samplers(self)
         if self.grammar is not None:
             if not isinstance(self.grammar, str):
                 raise InvalidRequest(f"grammar: {self.grammar!r} is not a string", param="grammar")
@@ -385,27 +367,3 @@ class ChoiceParams:
     def are_ranked(self) -> bool:
         """Whether more are generated than returned."""
         return self.n_generated > self.n
-
-
-def _check_logit_bias(params: GenerationParams) -> None:
-    pairs: Any = params.logit_bias
-    if not isinstance(pairs, tuple):
-        raise InvalidRequest(f"logit_bias: {pairs!r} is not a tuple", param="logit_bias")
-    for pair in pairs:
-        if not isinstance(pair, tuple) or len(pair) != 2:
-            raise InvalidRequest(f"logit_bias: {pair!r} is not a pair", param="logit_bias")
-        token, bias = pair
-        if not isinstance(token, int) or isinstance(token, bool) or not 0 <= token <= MAX_INT:
-            raise InvalidRequest(f"logit_bias: {token!r} is not a token id", param="logit_bias")
-        is_number = isinstance(bias, (int, float)) and not isinstance(bias, bool)
-        if not is_number or not (abs(bias) <= MAX_FLOAT or bias == -math.inf):
-            raise InvalidRequest(f"logit_bias: {bias!r} is not a bias", param="logit_bias")
-
-
-def _check_samplers(params: GenerationParams) -> None:
-    check_strings(params, "samplers")
-    for name in params.samplers:
-        if name not in SAMPLER_CHARS.values():
-            raise InvalidRequest(f"samplers: there is no sampler {name!r}", param="samplers")
-    if len(params.samplers) > MAX_SAMPLERS:
-        raise InvalidRequest(f"samplers: more than {MAX_SAMPLERS}", param="samplers")

@@ -1,9 +1,10 @@
 """Where a request starts: whether the pool has room for it, and which prefix it begins with."""
 from .checkpoints cimport MIN_CHECKPOINT
 from .context cimport MEMORY_CELLS
-from .pool cimport MatchC
+from .fetch cimport Fetches
 from .prefix cimport common_prefix
 from .request cimport n_lasting
+from .reuse cimport ReuseC, find_reuse, reuse
 from .slots cimport SlotC, n_expected
 
 # Tokens of a common prefix, summed over those that wait together, that make it worth waiting for
@@ -24,6 +25,8 @@ cdef class Admission:
         self.slots = slots
         self.pool = pool
         self.checkpoint_step = checkpoint_step
+        if pool.tier is not None:
+            self.fetches = Fetches(pool)
 
     cdef bint has_room(self, RequestC* request) noexcept nogil:
         """Whether the pool holds the request beside what the live ones hold and are about to.
@@ -49,33 +52,52 @@ cdef class Admission:
     cdef bint begin(self, int32_t i_slot) noexcept nogil:
         """Let a slot's request start from the longest prefix that any sequence holds.
 
-        False if it waits for a live request that is about to hold a longer one, or, for one step,
-        for copies that are due before its checkpoint can be restored. Then it is its own leader.
+        False if it waits for a live request that is about to hold a longer one, for one from the
+        second tier, or, for one step, for copies that are due before its checkpoint can be
+        restored. Without another request to wait for, it is its own leader.
         """
         cdef SlotC* slot = &self.slots.slots[i_slot]
         cdef bint has_waited = slot.i_leader == i_slot
         cdef RequestC* request = slot.request
-        cdef MatchC match = self.pool.find(request.tokens, request.n_tokens - 1, request.key)
+        cdef ReuseC chunks
+        cdef MatchC match = self.find(request)
         if request.n_saved > (0 if request.is_moved else match.n_tokens):
             slot.i_sequence = self.pool.restore(request)
             if slot.i_sequence >= 0:
                 request.n_past = request.n_marked = self.pool.length(slot.i_sequence)
                 return True
-            match = self.pool.find(request.tokens, request.n_tokens - 1, request.key)
+            match = self.find(request)
         self.pool.discard(request)
         request.is_moved = False
-        self.follow(i_slot, match.n_tokens)
+        chunks = find_reuse(self.pool, request, match.n_tokens)
+        self.follow(i_slot, chunks.n_tokens)
+        if slot.i_leader < 0 and self.fetches is not None and (
+                not self.fetches.is_ready(request, chunks.n_tokens)):
+            slot.i_leader = i_slot
+            slot.leader = -1
         if not has_waited and slot.i_leader < 0 and match.found.n_tokens > 0 and (
                 not self.pool.context.is_settled(match.found.i_whole < 0)):
             slot.i_leader = i_slot
             slot.leader = -1
         if slot.i_leader >= 0:
             return False
-        slot.i_sequence = self.pool.attach(match, request)
+        if request.fetch != NULL and self.fetches.is_copied_whole:
+            slot.i_sequence = self.fetches.restore(request)
+            if slot.i_sequence < 0:
+                match = self.find(request)
+        elif request.fetch == NULL and chunks.i_source >= 0:
+            slot.i_sequence = reuse(self.pool, &chunks, request)
+        if slot.i_sequence < 0:
+            slot.i_sequence = self.pool.attach(match, request)
         request.n_past = request.n_branch = self.pool.length(slot.i_sequence)
         request.n_marked = request.n_past
         request.n_common = match.n_common
         return True
+
+    cdef MatchC find(self, const RequestC* request) noexcept nogil:
+        """What the pool has of a request's known tokens, without the last one."""
+        cdef int32_t n = 0 if request.starts_anew else request.n_tokens - 1
+        return self.pool.find(request.tokens, n, request.key)
 
     cdef bint may_begin(self, int32_t i_slot) noexcept nogil:
         """Whether a slot waits for a leader that has computed the common prefix, or is gone."""
@@ -100,7 +122,7 @@ cdef class Admission:
     cdef int32_t n_shared(self, const RequestC* leader, const RequestC* request) noexcept nogil:
         """Known tokens of a request that a live one has, or is about to have, in cells for both."""
         cdef int32_t n
-        if leader.key != request.key:
+        if leader.key != request.key or request.starts_anew:
             return 0
         n = common_prefix(leader.tokens, request.tokens,
                           min(n_lasting(leader), request.n_tokens - 1))

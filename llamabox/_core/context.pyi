@@ -8,6 +8,7 @@ class Context:
     n_ubatch: int
     n_seq_max: int
     kind: int
+    n_window: int
     is_recurrent: bool
     is_partitioned: bool
     can_shift: bool

@@ -16,7 +16,7 @@ cdef void inbox_init(InboxC* inbox) noexcept nogil:
     pthread_cond_init(&inbox.changed, NULL)
     inbox.first = inbox.last = NULL
     inbox.n = 0
-    inbox.closed = False
+    inbox.closed = inbox.poked = False
 
 
 cdef void inbox_free(InboxC* inbox) noexcept nogil:
@@ -42,17 +42,26 @@ cdef bint inbox_put(InboxC* inbox, RequestC* first, RequestC* last, int n) noexc
 
 
 cdef RequestC* inbox_take(InboxC* inbox, bint wait) noexcept nogil:
-    """All requests in their order, linked by `next`; with `wait`, not before one comes or the
-    inbox is closed."""
+    """All requests in their order, linked by `next`; with `wait`, not before one comes, or the
+    inbox is poked or closed."""
     cdef RequestC* first
     pthread_mutex_lock(&inbox.mutex)
-    while wait and inbox.first == NULL and not inbox.closed:
+    while wait and inbox.first == NULL and not inbox.closed and not inbox.poked:
         pthread_cond_wait(&inbox.changed, &inbox.mutex)
+    inbox.poked = False
     first = inbox.first
     inbox.first = inbox.last = NULL
     inbox.n = 0
     pthread_mutex_unlock(&inbox.mutex)
     return first
+
+
+cdef void inbox_poke(InboxC* inbox) noexcept nogil:
+    """Wake the step thread if it waits for requests."""
+    pthread_mutex_lock(&inbox.mutex)
+    inbox.poked = True
+    pthread_cond_signal(&inbox.changed)
+    pthread_mutex_unlock(&inbox.mutex)
 
 
 cdef int inbox_count(InboxC* inbox) noexcept nogil:

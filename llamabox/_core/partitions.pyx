@@ -63,6 +63,7 @@ cdef class Partitions(Pool):
             if self.gives_way(source, match.n_tokens) or (
                     self.tree.sequences[source].holder == HOLDER_PARKED
                     and self.tree.is_redundant(source)):
+                self.rescue(source)
                 self.evict(source)
         return i
 

@@ -6,7 +6,7 @@ budget is what the measured costs allow within the target for the time between t
 is the whole batch.
 """
 from .request cimport n_pending, n_to_cut
-from .slots cimport SlotC, is_decoding
+from .slots cimport SlotC, is_decoding, is_ready
 
 cdef enum:
     MIN_OBSERVED = 8      # prompt rows that tell something of a row's cost
@@ -104,7 +104,7 @@ cdef class Plan:
             self.n_prefill += slot.n_planned
         for i in range(self.slots.n_slots):
             slot = &self.slots.slots[i]
-            if slot.request != NULL and slot.i_sequence >= 0 and slot.n_planned == 0:
+            if is_ready(slot) and slot.n_planned == 0:
                 slot.n_passed += 1
 
     cdef int32_t next_prompt(self) noexcept nogil:
@@ -118,7 +118,7 @@ cdef class Plan:
         cdef SlotC* slot
         for i in range(self.slots.n_slots):
             slot = &self.slots.slots[i]
-            if slot.request == NULL or slot.i_sequence < 0 or slot.n_planned > 0:
+            if not is_ready(slot) or slot.n_planned > 0:
                 continue
             rest = n_pending(slot.request) - <int64_t> slot.n_passed * self.n_ubatch
             if best < 0 or rest < least:

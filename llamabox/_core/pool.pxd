@@ -5,6 +5,7 @@ from .context cimport Context
 from .llama cimport llama_token
 from .prefix cimport PrefixTree
 from .request cimport RequestC
+from .tier cimport Tier
 
 
 cdef struct MatchC:
@@ -20,6 +21,7 @@ cdef class Pool:
     cdef readonly Context context
     cdef readonly PrefixTree tree
     cdef readonly Checkpoints checkpoints
+    cdef readonly Tier tier
     cdef readonly int32_t n_cells
     cdef readonly size_t n_spare_bytes   # for the cells of preempted requests
     cdef readonly int32_t min_shared     # tokens of a match that may be shared
@@ -44,6 +46,7 @@ cdef class Pool:
     cdef void cut(self, int32_t i_sequence, int32_t n_kept) noexcept nogil
     cdef void drop_unbooked(self, int32_t i_sequence) noexcept nogil
     cdef void remember(self, int32_t i_sequence, bint is_partial) noexcept nogil
+    cdef void rescue(self, int32_t i_sequence) noexcept nogil
     cdef void retire(self, int32_t i_sequence) noexcept nogil
     cdef void leave(self, int32_t i_sequence) noexcept nogil
     cdef void evict(self, int32_t i_sequence) noexcept nogil

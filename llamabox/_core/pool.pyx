@@ -16,13 +16,15 @@ cdef class Pool:
     :param n_cells: `n_ctx` of the context at most.
     :param n_spare_bytes: RAM for the cells of preempted requests.
     :param checkpoints: taken and used where the memory cannot be cut anywhere.
+    :param tier: where evicted prefixes go, or None.
     """
 
     def __cinit__(self, Context context not None, int32_t n_cells, size_t n_spare_bytes,
-                  Checkpoints checkpoints not None):
+                  Checkpoints checkpoints not None, Tier tier=None):
         self.context = context
         self.checkpoints = checkpoints
-        self.tree = PrefixTree(context.n_seq_max)
+        self.tier = tier
+        self.tree = PrefixTree(context.n_seq_max if tier is None else tier.n_sequences)
         self.n_cells = n_cells
         self.n_spare_bytes = n_spare_bytes
 
@@ -109,6 +111,8 @@ cdef class Pool:
 
     cdef int32_t take_over(self, int32_t i_sequence, int32_t n_kept) noexcept nogil:
         """Make a parked sequence live, with its first `n_kept` tokens at most."""
+        if n_kept < self.length(i_sequence):
+            self.rescue(i_sequence)
         self.remember(i_sequence, n_kept == self.length(i_sequence))
         self.cut(i_sequence, n_kept)
         self.tree.start(i_sequence, self.tree.sequences[i_sequence].key)
@@ -177,7 +181,7 @@ cdef class Pool:
             return -1
         self.tree.start(i, request.key)
         if request.is_moved:
-            n_lasting = request.n_keep
+            n_lasting = request.n_unmoved
         if n_lasting > 0:
             self.extend(i, request.tokens, n_lasting)
         if request.is_moved and self.tree.extend_moved(
@@ -240,8 +244,14 @@ cdef class Pool:
 
     cdef void retire(self, int32_t i_sequence) noexcept nogil:
         """Evict a parked sequence, after a checkpoint of what nobody else holds."""
+        self.rescue(i_sequence)
         self.remember(i_sequence, self.tree.is_redundant(i_sequence))
         self.evict(i_sequence)
+
+    cdef void rescue(self, int32_t i_sequence) noexcept nogil:
+        """Let the second tier take what a parked sequence is about to lose."""
+        if self.tier is not None and self.tree.sequences[i_sequence].holder == HOLDER_PARKED:
+            self.tier.rescue(self.tree, i_sequence)
 
     cdef void evict(self, int32_t i_sequence) noexcept nogil:
         """Empty a sequence; cells that others share stay."""
@@ -287,6 +297,7 @@ cdef class Pool:
                 not self.context.can_cut(i_sequence, n_kept)):
             n_kept = 0
         else:
+            self.rescue(i_sequence)
             self.cut(i_sequence, n_kept)
         if n_kept == 0 or self.tree.is_redundant(i_sequence):
             self.retire(i_sequence)

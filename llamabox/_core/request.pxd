@@ -25,7 +25,10 @@ cdef struct RequestC:
     int32_t n_keep        # the first known tokens, which a shift keeps
     int32_t n_discard     # the ones behind them, which it discards; 0: no context shift
     int32_t n_discarded   # by all shifts
-    bint is_moved         # its cells behind n_keep are moved ones, and nobody else's to use
+    bint is_moved         # its cells behind n_unmoved are moved ones, and nobody else's to use
+    int32_t n_unmoved     # the first known tokens, whose cells have not moved, if others have
+    bint starts_anew      # from nothing that others have computed
+    int32_t n_reuse       # tokens of a chunk at least that it takes from another position; 0: none
     int32_t n_cached      # prompt tokens that were in a slot already
     int32_t n_unreported  # output tokens of which no event tells yet
     int32_t n_branch      # of its tokens, those that other sequences hold or are about to
@@ -52,6 +55,8 @@ cdef struct RequestC:
     uint8_t* saved        # its cells while it is preempted, or NULL
     size_t n_saved_bytes
     int32_t n_saved       # tokens that they hold
+    void* fetch           # a `FetchC`: of its prefix from the second tier; or NULL
+    bint has_fetched      # that was tried since it got its slot
     TextC text
     ProbsC probs
     SamplerC* sampler
@@ -108,7 +113,8 @@ cdef inline bint needs_shift(const RequestC* request) noexcept nogil:
 
 cdef inline int32_t n_lasting(const RequestC* request) noexcept nogil:
     """Known tokens whose cells others may come to share."""
-    return request.n_keep if request.is_moved or needs_shift(request) else request.n_tokens
+    cdef int32_t n = request.n_keep if needs_shift(request) else request.n_tokens
+    return min(n, request.n_unmoved) if request.is_moved else n
 
 
 cdef inline int32_t n_pending(const RequestC* request) noexcept nogil:

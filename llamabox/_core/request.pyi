@@ -31,6 +31,8 @@ class Request:
         n_draft_min: int = 0,
         draft_p_min: float = 0,
         n_alike: int = 1,
+        starts_anew: bool = False,
+        n_reuse: int = 0,
         key: int = 0,
         sampler: Sampler,
         vocab: Vocab,

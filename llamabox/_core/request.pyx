@@ -30,6 +30,9 @@ cdef class Request:
     :param n_draft_min: a draft of fewer tokens is dropped.
     :param draft_p_min: a model that drafts stops before a token that is less probable.
     :param n_alike: requests of this prompt that are submitted together, this one included.
+    :param starts_anew: start from nothing that others have computed; what it leaves is theirs.
+    :param n_reuse: tokens at least of a chunk of the prompt that is taken from where a parked
+        sequence has it (`reuse`); 0 takes none.
     :param key: what else the cells of its tokens depend on, such as adapters; only requests of the
         same key share a prefix.
     :param sampler: its own; kept alive.
@@ -42,7 +45,8 @@ cdef class Request:
                   bint context_shift=False, int32_t n_keep=0, int32_t n_discard=0, stops=(),
                   int64_t priority_ns=0, int64_t deadline_ns=0, int32_t n_probs=-1,
                   bint post_sampling=False, int32_t n_draft_max=0, int32_t n_draft_min=0,
-                  float draft_p_min=0, int32_t n_alike=1, int64_t key=0,
+                  float draft_p_min=0, int32_t n_alike=1, bint starts_anew=False,
+                  int32_t n_reuse=0, int64_t key=0,
                   Sampler sampler not None, Vocab vocab not None, Outbox outbox not None,
                   consumer=None):
         self.vocab = vocab
@@ -59,6 +63,8 @@ cdef class Request:
         self.c.key = key
         self.c.i_slot = self.c.i_row = -1
         self.c.n_alike = n_alike
+        self.c.starts_anew = starts_anew
+        self.c.n_reuse = 0 if starts_anew else n_reuse
         self.c.n_draft_max = min(n_draft_max, <int32_t> MAX_DRAFT)
         self.c.n_draft_min = n_draft_min
         self.c.draft_p_min = draft_p_min

@@ -12,6 +12,7 @@ from .request cimport RequestC
 from .slots cimport SlotC, Slots
 from .speculation cimport Speculation
 from .stats cimport StatsC
+from .tier cimport Tier
 from .waiting cimport WaitingC
 
 
@@ -25,6 +26,7 @@ cdef class Scheduler:
     cdef readonly Admission admission
     cdef readonly Backend backend
     cdef readonly Output output
+    cdef readonly Tier tier           # None: evicted prefixes are gone
     cdef InboxC inbox
     cdef WaitingC waiting
     cdef StatsC counters
@@ -39,6 +41,7 @@ cdef class Scheduler:
     cdef void end_early(self, int64_t now) noexcept nogil
     cdef void admit(self) noexcept nogil
     cdef void begin(self, int32_t i_slot) noexcept nogil
+    cdef void save(self) noexcept nogil
     cdef void join_leaders(self) noexcept nogil
     cdef void mark_started(self, RequestC* request) noexcept nogil
     cdef void choose_rows(self) noexcept nogil

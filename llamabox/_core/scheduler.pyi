@@ -7,6 +7,7 @@ from .drafter import Drafter
 from .output import Output
 from .request import Request
 from .speculation import Speculation
+from .tier import Tier
 from .vocab import Vocab
 
 class Scheduler:
@@ -32,6 +33,7 @@ class Scheduler:
         ngram_min: int = 0,
         drafter: Drafter | None = None,
         backend: Backend | None = None,
+        tier: Tier | None = None,
     ) -> None: ...
     def run(self) -> None: ...
     def submit(self, request: Request, *others: Request) -> bool: ...

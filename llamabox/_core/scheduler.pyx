@@ -25,14 +25,19 @@ from .request cimport Request, ended_early, n_pending, needs_shift
 from .sampler cimport sampler_start
 from .shift cimport shift
 from .stats cimport histogram_observe, stats_dict
+from .tier cimport Tier
 from .sync cimport now_ns
 from .types cimport FINISH_CANCELLED, FINISH_ERROR, FINISH_LENGTH, FINISH_NONE
 from .vocab cimport Vocab
 from .waiting cimport waiting_put, waiting_take, waiting_take_ended
 
+from .tier import NO_TIER
+
 # A longer queue is searched for requests that are cancelled or late only so often, in nanoseconds.
 cdef int SHORT_QUEUE = 256
 cdef int64_t SCAN_NS = 5_000_000
+# What a step thread sleeps at most while live requests wait for the second tier.
+cdef int64_t NAP_NS = 2_000_000
 
 
 cdef class Scheduler:
@@ -53,6 +58,7 @@ cdef class Scheduler:
         so many output rows more than slots.
     :param ngram_min: see `Speculation`, as `drafter`.
     :param backend: where llama.cpp samples beside the model; None for nowhere.
+    :param tier: where evicted prefixes go; None for nowhere.
     """
 
     def __cinit__(self, Context context not None, Vocab vocab not None, int32_t n_slots,
@@ -60,13 +66,14 @@ cdef class Scheduler:
                   int32_t n_chunk=16, int32_t n_checkpoints=0, size_t n_checkpoint_bytes=0,
                   int32_t checkpoint_step=8192, int32_t n_sampling_threads=1,
                   int32_t n_draft_rows=0, int32_t ngram_min=0, Drafter drafter=None,
-                  Backend backend=None):
+                  Backend backend=None, Tier tier=None):
         inbox_init(&self.inbox)
         self.context = context
         self.slots = Slots(n_slots)
         pool = Partitions if context.is_partitioned else Pool
         self.pool = pool(context, n_cells, n_spare_bytes,
-                         Checkpoints(n_checkpoints, n_checkpoint_bytes))
+                         Checkpoints(n_checkpoints, n_checkpoint_bytes), tier)
+        self.tier = tier
         self.plan = Plan(self.slots, context.n_batch, context.n_ubatch, n_chunk, target_ns)
         if context.kind == MEMORY_STATES:
             n_draft_rows = 0
@@ -75,6 +82,9 @@ cdef class Scheduler:
         self.speculation.counters = &self.counters
         self.batch = Batch(context.n_batch)
         self.admission = Admission(self.slots, self.pool, checkpoint_step)
+        if tier is not None:
+            self.admission.fetches.counters = &self.counters
+            tier.jobs.set_inbox(&self.inbox)
         self.backend = backend or Backend(context, False)
         self.output = Output(context, vocab, n_slots, n_sampling_threads, self.backend)
         self.output.counters = &self.counters
@@ -89,6 +99,8 @@ cdef class Scheduler:
         """
         with nogil:
             self.loop()
+        if self.tier is not None:
+            self.tier.jobs.set_inbox(NULL)
 
     def submit(self, Request request not None, *others):
         """Queue requests, for any thread: all in the same step; False if the scheduler is closed.
@@ -126,18 +138,21 @@ cdef class Scheduler:
 
     def stats(self):
         """Counters and histograms as a dict."""
-        return stats_dict(&self.counters)
+        return {**stats_dict(&self.counters), **(self.tier.gauges() if self.tier else NO_TIER)}
 
     cdef void loop(self) noexcept nogil:
         keep_quiet()
         while self.receive():
             self.step()
         self.finish_all()
+        if self.tier is not None:
+            self.tier.save_rest(self.pool.tree)
         self.output.crew.dismiss()
 
     cdef bint receive(self) noexcept nogil:
         """Queue what has arrived, waiting for it if there is nothing to do; False if closed."""
-        cdef bint idle = self.slots.n_live == 0 and self.waiting.n == 0
+        cdef bint idle = self.slots.n_live == 0 and self.waiting.n == 0 and (
+            self.tier is None or not self.tier.has_work(self.pool.tree))
         cdef RequestC* request = inbox_take(&self.inbox, idle)
         cdef RequestC* following
         while request != NULL:
@@ -153,16 +168,30 @@ cdef class Scheduler:
         self.end_early(t_start)
         if self.output.events.n_events > 0:
             self.publish()
+        if self.tier is not None:
+            self.tier.set_pace(self.slots.has_decoding(), self.plan.decode_ns)
+            self.tier.collect()
         self.join_leaders()
         self.admit()
+        if self.tier is not None:
+            self.admission.fetches.load(self.slots)
         self.speculation.draft(<int64_t> self.plan.spare_ns())
         self.choose_rows()
         self.set_gauges()
         if self.batch.c.n_tokens > 0 and self.forward():
             self.settle(t_start)
         self.publish()
+        if self.tier is not None:
+            self.save()
         if LLAMABOX_DEBUG:
             self.check()
+
+    cdef void save(self) noexcept nogil:
+        """Save parked prefixes; where all wait for the worker, sleep until it is done, or for a
+        moment: requests may be cancelled."""
+        self.tier.save_behind(self.pool.tree)
+        if self.batch.c.n_tokens == 0 and self.slots.n_live > 0 and not self.slots.has_ready():
+            self.tier.jobs.await_done(NAP_NS)
 
     cdef void end_early(self, int64_t now) noexcept nogil:
         """End what is cancelled or late, queued or live."""
@@ -219,7 +248,7 @@ cdef class Scheduler:
         """Plan and fill the step; where cells are too few, the one ranked last gives up its own."""
         self.batch.clear()
         self.admission.set_cuts()
-        while self.slots.n_live > 0:
+        while self.slots.has_ready():
             if self.plan.choose(self.pool.n_available()):
                 self.shift_full()
                 self.fill_batch()
@@ -266,6 +295,8 @@ cdef class Scheduler:
     cdef void leave(self, int32_t i_slot) noexcept nogil:
         """Make a slot idle; what its sequence holds stays for others."""
         self.speculation.leave(i_slot)
+        if self.tier is not None:
+            self.admission.fetches.close(self.slots.slots[i_slot].request)
         if self.slots.slots[i_slot].i_sequence >= 0:
             self.pool.leave(self.slots.slots[i_slot].i_sequence)
             self.backend.detach(self.slots.slots[i_slot].request.sampler)
@@ -279,6 +310,7 @@ cdef class Scheduler:
             self.pool.save(slot.i_sequence, request)
         self.leave(i_slot)
         request.n_branch = 0
+        request.has_fetched = False
         waiting_put(&self.waiting, request)
         self.counters.n_preempted += 1
 

@@ -18,6 +18,10 @@ cdef void shift(Pool pool, int32_t i_sequence, RequestC* request) noexcept nogil
     """Discard tokens of a live request, and their cells; `n_past` becomes what is computed of the
     others."""
     cdef bint moved = move_cells(pool, i_sequence, request)
+    cdef int32_t n_unmoved = request.n_keep
+    if request.is_moved:
+        # What is kept may have moved when the request began (`reuse`).
+        n_unmoved = min(n_unmoved, request.n_unmoved)
     if request_discard(request) < 0:
         fail("out of memory")
     if moved:
@@ -28,7 +32,8 @@ cdef void shift(Pool pool, int32_t i_sequence, RequestC* request) noexcept nogil
     else:
         pool.cut(i_sequence, request.n_keep)
         request.n_past = pool.length(i_sequence)
-    request.is_moved = moved
+    request.is_moved = moved or n_unmoved < request.n_keep
+    request.n_unmoved = n_unmoved
     request.n_branch = min(request.n_branch, request.n_keep)
 
 

@@ -29,8 +29,11 @@ cdef class Slots:
     cdef void vacate(self, int32_t i) noexcept nogil
     cdef void arrange(self) noexcept nogil
     cdef int32_t last_ranked(self) noexcept nogil
+    cdef bint has_ready(self) noexcept nogil
+    cdef bint has_decoding(self) noexcept nogil
     cdef int64_t n_expected(self) noexcept nogil
 
 
+cdef bint is_ready(const SlotC* slot) noexcept nogil
 cdef bint is_decoding(const SlotC* slot) noexcept nogil
 cdef int64_t n_expected(const RequestC* request) noexcept nogil

@@ -83,6 +83,22 @@ cdef class Slots:
                 last = i
         return last
 
+    cdef bint has_ready(self) noexcept nogil:
+        """Whether a slot may compute."""
+        cdef int32_t i
+        for i in range(self.n_slots):
+            if is_ready(&self.slots[i]):
+                return True
+        return False
+
+    cdef bint has_decoding(self) noexcept nogil:
+        """Whether a slot decodes."""
+        cdef int32_t i
+        for i in range(self.n_slots):
+            if is_decoding(&self.slots[i]):
+                return True
+        return False
+
     cdef int64_t n_expected(self) noexcept nogil:
         """Cells that the live requests are about to need beside those that they hold."""
         cdef int32_t i
@@ -93,8 +109,13 @@ cdef class Slots:
         return n
 
 
+cdef bint is_ready(const SlotC* slot) noexcept nogil:
+    """Whether its request waits neither for another's prefix nor for one from the second tier."""
+    return slot.request != NULL and slot.i_sequence >= 0 and slot.request.fetch == NULL
+
+
 cdef bint is_decoding(const SlotC* slot) noexcept nogil:
-    return slot.request != NULL and slot.i_sequence >= 0 and n_pending(slot.request) == 1
+    return is_ready(slot) and n_pending(slot.request) == 1
 
 
 cdef bint follows(const SlotC* slot, const SlotC* before) noexcept nogil:

@@ -8,6 +8,7 @@ from .chat import ChatTemplate
 from .choices import await_all, best, interleaved
 from .context import Layout
 from .engine import Engine
+from .hub import fetch
 from .model import Model, packaged_model
 from .prompts import Prompt
 from .results import (
@@ -44,6 +45,7 @@ __all__ = [
     "Tokenizer",
     "await_all",
     "best",
+    "fetch",
     "interleaved",
     "list_devices",
     "packaged_model",

@@ -9,7 +9,8 @@ import secrets
 from collections.abc import AsyncGenerator, Sequence
 
 from ..errors import InvalidRequest
-from ..params import MAX_SEED, RANDOM_SEED, ChoiceParams, GenerationParams
+from ..params import ChoiceParams, GenerationParams
+from ..ranges import MAX_SEED, RANDOM_SEED
 from .results import Chunk, Completion
 from .stream import AsyncStream, Stream
 

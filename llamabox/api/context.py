@@ -90,7 +90,7 @@ class OwnedContext:
         is_used = bool(self._chains)
         self.backend = Backend(self.core, is_used, is_set=is_used)
         if self.core.can_shift:
-            self.core.can_shift = params.context_shift and self._shifts_cleanly()
+            self.core.can_shift = self._shifts_cleanly()
 
     def warm_up(self) -> None:
         """Run one forward and forget it, so that no request pays for first-time work."""
@@ -134,6 +134,16 @@ class OwnedContext:
         llama_cpp.llama_state_seq_get_data(self.address, state, size, 0)
         return bytes(state)
 
+    def one_cell(self) -> bytes:
+        """What llama.cpp saves of a sequence of one token; the memory is empty, and again after."""
+        memory = llama_cpp.llama_get_memory(self.address)
+        with captured_errors():
+            self._decode_one()
+            state = self._state()
+            llama_cpp.llama_memory_clear(memory, True)
+            llama_cpp.llama_synchronize(self.address)
+        return state
+
     def close(self) -> None:
         if self.address:
             with captured_errors():
@@ -147,9 +157,9 @@ class OwnedContext:
 
 
 def n_sequences(params: EngineParams, *, partitioned: bool) -> int:
-    """Sequences of a context: in a partitioned memory one is spare, so that others can change
-    places."""
-    return min(params.n_parallel + partitioned, MAX_SEQUENCES)
+    """Sequences of a context: one is spare, in a partitioned memory so that others can change
+    places, and in a unified one for the slices of the second tier."""
+    return min(params.n_parallel + (partitioned or params.cache_ram > 0), MAX_SEQUENCES)
 
 
 def draft_rows(params: EngineParams, *, has_model: bool = False) -> int:
@@ -185,6 +195,19 @@ def new_context(
     :param n_draft_rows: see `draft_rows`.
     :param chains: of samplers that run beside the model, one for each sequence; borrowed.
     """
+    c_params = context_params(model, params, layout)
+    c_params.n_outputs_max += n_draft_rows
+    configs = (llama_cpp.llama_sampler_seq_config * len(chains))()
+    for i, chain in enumerate(chains):
+        configs[i].seq_id = i
+        configs[i].sampler = ctypes.cast(chain, ctypes.c_void_p)
+    if chains:
+        c_params.samplers, c_params.n_samplers = configs, len(chains)
+    return llama_cpp.llama_init_from_model(model.address, c_params) or 0
+
+
+def context_params(model: Model, params: EngineParams, layout: Layout) -> Any:
+    """``llama_context_params`` of an engine's context."""
     n_seq_max = n_sequences(params, partitioned=layout.partitioned)
     n_cells = (params.n_ctx or model.n_ctx_train) * (n_seq_max if layout.partitioned else 1)
     n_threads = params.n_threads or default_threads()
@@ -193,17 +216,11 @@ def new_context(
     c_params.n_batch = max(params.n_batch, params.n_parallel)
     c_params.n_ubatch = min(params.n_ubatch, c_params.n_batch)
     c_params.n_seq_max = n_seq_max
-    c_params.n_outputs_max = n_seq_max + n_draft_rows
+    c_params.n_outputs_max = n_seq_max
     c_params.n_threads = n_threads
     c_params.n_threads_batch = params.n_threads_batch or n_threads
     c_params.kv_unified = not layout.partitioned
     c_params.swa_full = params.swa_full
     c_params.flash_attn_type = FLASH_ATTENTION.index(layout.flash_attention) - 1
     c_params.no_perf = True
-    configs = (llama_cpp.llama_sampler_seq_config * len(chains))()
-    for i, chain in enumerate(chains):
-        configs[i].seq_id = i
-        configs[i].sampler = ctypes.cast(chain, ctypes.c_void_p)
-    if chains:
-        c_params.samplers, c_params.n_samplers = configs, len(chains)
-    return llama_cpp.llama_init_from_model(model.address, c_params) or 0
+    return c_params

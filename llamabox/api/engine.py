@@ -28,6 +28,7 @@ from .requests import NS, RequestMaker
 from .results import Completion, EngineStats, Histogram
 from .stream import AsyncStream, LoopDelivery, Orphans, Stream
 from .system import default_sampling_threads
+from .tier import SecondTier, open_tier
 
 CHUNK = 8
 """Rows of a prompt that are computed beside others' tokens, at least."""
@@ -80,13 +81,21 @@ class Engine:
                 undo.callback(draft.close)
             self.layout = choose_layout(self.model, self.params, draft.model if draft else None)
             n_draft_rows = draft_rows(self.params, has_model=draft is not None)
+            sizes = (
+                self.params
+                if self.model.can_be_cut
+                else self.params.replace(cache_ram=0, cache_disk=None)
+            )
             context = undo.enter_context(
                 contextlib.closing(
-                    OwnedContext(self.model, self.params, self.layout, n_draft_rows=n_draft_rows)
+                    OwnedContext(self.model, sizes, self.layout, n_draft_rows=n_draft_rows)
                 )
             )
             if self.params.warmup:
                 context.warm_up()
+            tier = open_tier(self.model, sizes, self.layout, context)
+            if tier:
+                undo.callback(tier.close)
             self.n_ctx = min(self.params.n_ctx or context.core.n_ctx, context.core.n_ctx)
             self._scheduler = Scheduler(
                 context.core,
@@ -104,6 +113,7 @@ class Engine:
                 drafter=draft.drafter(self.params, self.layout, self.n_ctx) if draft else None,
                 ngram_min=self.params.lookup_ngram_min,
                 backend=context.backend,
+                tier=tier.core if tier else None,
             )
             undo.pop_all()
         self._deliveries: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, LoopDelivery]
@@ -133,6 +143,7 @@ class Engine:
             orphans=self._orphans,
             context=context,
             draft=draft,
+            tier=tier,
             owned_model=owned_model,
         )
 
@@ -363,11 +374,14 @@ def _shut_down(
     orphans: Orphans,
     context: OwnedContext,
     draft: Draft | None,
+    tier: SecondTier | None,
     owned_model: Model | None,
 ) -> None:
     gate.close()
     scheduler.close()
     thread.join()
+    if tier is not None:
+        tier.close()
     orphans.sweep()
     context.close()
     if draft is not None:

@@ -133,6 +133,14 @@ class Model:
         return buffer.value.decode("utf-8", "replace")
 
     @property
+    def can_be_cut(self) -> bool:
+        """Whether its memory is cells, which stand for one token each, and no states."""
+        address = self.address
+        return not (
+            llama_cpp.llama_model_is_recurrent(address) or llama_cpp.llama_model_is_hybrid(address)
+        )
+
+    @property
     def uses_gpu(self) -> bool:
         """Whether a GPU computes the logits: it has every layer, the output among them."""
         n, n_layer = self.weights.n_gpu_layers, llama_cpp.llama_model_n_layer(self.address)

@@ -15,14 +15,11 @@ from .._core.request import Request
 from .._core.sampler import Sampler
 from ..errors import InvalidRequest
 from ..params import (
-    MAX_SEED,
-    RANDOM_SEED,
-    UNLIMITED,
-    WHOLE_PROMPT,
     ChoiceParams,
     EngineParams,
     GenerationParams,
 )
+from ..ranges import MAX_SEED, RANDOM_SEED, UNLIMITED, WHOLE_PROMPT
 from .choices import choice_params
 from .gate import Gate
 from .model import Model
@@ -98,6 +95,8 @@ class RequestMaker:
             post_sampling=params.post_sampling_probs,
             **self._draft_bounds(params),
             n_alike=n_alike,
+            starts_anew=not params.cache_prompt,
+            n_reuse=params.n_cache_reuse,
             sampler=self._sampler(params),
             vocab=self._model.vocab,
             outbox=outbox,

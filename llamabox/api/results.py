@@ -135,6 +135,13 @@ class EngineStats:
     :param n_cells_used: cells that hold something, parked prefixes included.
     :param n_checkpoints: states in RAM that prompts can start from.
     :param n_checkpoint_bytes: bytes that they take.
+    :param n_tier_blocks: blocks of evicted prefixes that are kept in RAM.
+    :param n_tier_bytes: bytes that they take.
+    :param n_tier_disk_blocks: blocks in files that this engine knows of.
+    :param n_tier_disk_bytes: bytes of their cells.
+    :param n_tier_hits: times that a prompt started from some of them.
+    :param n_tier_saved_tokens: tokens whose cells were saved.
+    :param n_tier_loaded_tokens: tokens whose cells came back.
     :param n_slots: requests that can run at once.
     :param n_running: requests that have a slot.
     :param n_waiting: requests in the queue.
@@ -162,6 +169,13 @@ class EngineStats:
     n_cells_used: int
     n_checkpoints: int
     n_checkpoint_bytes: int
+    n_tier_blocks: int
+    n_tier_bytes: int
+    n_tier_disk_blocks: int
+    n_tier_disk_bytes: int
+    n_tier_hits: int
+    n_tier_saved_tokens: int
+    n_tier_loaded_tokens: int
     n_slots: int
     n_running: int
     n_waiting: int

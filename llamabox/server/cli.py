@@ -20,12 +20,17 @@ from ..params import (
     ModelParams,
 )
 from ..templates import NAMED_TEMPLATES
+from .cli_cache import add_cache
 from .cli_checkpoints import add_checkpoints
 from .cli_draft import add_draft_model, draft_model_params
+from .cli_hub import add_hub, hub_models
 from .cli_parser import FlagGroup, FlagParser
+from .cli_reuse import add_prompt_reuse
 from .cli_sampling import add_sampling
 from .cli_shift import add_context_shift
+from .cli_speculative import add_speculative
 from .config import AUTOMATIC, ServerConfig
+from .config_file import ConfigFile, read_config_file
 
 __all__ = ["Action", "Command", "parse"]
 
@@ -59,15 +64,30 @@ def parse(argv: Sequence[str]) -> Command:
     _add_model(server)
     _add_completion(FlagGroup(parser, "server/completion"))
     add_sampling(FlagGroup(parser, "server/completion/sampling"))
+    speculative = FlagGroup(parser, "server/completion/speculative")
+    add_speculative(speculative)
+    add_draft_model(speculative)
     given = parser.parse_words(argv)
+    file = _config_file(parser, given.get("config_file"))
     try:
-        config = _config(given)
+        config = _config(file.under(given))
     except InvalidRequest as error:
-        reason = str(error).removeprefix(f"{error.param}: ")
-        parser.error(f"argument {parser.flag_of(error.param or '')}: {reason}")
+        name = error.param or ""
+        field = file.field_of(name, given)
+        place = parser.flag_of(name) if field is None else f"--config: {field}"
+        parser.error(f"argument {place}: {str(error).removeprefix(f'{name}: ')}")
     except (OSError, UnicodeDecodeError) as error:
         parser.error(f"argument --chat-template-file: {error}")
     return Command(action=given["action"], config=config, verbose=given["verbose"])
+
+
+def _config_file(parser: FlagParser, path: Path | None) -> ConfigFile:
+    if path is None:
+        return ConfigFile({}, {})
+    try:
+        return read_config_file(path)
+    except (InvalidRequest, OSError) as error:
+        parser.error(f"argument --config: {error}")
 
 
 def _config(given: dict[str, Any]) -> ServerConfig:
@@ -77,14 +97,22 @@ def _config(given: dict[str, Any]) -> ServerConfig:
             del given[name]
     keys = [key.strip() for listed in given.get("api_key", ()) for key in listed.split(",")]
     return ServerConfig(
-        **_fields(ServerConfig, given),
+        **(_fields(ServerConfig, given) | hub_models(given)),
         api_keys=tuple(key for key in keys if key),
         chat_template=_template(given),
         model_params=ModelParams(**_fields(ModelParams, given)),
         draft_model_params=draft_model_params(given),
         engine_params=EngineParams(**_fields(EngineParams, given)),
-        defaults=GenerationParams(**_fields(GenerationParams, given)),
+        defaults=_defaults(given),
     )
+
+
+def _defaults(given: Mapping[str, Any]) -> GenerationParams:
+    """Of requests. A flag that bounds the whole engine is none of them, though a field of a
+    request may have its name."""
+    bounds = _fields(EngineParams, given)
+    fields = _fields(GenerationParams, given)
+    return GenerationParams(**{k: v for k, v in fields.items() if k not in bounds})
 
 
 def _fields(kind: type, given: Mapping[str, Any]) -> dict[str, Any]:
@@ -97,7 +125,8 @@ def _template(given: Mapping[str, Any]) -> str | None:
     path: Path | None = given.get("template_file")
     if path is not None:
         return path.read_text(encoding="utf-8")
-    return NAMED_TEMPLATES.get(given.get("template_name", ""))
+    source: str | None = given.get("template_source")
+    return NAMED_TEMPLATES.get(given.get("template_name", ""), source)
 
 
 def _about() -> str:
@@ -129,6 +158,13 @@ def _add_general(group: FlagGroup) -> None:
         action="store_const",
         const=Action.LIST_DEVICES,
         help="Print list of available devices and exit",
+    )
+    group.value(
+        "--config",
+        dest="config_file",
+        type=Path,
+        metavar="FILE",
+        help="JSON file with the sections server, model and disk_cache; flags win over it",
     )
     group.add("-v", "--verbose", "--log-verbose", action="store_true", help="Log all messages")
 
@@ -180,6 +216,7 @@ def _add_model(group: FlagGroup) -> None:
         metavar="FILE",
         help="GGUF file (default: the small model inside the package)",
     )
+    add_hub(group)
     group.value("-a", "--alias", metavar="NAME", help="Name of the model in replies")
     group.value(
         "-ngl",
@@ -287,8 +324,9 @@ def _add_completion(group: FlagGroup) -> None:
         help="RAM in which requests keep their cells when others need those (default: 256)",
     )
     add_checkpoints(group)
+    add_cache(group)
     add_context_shift(group)
-    add_draft_model(group)
+    add_prompt_reuse(group)
     group.value(
         "-n",
         "--predict",

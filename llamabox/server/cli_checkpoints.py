@@ -8,7 +8,7 @@ __all__ = ["add_checkpoints"]
 
 
 def add_checkpoints(group: FlagGroup) -> None:
-    group.add(
+    group.value(
         "--swa-full",
         dest="swa_full",
         action="store_true",

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from ..errors import InvalidRequest
 from ..params import EngineParams, GenerationParams, ModelParams
+from ..sources import HubModel
 
 __all__ = ["ServerConfig"]
 
@@ -20,6 +21,8 @@ class ServerConfig:
     """Settings of one server.
 
     :param model: GGUF file; None serves the packaged model.
+    :param hub_model: the model on the hub, instead of `model`.
+    :param hub_draft_model: the draft model on the hub.
     :param alias: name of the model in replies; None takes the model's own.
     :param host: address to listen on, or a path that ends with ``.sock`` for a UNIX socket.
     :param port: TCP port; 0 lets the system choose.
@@ -39,6 +42,8 @@ class ServerConfig:
     """
 
     model: Path | None = None
+    hub_model: HubModel | None = None
+    hub_draft_model: HubModel | None = None
     alias: str | None = None
     host: str = "127.0.0.1"
     port: int = 8080

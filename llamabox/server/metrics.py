@@ -59,8 +59,18 @@ def _tokens(stats: EngineStats) -> Iterator[Metric]:
     yield _counter("tokens_cached", "Prompt tokens reused, not computed.", stats.n_cached_tokens)
     yield _counter("tokens_decode", "Output tokens.", stats.n_output_tokens)
     yield _counter("tokens_decode_seconds", "Time spent on output tokens.", decode)
-    yield _counter("tokens_drafted", "Tokens proposed by speculation.", 0)
-    yield _counter("tokens_drafted_accepted", "Proposed tokens that were kept.", 0)
+    yield _counter("tokens_drafted", "Tokens proposed by speculation.", stats.n_drafted)
+    yield _counter(
+        "tokens_drafted_accepted", "Proposed tokens that were kept.", stats.n_draft_accepted
+    )
+    at = CounterMetricFamily(
+        PREFIX + "tokens_drafted_accepted_at",
+        "Proposed tokens that were kept, by their position in the draft, from 0.",
+        labels=["position"],
+    )
+    for position, count in enumerate(stats.n_accepted_at):
+        at.add_metric([str(position)], count)
+    yield at
     yield _gauge(
         "tokens_prefill_per_second",
         "Prompt tokens per second of prompt time.",
@@ -76,6 +86,17 @@ def _tokens(stats: EngineStats) -> Iterator[Metric]:
         "kv_cache_usage_ratio", "Used share of the KV cells.", stats.n_cells_used / stats.n_cells
     )
     yield _gauge("checkpoint_bytes", "RAM of state checkpoints.", stats.n_checkpoint_bytes)
+    yield from _tier(stats)
+
+
+def _tier(stats: EngineStats) -> Iterator[Metric]:
+    yield _gauge("prefix_ram_bytes", "RAM of evicted prefixes.", stats.n_tier_bytes)
+    yield _gauge("prefix_ram_blocks", "Their blocks.", stats.n_tier_blocks)
+    yield _gauge("prefix_disk_bytes", "Known files of evicted prefixes.", stats.n_tier_disk_bytes)
+    yield _gauge("prefix_disk_blocks", "Their blocks.", stats.n_tier_disk_blocks)
+    yield _counter("prefix_hits", "Prompts that started from them.", stats.n_tier_hits)
+    yield _counter("prefix_tokens_saved", "Tokens saved to them.", stats.n_tier_saved_tokens)
+    yield _counter("prefix_tokens_loaded", "Tokens loaded from them.", stats.n_tier_loaded_tokens)
 
 
 def _requests(stats: EngineStats, http_counts: Mapping[tuple[str, int], int]) -> Iterator[Metric]:

@@ -14,10 +14,12 @@ def usage(first: Completion, *others: Completion) -> dict[str, Any]:
     """OpenAI's token counts with llama-box's speeds beside them.
 
     The prompt counts once, with the cached tokens of the first output; what the others share with
-    it is not cached before the request. The output tokens are those of all.
+    it is not cached before the request. The output tokens are those of all; drafted ones that were
+    rejected are none of them.
     """
     times = timings(first, *others)
     n_output = times["predicted_n"]
+    n_drafted, n_accepted = _drafts(first, *others)
     return {
         "prompt_tokens": first.n_prompt,
         "completion_tokens": n_output,
@@ -25,16 +27,16 @@ def usage(first: Completion, *others: Completion) -> dict[str, Any]:
         "prompt_tokens_details": {"cached_tokens": first.n_cached},
         "completion_tokens_details": {
             "reasoning_tokens": 0,
-            "accepted_prediction_tokens": 0,
-            "rejected_prediction_tokens": 0,
+            "accepted_prediction_tokens": n_accepted,
+            "rejected_prediction_tokens": n_drafted - n_accepted,
         },
         "queue_time_ms": first.timings.queue * 1e3,
         "time_to_first_token_ms": first.timings.first_token * 1e3,
         "time_per_output_token_ms": times["predicted_per_token_ms"],
         "prompt_tokens_per_second": times["prompt_per_second"],
         "tokens_per_second": times["predicted_per_second"],
-        "draft_tokens": 0,
-        "draft_tokens_acceptance": 0.0,
+        "draft_tokens": n_drafted,
+        "draft_tokens_acceptance": _ratio(n_accepted, n_drafted),
     }
 
 
@@ -43,7 +45,7 @@ def timings(first: Completion, *others: Completion) -> dict[str, Any]:
 
     The first output token is part of the prompt's time, so one token has no decode rate. The prompt
     is that of the first output, what is predicted that of all: from the first token of any to the
-    last.
+    last. What is said of drafts is left out if there were none.
     """
     outputs = [completion for completion in (first, *others) if completion.n_output]
     prompt_n = first.n_prompt - first.n_cached
@@ -51,6 +53,8 @@ def timings(first: Completion, *others: Completion) -> dict[str, Any]:
     predicted_n = sum(output.n_output for output in outputs)
     predicted_ms = _decode_seconds([output.timings for output in outputs]) * 1e3
     n_steps = predicted_n - len(outputs)
+    n_drafted, n_accepted = _drafts(*outputs)
+    drafts = {"draft_n": n_drafted, "draft_n_accepted": n_accepted} if n_drafted else {}
     return {
         "cache_n": first.n_cached,
         "prompt_n": prompt_n,
@@ -61,7 +65,16 @@ def timings(first: Completion, *others: Completion) -> dict[str, Any]:
         "predicted_ms": predicted_ms,
         "predicted_per_token_ms": _ratio(predicted_ms, n_steps),
         "predicted_per_second": _ratio(1e3 * n_steps, predicted_ms),
+        **drafts,
     }
+
+
+def _drafts(*completions: Completion) -> tuple[int, int]:
+    """Tokens that were drafted, and those of them that became output."""
+    return (
+        sum(completion.n_drafted for completion in completions),
+        sum(completion.n_draft_accepted for completion in completions),
+    )
 
 
 def _decode_seconds(timings: Sequence[Timings]) -> float:

@@ -12,6 +12,7 @@ from .schema_chat import read_messages, read_tools
 from .schema_choices import read_chat_probs, read_choices, read_text_probs
 from .schema_fields import Fields, json_type
 from .schema_sampling import read_sampling
+from .schema_speculation import SPECULATION_FIELDS, read_speculation
 
 __all__ = ["ChatRequest", "GenerationRequest", "TextRequest", "read_chat", "read_text"]
 
@@ -150,24 +151,25 @@ def _read_generation(
 def _read_params(
     fields: Fields, defaults: GenerationParams, read_probs: ReadChanges
 ) -> GenerationParams:
-    changes = read_sampling(fields) | read_probs(fields)
+    changes = read_sampling(fields) | read_probs(fields) | read_speculation(fields)
     limits = {name: fields.integer(name) for name in LENGTH_FIELDS}
     length_field = next((name for name in LENGTH_FIELDS if limits[name] is not None), "n_predict")
     changes["n_predict"] = limits[length_field]
     stop = fields.strings("stop")
     changes["stop"] = None if stop is None else tuple(stop)
-    for name in ("n_keep", "n_discard", "priority"):
+    for name in ("n_keep", "n_discard", "n_cache_reuse", "priority"):
         changes[name] = fields.integer(name)
     changes["deadline"] = fields.number("deadline")
-    if fields.present("ignore_eos"):
-        changes["ignore_eos"] = fields.boolean("ignore_eos")
+    for name in ("ignore_eos", "cache_prompt"):
+        changes[name] = fields.boolean(name) if fields.present(name) else None
     try:
         return defaults.replace(**{k: v for k, v in changes.items() if v is not None})
     except InvalidRequest as error:
-        if error.param != "n_predict":
+        name = error.param or ""
+        field = {**SPECULATION_FIELDS, "n_predict": length_field}.get(name)
+        if field is None:
             raise
-        message = str(error).replace("n_predict", length_field, 1)
-        raise InvalidRequest(message, param=length_field) from None
+        raise InvalidRequest(str(error).replace(name, field, 1), param=field) from None
 
 
 def _refuse_unsupported(fields: Fields) -> None:

@@ -7,6 +7,7 @@ import logging
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
@@ -15,6 +16,7 @@ from sanic import Request, Sanic
 from sanic.config import Config
 
 from ..errors import InvalidRequest, LlamaboxError, ModelLoadError
+from ..sources import HubModel
 from .config import ServerConfig
 from .errors import NotReady
 from .scheduling import yield_to_computing
@@ -44,24 +46,33 @@ def open_engine(config: ServerConfig, progress: Progress) -> Engine:
     """
     from ..api import Engine, Model, packaged_model
 
-    if config.model is None:
+    file = _file_of(config.model, config.hub_model, progress)
+    draft_file = _file_of(config.draft_model, config.hub_draft_model, progress)
+    if file is None:
         logger.info("no model given with -m: serving the packaged %s", packaged_model().name)
     else:
-        logger.info("loading %s", config.model)
-    if config.draft_model is not None:
-        logger.info("drafting with %s", config.draft_model)
-    model = Model.load(config.model, config.model_params, progress=progress)
+        logger.info("loading %s", file)
+    if draft_file is not None:
+        logger.info("drafting with %s", draft_file)
+    model = Model.load(file, config.model_params, progress=progress)
     try:
         return Engine(
             model,
             config.engine_params,
             chat_template=config.chat_template,
-            draft_model=config.draft_model,
+            draft_model=draft_file,
             draft_model_params=config.draft_model_params,
         )
     except BaseException:
         model.close()
         raise
+
+
+def _file_of(file: Path | None, hub_model: HubModel | None, progress: Progress) -> Path | None:
+    """A model's file, which the hub has to give first if it is named there."""
+    from ..api import fetch
+
+    return file if hub_model is None else fetch(hub_model, progress=progress)
 
 
 class Service:

@@ -20,7 +20,7 @@ from llamabox import (
     Model,
     interleaved,
 )
-from llamabox.params import MAX_SEED
+from llamabox.ranges import MAX_SEED
 from tests.api.conftest import ENDLESS, SMALL
 from tests.core.running import eventually
 

@@ -15,14 +15,26 @@ import llamabox
 ROOT = Path(llamabox.__file__).parent
 SOURCES = sorted(p for p in ROOT.rglob("*") if p.suffix in {".py", ".pyx", ".pxd"})
 MAY_IMPORT = {
-    "server": {"server", "api", "errors", "params", "samplers", "templates", "_version", ""},
-    "api": {"api", "_core", "errors", "params", "templates", "_version"},
+    "server": {
+        "server",
+        "api",
+        "errors",
+        "params",
+        "samplers",
+        "sources",
+        "templates",
+        "_version",
+        "",
+    },
+    "api": {"api", "_core", "errors", "params", "ranges", "sources", "templates", "_version"},
     "_core": {"_core", "errors", "params"},
     "errors": set(),
-    "params": {"errors", "samplers", "checks"},
+    "params": {"errors", "samplers", "checks", "ranges"},
+    "ranges": {"checks"},
     "samplers": {"errors"},
     "templates": set(),
-    "checks": {"errors"},
+    "checks": {"errors", "samplers"},
+    "sources": {"errors"},
     "_version": set(),
 }
 IMPORT = re.compile(

@@ -15,6 +15,8 @@ GENERATION: dict[str, tuple[list[Any], list[Any]]] = {
     "n_predict": ([-1, 0, 1, 10**6], [-2, -100, 1.5, "1", None]),
     "n_keep": ([-1, 0, INT_MAX], [-2, 2**31, 1.5, "1", True, None]),
     "n_discard": ([0, 1, INT_MAX], [-1, 2**31, 1.5, "1", True, None]),
+    "cache_prompt": ([True, False], []),
+    "n_cache_reuse": ([0, 1, INT_MAX], [-1, 2**31, 1.5, "1", True, None]),
     "stop": (
         [(), ("a",), ("a", "ab", "é😀")],
         [("",), ("a", ""), "ab", ["a"], (1,), (b"a",), ("\ud800",), None],

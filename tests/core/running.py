@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import threading
 import time
@@ -14,16 +15,19 @@ import numpy as np
 
 from llamabox._core.backend import Backend
 from llamabox._core.context import Context
+from llamabox._core.disk import PrefixFiles
+from llamabox._core.jobs import Jobs
 from llamabox._core.lib import Library
 from llamabox._core.outbox import Outbox
 from llamabox._core.request import Request
 from llamabox._core.sampler import Sampler
 from llamabox._core.scheduler import Scheduler
+from llamabox._core.tier import Tier
 from llamabox._core.vocab import Vocab
 from llamabox.params import GenerationParams
 from tests.core.faults import Decoder
 
-HANG = 60.0
+HANG = 6.0
 """Seconds after which something that should have happened is taken for a hang."""
 EOG, STOP, LENGTH, CANCELLED, DEADLINE, ERROR = range(1, 7)
 GREEDY = GenerationParams(temperature=0, seed=0)
@@ -125,10 +129,55 @@ class Result:
         return self.request.output_tokens()
 
 
+class _Never(BaseException):
+    """Nothing raises it."""
+
+
+class SecondTier:
+    """The second tier of one `Core`, with its worker.
+
+    :param folder: of its files; None for none.
+    """
+
+    def __init__(
+        self,
+        limit: int = 64 << 20,
+        folder: Path | None = None,
+        *,
+        n_block: int = 32,
+        min_tokens: int = 1,
+        max_bytes: int = 64 << 20,
+        fingerprint: bytes = b"test",
+        files: Any = None,
+    ) -> None:
+        self._limit = limit
+        self._options = {"n_block": n_block, "min_tokens": min_tokens}
+        self.files = files or (PrefixFiles(folder, max_bytes, fingerprint) if folder else None)
+        self.jobs = Jobs(self.files is not None)
+        self.dies_of: type[BaseException] = _Never
+
+    def tier(self, context: Context) -> Tier:
+        self._tier = Tier(context, self.jobs, self._limit, **self._options)
+        self._thread = threading.Thread(target=self._serve)
+        self._thread.start()
+        return self._tier
+
+    def _serve(self) -> None:
+        with contextlib.suppress(self.dies_of):
+            self.jobs.serve(self.files, self._tier)
+
+    def close(self) -> None:
+        self.jobs.close(10**9)
+        self._thread.join(HANG)
+        assert not self._thread.is_alive()
+        self._tier.close()
+
+
 class Core:
     """A scheduler that runs until the `with` block ends; all its requests share one outbox.
 
     :param decoder: what computes; opened when the `with` block ends.
+    :param second: its second tier of prefixes.
     :param options: more of the scheduler's.
     """
 
@@ -148,9 +197,11 @@ class Core:
         swa_full: bool = False,
         partitioned: bool = False,
         f32_cells: bool = False,
+        second: SecondTier | None = None,
         **options: Any,
     ) -> None:
         self.model = model
+        n_sequences = n_sequences or n_parallel + (second is not None)
         self.n_parallel = n_parallel
         self.n_cells = n_cells or n_ctx
         self._address = model.new_context(
@@ -168,12 +219,14 @@ class Core:
         self._decoder = decoder or Decoder()
         binding = decoder.binding if decoder else llama_cpp
         self.context = Context(Library(binding), self._address, swa_full=swa_full)
+        self._second = second
         self.scheduler = Scheduler(
             self.context,
             model.vocab,
             n_parallel,
             self.n_cells,
             backend=Backend(self.context, backend_sampling),
+            tier=second.tier(self.context) if second else None,
             **{**CHECKPOINTS, **options},
         )
         self.outbox = Outbox()
@@ -194,6 +247,8 @@ class Core:
         self.scheduler.close()
         self._thread.join(HANG)
         assert not self._thread.is_alive()
+        if self._second:
+            self._second.close()
 
     def request(
         self,
@@ -291,6 +346,18 @@ class Core:
         lengths = self.scheduler.sequence_lengths()
         assert [self.context.positions(i)[1] for i in range(len(lengths))] == lengths
         return lengths
+
+    def all_saved(self) -> None:
+        """Until the second tier has saved what is parked, as far as it can."""
+        pool = self.scheduler.pool
+        self.stats()
+        eventually(lambda: pool.tier.is_done(pool.tree), "parked prefixes are saved")
+
+    def all_known(self) -> None:
+        """Until the second tier knows of every file."""
+        if self._second and isinstance(self._second.files, PrefixFiles):
+            n = self._second.files.n_files()
+            eventually(lambda: self.scheduler.stats()["n_tier_disk_blocks"] >= n, "files are known")
 
     def _is_busy(self) -> bool:
         stats = self.scheduler.stats()

@@ -13,7 +13,8 @@ import pytest
 
 from llamabox._core.lib import Library
 from llamabox._core.sampler import Sampler
-from llamabox.params import MAX_SEED, GenerationParams
+from llamabox.params import GenerationParams
+from llamabox.ranges import MAX_SEED
 from tests.core.plain_chain import Logits, PlainChain
 
 LIBRARY = Library(llama_cpp)

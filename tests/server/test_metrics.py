@@ -15,6 +15,7 @@ COUNTERS = {
     "tokens_decode_seconds_total",
     "tokens_drafted_total",
     "tokens_drafted_accepted_total",
+    "tokens_drafted_accepted_at_total",
     "tokens_cached_total",
     "requests_total",
     "requests_preempted_total",

@@ -44,6 +44,7 @@ FIELDS: dict[str, tuple[Any, Any, Any]] = {
     "samplers": (["top_k", "temp"], ("top_k", "temperature"), ["top_z"]),
     "seed": (7, 7, -2),
     "n_keep": (-1, -1, -2),
+    "n_cache_reuse": (9, 9, -1),
     "n_discard": (16, 16, -1),
     "priority": (2, 2, 5000),
     "deadline": (0.5, 0.5, -1),

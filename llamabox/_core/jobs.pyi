@@ -1,0 +1,9 @@
+from .disk import PrefixFiles
+
+class Jobs:
+    is_scanned: bool
+    writes: bool
+    n_waiting: int
+    def __init__(self, writes: bool = False) -> None: ...
+    def serve(self, files: PrefixFiles | None = None, owner: object = None) -> None: ...
+    def close(self, ns: int = 0) -> None: ...

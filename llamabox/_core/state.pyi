@@ -1,0 +1,3 @@
+from collections.abc import Sequence
+
+def merged(states: Sequence[tuple[bytes, int, int]]) -> bytes | None: ...

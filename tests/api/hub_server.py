@@ -1,0 +1,141 @@
+"""A hub on 127.0.0.1: what of its protocol a download needs, with faults on request."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import threading
+from collections import Counter
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from types import TracebackType
+
+import orjson
+
+COMMIT = hashlib.sha1(b"the only commit").hexdigest()
+
+
+class FakeHub:
+    """Repositories with files, served until the `with` block ends.
+
+    :ivar files: contents by repository and path.
+    :ivar tokens: what opens a repository; those that are not named are open.
+    :ivar n_cut: so many of the next downloads end after `cut_after` bytes.
+    :ivar said_sizes: sizes that are told instead of the true ones, by path.
+    :ivar status: of every answer, if it is not 0.
+    :ivar counts: requests by method and kind.
+    :ivar ranges: where the downloads began.
+    """
+
+    def __init__(self) -> None:
+        self.files: dict[str, dict[str, bytes]] = {}
+        self.tokens: dict[str, str] = {}
+        self.said_sizes: dict[str, int] = {}
+        self.n_cut = 0
+        self.cut_after = 0
+        self.status = 0
+        self.counts: Counter[str] = Counter()
+        self.ranges: list[int] = []
+        handler = type("Handler", (_Handler,), {"hub": self})
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+        self._server.daemon_threads = True
+        self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,))
+
+    def __enter__(self) -> FakeHub:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        at: TracebackType | None,
+    ) -> None:
+        self.stop()
+
+    def stop(self) -> None:
+        """Be unreachable from now on."""
+        if self._thread.is_alive():
+            self._server.shutdown()
+            self._server.server_close()
+            self._thread.join()
+
+
+class _Handler(BaseHTTPRequestHandler):
+    hub: FakeHub
+    protocol_version = "HTTP/1.1"
+
+    def do_GET(self) -> None:
+        self._answer()
+
+    def do_HEAD(self) -> None:
+        self._answer()
+
+    def log_message(self, *args: object) -> None:
+        """Not to standard error."""
+
+    def _answer(self) -> None:
+        path = self.path.partition("?")[0]
+        listing = re.fullmatch(r"/api/models/([^/]+/[^/]+)", path)
+        file = re.fullmatch(r"/([^/]+/[^/]+)/resolve/([^/]+)/(.+)", path)
+        match = listing or file
+        repo = match[1] if match else ""
+        self.hub.counts[f"{self.command} {'list' if listing else 'file'}"] += 1
+        if self.hub.status:
+            self._refuse(self.hub.status, "")
+        elif repo not in self.hub.files:
+            self._refuse(401, "RepoNotFound")
+        elif self.hub.tokens.get(repo, "") not in self.headers.get("Authorization", ""):
+            self._refuse(403, "GatedRepo")
+        elif listing:
+            self._list(repo)
+        elif file and file[3] in self.hub.files[repo]:
+            self._send_file(file[3], self.hub.files[repo][file[3]])
+        else:
+            self._refuse(404, "EntryNotFound")
+
+    def _refuse(self, status: int, code: str) -> None:
+        self.send_response(status)
+        if code:
+            self.send_header("X-Error-Code", code)
+        self.send_header("Content-Length", "0")
+        self._end_headers()
+
+    def _end_headers(self) -> None:
+        """A connection that is kept would outlive the hub."""
+        self.send_header("Connection", "close")
+        self.end_headers()
+
+    def _list(self, repo: str) -> None:
+        files = [
+            {"rfilename": path, "size": self._said_size(path, content)}
+            for path, content in self.hub.files[repo].items()
+        ]
+        body = orjson.dumps({"id": repo, "modelId": repo, "sha": COMMIT, "siblings": files})
+        self.send_response(200)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(body)))
+        self._end_headers()
+        self.wfile.write(body)
+
+    def _said_size(self, path: str, content: bytes) -> int:
+        return self.hub.said_sizes.get(path, len(content))
+
+    def _send_file(self, path: str, content: bytes) -> None:
+        start = int(re.sub(r"\D", "", self.headers.get("Range", "0-").partition("-")[0]) or 0)
+        part = content[start:]
+        self.send_response(206 if start else 200)
+        if start:
+            self.send_header("Content-Range", f"bytes {start}-{len(content) - 1}/{len(content)}")
+        self.send_header("X-Repo-Commit", COMMIT)
+        self.send_header("ETag", f'"{hashlib.sha256(content).hexdigest()}"')
+        self.send_header("X-Linked-Size", str(self._said_size(path, content)))
+        self.send_header("Content-Length", str(len(part)))
+        self._end_headers()
+        if self.command == "HEAD":
+            return
+        self.hub.ranges.append(start)
+        if self.hub.n_cut > 0:
+            self.hub.n_cut -= 1
+            part = part[: self.hub.cut_after]
+        self.wfile.write(part)
