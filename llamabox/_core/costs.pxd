@@ -12,6 +12,7 @@ cdef class Costs:
 
     cdef void observe(self, int32_t n_rows, int64_t elapsed) noexcept nogil
     cdef void estimate(self) noexcept nogil
+    cdef void forget_old(self) noexcept nogil
     cdef void fill(self, int32_t first, int32_t last) noexcept nogil
     cdef double of(self, int32_t n_rows) noexcept nogil
     cdef bint is_known(self, int32_t n_rows) noexcept nogil

@@ -3,19 +3,21 @@
 The curve is no line: backends compute rows by tiles, and one row more can cost as much as four. It
 drifts, since attention grows with the contexts, which makes all forwards slower alike.
 """
+from libc.math cimport INFINITY
 from libc.stdlib cimport calloc, free
 
-# Of a new measurement, in the mean of its number of rows, and in the scale of all of them.
-cdef double SMOOTHING = 0.2
-cdef double DRIFT = 0.1
-# A measurement counts for so many times the mean at most: something else took the core.
+# Of a new measurement, in the value for its number of rows: what is quicker tells more, since
+# whatever else takes the core makes a forward slower. Half of it is taken for a change of all.
+cdef double QUICKER = 0.3
+cdef double SLOWER = 0.06
+# A measurement counts for so many times the value at most.
 cdef double CREDIBLE = 2.0
 # Beyond the most rows that were measured, one more is taken to cost at most this share of a row
 # among the fewest: too little rather than too much, or they would not be measured either.
 cdef double GUESS = 0.25
 # After so many forwards of other numbers of rows, a measurement is forgotten: had it gone wrong,
 # nobody would look again.
-cdef int64_t LIFETIME = 1000
+cdef int64_t LIFETIME = 256
 
 
 cdef class Costs:
@@ -37,7 +39,7 @@ cdef class Costs:
 
     cdef void observe(self, int32_t n_rows, int64_t elapsed) noexcept nogil:
         """Learn that a forward of so many rows took `elapsed` nanoseconds."""
-        cdef double mean, ratio
+        cdef double mean, change
         if self.is_fixed or not 0 < n_rows <= self.n_most:
             return
         self.n_observed += 1
@@ -46,20 +48,26 @@ cdef class Costs:
             self.measured[n_rows] = elapsed / self.scale
         else:
             mean = self.measured[n_rows] * self.scale
-            ratio = min(elapsed / mean, CREDIBLE)
-            self.scale *= 1 + DRIFT * (ratio - 1)
-            self.measured[n_rows] = mean * (1 + SMOOTHING * (ratio - 1)) / self.scale
+            change = min(elapsed / mean, CREDIBLE) - 1
+            change *= SLOWER if change > 0 else QUICKER
+            self.scale *= 1 + change / 2
+            self.measured[n_rows] = mean * (1 + change) / self.scale
         self.estimate()
 
     cdef void estimate(self) noexcept nogil:
-        """Draw the curve through what is measured; it goes on as it ended, or less steeply."""
+        """Draw the curve through what is measured; it goes on as it ended, or less steeply.
+
+        No number of rows is taken to cost more than a larger one that is measured.
+        """
         cdef int32_t i, before = 0, last = 0
-        cdef double slope = 0
-        for i in range(1, self.n_most + 1):
-            if self.measured[i] > 0 and last > 0 and self.seen[i] + LIFETIME < self.n_observed:
-                self.measured[i] = 0
+        cdef double slope = 0, least = INFINITY
+        self.forget_old()
+        for i in range(self.n_most, 0, -1):
             if self.measured[i] > 0:
-                self.estimates[i] = self.measured[i]
+                least = min(least, self.measured[i])
+                self.estimates[i] = least
+        for i in range(1, self.n_most + 1):
+            if self.measured[i] > 0:
                 self.fill(last, i)
                 if last == 0:
                     slope = GUESS * self.estimates[i] / i
@@ -72,6 +80,16 @@ cdef class Costs:
                 slope, (self.estimates[last] - self.estimates[before]) / (last - before)))
         for i in range(last + 1, self.n_most + 1):
             self.estimates[i] = self.estimates[i - 1] + slope
+
+    cdef void forget_old(self) noexcept nogil:
+        """Forget what was not measured for long, but for the fewest rows."""
+        cdef int32_t i
+        cdef bint is_first = True
+        for i in range(1, self.n_most + 1):
+            if self.measured[i] > 0:
+                if not is_first and self.seen[i] + LIFETIME < self.n_observed:
+                    self.measured[i] = 0
+                is_first = False
 
     cdef void fill(self, int32_t first, int32_t last) noexcept nogil:
         """Draw a line between two measured numbers of rows, and a level one before the first."""

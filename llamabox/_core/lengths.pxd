@@ -42,7 +42,7 @@ cdef class Lengths:
     cdef void observe_lookup(self, RatesC* rates, int32_t n_matched, bint came) noexcept nogil
     cdef void observe_model(self, RatesC* rates, int32_t n_drafted,
                             int32_t n_accepted) noexcept nogil
-    cdef bint wants_model(self, RatesC* rates) noexcept nogil
+    cdef bint wants_model(self, RatesC* rates, bint is_chosen) noexcept nogil
     cdef void choose(self, OfferC* offers, int32_t n_offers, int32_t n_decode,
                      double depth_ns) noexcept nogil
     cdef double take_best(self, OfferC* offers, int32_t n_offers, int32_t n_decode,

@@ -80,13 +80,15 @@ cdef class Lengths:
             observe(&self.prior.model, i < n_accepted, PRIOR_CHANGE)
         self.prior.model.n = N_PRIOR
         rates.n_idle = 0
-        if 2 * n_accepted >= n_drafted:
-            rates.n_patience = LEAST_PATIENCE
-        else:
-            rates.n_patience = min(2 * rates.n_patience, MOST_PATIENCE)
+        rates.n_patience = min(2 * rates.n_patience, MOST_PATIENCE)
+        self.prior.n_patience = rates.n_patience
 
-    cdef bint wants_model(self, RatesC* rates) noexcept nogil:
-        """Whether it is time to see how a model does that was not worth its cost."""
+    cdef bint wants_model(self, RatesC* rates, bint is_chosen) noexcept nogil:
+        """Whether a model's draft is worth its cost, or it is time to see how it does: the longer
+        it was not chosen, the more rarely."""
+        if is_chosen:
+            rates.n_patience = LEAST_PATIENCE
+            return True
         rates.n_idle += 1
         return rates.n_idle >= rates.n_patience
 

@@ -33,6 +33,10 @@ cdef enum:
     MIN_OBSERVED = 16     # rows of a forward that tell something of a row's cost
 
 cdef double SMOOTHING = 0.2
+# What is quicker tells more: nothing was in its way.
+cdef double SMOOTHING_DOWN = 0.5
+# A measurement counts for so many times the mean at most: something else took the core.
+cdef double CREDIBLE = 2.0
 
 
 cdef class ModelDrafter(Drafter):
@@ -377,4 +381,8 @@ cdef class ModelDrafter(Drafter):
 
 
 cdef double smoothed(double mean, double value) noexcept nogil:
-    return value if mean == 0 else mean + SMOOTHING * (value - mean)
+    if mean == 0:
+        return value
+    if value < mean:
+        return mean + SMOOTHING_DOWN * (value - mean)
+    return mean + SMOOTHING * (min(value, CREDIBLE * mean) - mean)

@@ -139,7 +139,7 @@ cdef class Speculation:
         cdef RequestC* request = slot.request
         if offer.n_matched == 0:
             slot.n_wanted = offer.n
-            if offer.n == 0 and self.lengths.wants_model(&request.rates):
+            if self.lengths.wants_model(&request.rates, offer.n > 0) and offer.n == 0:
                 slot.n_wanted = min(offer.n_most, max(offer.n_least, N_PROBED))
         elif offer.n > 0:
             ngram_draft(&request.ngram, history(request), draft, offer.n)
