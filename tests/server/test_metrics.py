@@ -19,6 +19,9 @@ COUNTERS = {
     "requests_total",
     "requests_preempted_total",
     "context_shifts_total",
+    "prefix_hits_total",
+    "prefix_tokens_saved_total",
+    "prefix_tokens_loaded_total",
     "http_requests_total",
 }
 GAUGES = {
@@ -27,6 +30,10 @@ GAUGES = {
     "kv_cache_usage_ratio",
     "kv_cache_tokens",
     "checkpoint_bytes",
+    "prefix_ram_bytes",
+    "prefix_ram_blocks",
+    "prefix_disk_bytes",
+    "prefix_disk_blocks",
     "requests_running",
     "requests_waiting",
 }
