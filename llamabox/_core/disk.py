@@ -46,6 +46,7 @@ ABANDONED = 3600.0
 """Seconds after which another machine's temporary file is taken for a dead one's."""
 TOUCH_EVERY = 60.0
 LOW_WATER = 0.95
+CREATE = os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC
 N_SCANNED = 64
 """Files that are read between two looks at what else there is to do."""
 
@@ -139,7 +140,7 @@ class PrefixFiles:
     def scan(self) -> Iterator[Found | None]:
         """What is in the directory, parents before children; None between looks at files."""
         try:
-            self._folder.mkdir(parents=True, exist_ok=True)
+            self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             names = self._sweep()
         except OSError as error:
             self._warn("prefixes: %s: %s", self._folder, error)
@@ -253,7 +254,7 @@ class PrefixFiles:
         )
         parts = [header, _checksum(header, job.tokens, job.data), job.tokens, job.data]
         try:
-            with temporary.open("xb") as file:
+            with os.fdopen(os.open(temporary, CREATE, 0o600), "wb") as file:
                 for part in parts:
                     file.write(part)
             _stamp(temporary, job.begin)

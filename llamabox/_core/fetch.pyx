@@ -9,7 +9,6 @@ from libc.stdlib cimport calloc
 
 from .jobs cimport JOB_JOIN, JOB_READ, JOB_TOUCH, JobC, free_job, new_job
 from .llama cimport LlamaC
-from .pool cimport fail
 from .sync cimport now_ns
 from .tier cimport free_fetch
 
@@ -235,7 +234,8 @@ cdef class Fetches:
         llama.memory_seq_cp(memory, i_spare, slot.i_sequence, p0, p1)
         llama.memory_seq_rm(memory, i_spare, -1, -1)
         if llama.memory_seq_pos_max(memory, slot.i_sequence) != p1 - 1:
-            fail("a block holds other cells than the books say")
+            llama.memory_seq_rm(memory, slot.i_sequence, p0, -1)
+            return False
         self.pool.extend(slot.i_sequence, request.tokens + p0, p1 - p0)
         request.n_past = p1
         return True

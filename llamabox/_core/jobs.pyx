@@ -118,6 +118,8 @@ cdef class Jobs:
                 job.c.is_done = join(job.c)
             elif files is not None:
                 job.c.is_done = bool(files.do(job))
+            if job.c.kind == JOB_READ and job.c.is_done:
+                job.c.is_done = is_block(job.c)
         finally:
             job.give_back(self)
             if files is not None:
@@ -301,6 +303,13 @@ cdef void free_job(JobC* job) noexcept nogil:
     free(job.tokens)
     free(job.data)
     free(job)
+
+
+cdef bint is_block(const JobC* job) noexcept nogil:
+    """Whether what was read is a state with the positions of its block and nothing else."""
+    cdef WantedC wanted = WantedC(
+        job.data, job.n_bytes, job.block.begin, job.block.begin + job.block.n_tokens)
+    return merge(&wanted, 1, NULL) == job.n_bytes
 
 
 cdef bint split(JobC* job) noexcept:

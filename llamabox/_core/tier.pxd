@@ -9,7 +9,8 @@ from .prefix cimport PrefixTree
 cdef enum SavedC:
     SAVED = 0             # nothing is missing any more, or nothing can be done about it
     SAVED_PART = 1        # there is more to do, when there is time for it
-    SAVED_LATER = 2       # room or the memory has to settle first
+    SAVED_LATER = 2       # room has to come free first
+    SAVED_NOT = 3         # this cannot be saved
 
 
 cdef struct FetchC:
@@ -69,7 +70,7 @@ cdef class Tier:
     cdef JobC* whole_job(self, BlockC* parent, int32_t n_held, int32_t n, int64_t key,
                          size_t n_bytes) noexcept nogil
     cdef bint copy_whole(self, int32_t i_sequence, JobC* job, size_t n_bytes) noexcept nogil
-    cdef int when_full(self) noexcept nogil
+    cdef bint is_room_coming(self) noexcept nogil
     cdef void settle_block(self, BlockC* block) noexcept nogil
     cdef void save_rest(self, PrefixTree tree) noexcept nogil
     cdef bint collect(self) noexcept nogil

@@ -177,8 +177,8 @@ cdef class Tier:
                 break
             if not is_held(block) and not block.is_pending:
                 code = self.save_slice(i_sequence, block)
-                if code == SAVED and not is_held(block):
-                    break
+                if code == SAVED_NOT:
+                    return SAVED
                 self.block_ns += SMOOTHING * (now_ns() - t_start - self.block_ns)
                 t_start = now_ns()
                 if code == SAVED and t_start + <int64_t> self.block_ns > t_end:
@@ -187,7 +187,7 @@ cdef class Tier:
         return code
 
     cdef int save_slice(self, int32_t i_sequence, BlockC* block) noexcept nogil:
-        """Save one block; it is held afterwards, or that cannot be."""
+        """Save one block; it is held afterwards, or gone if it is not needed otherwise."""
         cdef size_t n_bytes = 0
         cdef uint8_t* data = NULL
         cdef bint is_full
@@ -198,7 +198,7 @@ cdef class Tier:
         if data == NULL or is_full:
             free(data)
             self.blocks.prune(block)
-            return self.when_full() if is_full else <int> SAVED
+            return SAVED_LATER if is_full and self.is_room_coming() else SAVED_NOT
         self.blocks.hold(block, data, n_bytes)
         self.settle_block(block)
         return SAVED
@@ -233,7 +233,7 @@ cdef class Tier:
             return SAVED_PART
         job = self.whole_job(parent, n_held, n, key, n_bytes)
         if job == NULL:
-            return self.when_full()
+            return SAVED_LATER if self.is_room_coming() else SAVED
         if not self.copy_whole(i_sequence, job, n_bytes) or not self.jobs.give(job):
             job.is_done = False
             self.end_split(job)
@@ -290,9 +290,9 @@ cdef class Tier:
         self.byte_ns += SMOOTHING * ((now_ns() - t_start) / <double> n_bytes - self.byte_ns)
         return True
 
-    cdef int when_full(self) noexcept nogil:
-        """What to do about blocks that there is no room for: wait for what is under way."""
-        return SAVED_LATER if self.n_writing > 0 or self.blocks.n_reserved > 0 else SAVED
+    cdef bint is_room_coming(self) noexcept nogil:
+        """Whether something keeps RAM that is free once the worker is done with it."""
+        return self.n_writing > 0 or self.blocks.n_reserved > 0
 
     cdef void settle_block(self, BlockC* block) noexcept nogil:
         """What follows once a new block has its cells: into a file with it, and away with what is

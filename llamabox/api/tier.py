@@ -99,7 +99,7 @@ def _open_files(
     except OSError as error:
         logger.warning("evicted prefixes are not kept on disk: %s", error)
         return None
-    return PrefixFiles(Path(params.cache_disk), params.cache_disk_max << 20, identity)
+    return PrefixFiles(Path(params.cache_disk).expanduser(), params.cache_disk_max << 20, identity)
 
 
 def _serve(jobs: Jobs, files: PrefixFiles | None, core: Tier) -> None:

@@ -139,6 +139,13 @@ def test_the_queue_and_latency_flags_reach_the_engine() -> None:
     assert (params.n_queue, params.target_itl, params.preempt_ram) == (5, 0.02, 8)
 
 
+def test_the_flags_of_the_second_tier_reach_the_engine() -> None:
+    argv = ["--cache-ram", "64", "--cache-disk", "/tmp/x", "--cache-disk-max", "9"]
+    params = parse([*argv, "--cache-min-tokens", "7"]).config.engine_params
+    assert (params.cache_ram, params.cache_disk) == (64, "/tmp/x")
+    assert (params.cache_disk_max, params.cache_min_tokens) == (9, 7)
+
+
 def test_the_flags_of_memories_that_cannot_be_cut_reach_the_engine() -> None:
     argv = ["--swa-full", "--checkpoint-ram", "8", "-ctxcp", "5", "-cms", "64"]
     params = parse(argv).config.engine_params
