@@ -25,9 +25,10 @@ cdef float FIRST_MODEL_RATE = 0.6
 cdef double LEAST_GAIN = 1.03
 # A token that is less probable is not drafted.
 cdef double LEAST_MARGIN = 0.02
-# Steps between two drafts of a model that are made to see how it does.
+# Steps of a request, and of all requests together, between two drafts of a model that are made to
+# see how it does.
 cdef int32_t LEAST_PATIENCE = 8
-cdef int32_t MOST_PATIENCE = 512
+cdef int32_t MOST_PATIENCE = 256
 # Every so many steps with drafts, a shorter one of unknown cost is tried: tiles of four are common.
 cdef int32_t N_BETWEEN_TRIALS = 8
 cdef int32_t N_TILE = 4
@@ -52,7 +53,7 @@ cdef class Lengths:
             self.prior.lookup[i] = RateC(FIRST_RATES[i], N_PRIOR)
         self.prior.model = RateC(FIRST_MODEL_RATE, N_PRIOR)
         self.prior.n_idle = 0
-        self.prior.n_patience = LEAST_PATIENCE
+        self.prior.n_patience = self.n_patience = LEAST_PATIENCE
         self.picks = <int32_t*> calloc(n_rows + 1, sizeof(int32_t))
         if self.picks == NULL:
             raise MemoryError
@@ -79,18 +80,19 @@ cdef class Lengths:
             observe(&rates.model, i < n_accepted, LEAST_CHANGE)
             observe(&self.prior.model, i < n_accepted, PRIOR_CHANGE)
         self.prior.model.n = N_PRIOR
-        rates.n_idle = 0
+        rates.n_idle = self.n_idle = 0
         rates.n_patience = min(2 * rates.n_patience, MOST_PATIENCE)
-        self.prior.n_patience = rates.n_patience
+        self.n_patience = min(2 * self.n_patience, MOST_PATIENCE)
 
     cdef bint wants_model(self, RatesC* rates, bint is_chosen) noexcept nogil:
         """Whether a model's draft is worth its cost, or it is time to see how it does: the longer
-        it was not chosen, the more rarely."""
+        none was worth it, for this request or for any, the more rarely."""
         if is_chosen:
-            rates.n_patience = LEAST_PATIENCE
+            rates.n_patience = self.n_patience = LEAST_PATIENCE
             return True
         rates.n_idle += 1
-        return rates.n_idle >= rates.n_patience
+        self.n_idle += 1
+        return rates.n_idle >= rates.n_patience and self.n_idle >= self.n_patience
 
     cdef void choose(self, OfferC* offers, int32_t n_offers, int32_t n_decode,
                      double depth_ns) noexcept nogil:

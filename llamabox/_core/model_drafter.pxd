@@ -35,7 +35,6 @@ cdef class ModelDrafter(Drafter):
     cdef readonly double row_ns       # of a prompt that is followed, smoothed
     cdef int32_t n_unwanted           # steps since a slot that decodes wanted a draft
     cdef int64_t n_loose              # of all slots
-    cdef bint is_typical              # the current draft caught up with no prompt
     cdef int32_t n_guessing           # slots that got a token from the current batch, or tried
     cdef TailC* tails                 # [n_slots]
     cdef int32_t* order               # [n_slots]: those that are followed, by their sequences
@@ -55,8 +54,7 @@ cdef class ModelDrafter(Drafter):
     cdef void give_up(self, Slots slots) noexcept nogil
     cdef void book(self, Slots slots) noexcept nogil
     cdef void loosen(self) noexcept nogil
-    cdef void observe_rows(self, int64_t elapsed) noexcept nogil
-    cdef void observe_depths(self, int32_t n_depths, int64_t elapsed) noexcept nogil
+    cdef void observe(self, int64_t elapsed) noexcept nogil
     cdef void guess(self, Slots slots) noexcept nogil
     cdef bint guess_one(self, int32_t i_slot, const SlotC* slot) noexcept nogil
     cdef void add_guesses(self, Slots slots) noexcept nogil

@@ -82,23 +82,22 @@ cdef class ModelDrafter(Drafter):
 
     cdef void draft(self, Slots slots, int64_t spare_ns) noexcept nogil:
         cdef int32_t i, depth = 0
-        cdef int64_t t_start = now_ns()
+        cdef int64_t t_start
         cdef SlotC* slot
         self.gather(slots)
         self.catch_up(slots, self.chunk(slots, spare_ns))
         while self.batch.c.n_tokens > 0:
+            t_start = now_ns()
             if not self.forward(slots):
                 break
             if depth == 0:
                 self.book(slots)
-                self.guess(slots)
-                self.observe_rows(now_ns() - t_start)
             else:
                 self.loosen()
-                self.guess(slots)
+            self.guess(slots)
+            self.observe(now_ns() - t_start)
             self.add_guesses(slots)
             depth += 1
-        self.observe_depths(depth, now_ns() - t_start)
         for i in range(self.n_slots):
             slot = &slots.slots[i]
             if not self.tails[i].was_tried:
@@ -306,17 +305,17 @@ cdef class ModelDrafter(Drafter):
             self.tails[i].n_loose += self.tails[i].n_rows
         self.n_loose += self.batch.c.n_tokens
 
-    cdef void observe_rows(self, int64_t elapsed) noexcept nogil:
-        """Learn what a row of a prompt costs, from the time of a first batch with some."""
-        cdef int32_t n = self.batch.c.n_tokens
-        self.is_typical = self.n_guessing > 0 and n <= SHORT * self.n_guessing
-        if n >= MIN_OBSERVED:
-            self.row_ns = smoothed(self.row_ns, elapsed / <double> n)
+    cdef void observe(self, int64_t elapsed) noexcept nogil:
+        """Learn from the time of a forward what a depth costs, or a row of a prompt.
 
-    cdef void observe_depths(self, int32_t n_depths, int64_t elapsed) noexcept nogil:
-        """Learn what a depth costs, with its share of what was caught up with for the draft."""
-        if n_depths > 0 and self.is_typical:
-            self.depth_ns = smoothed(self.depth_ns, elapsed / <double> n_depths)
+        A first batch that catches up with more than the last step says nothing of a depth: once
+        drafts are worth their cost, it does not.
+        """
+        cdef int32_t n = self.batch.c.n_tokens
+        if n <= 2 * self.n_guessing:
+            self.depth_ns = smoothed(self.depth_ns, elapsed)
+        elif n >= MIN_OBSERVED:
+            self.row_ns = smoothed(self.row_ns, elapsed / <double> n)
 
     cdef void guess(self, Slots slots) noexcept nogil:
         """Take a token from each output row of the batch, where it is probable enough."""
