@@ -15,6 +15,8 @@ from libc.stdlib cimport calloc, free
 
 # Predictions that the expectation for a new request counts as, and the least that one more changes.
 cdef int32_t N_PRIOR = 3
+# The same of a model, which is as good for one request as for another, nearly.
+cdef int32_t N_MODEL_PRIOR = 16
 cdef float LEAST_CHANGE = 0.06
 # Of a request's outcome, in what is expected of new ones.
 cdef float PRIOR_CHANGE = 0.01
@@ -51,7 +53,7 @@ cdef class Lengths:
         self.n_until_trial = N_BETWEEN_TRIALS
         for i in range(N_CLASSES):
             self.prior.lookup[i] = RateC(FIRST_RATES[i], N_PRIOR)
-        self.prior.model = RateC(FIRST_MODEL_RATE, N_PRIOR)
+        self.prior.model = RateC(FIRST_MODEL_RATE, N_MODEL_PRIOR)
         self.prior.n_idle = 0
         self.prior.n_patience = self.n_patience = LEAST_PATIENCE
         self.picks = <int32_t*> calloc(n_rows + 1, sizeof(int32_t))
@@ -69,8 +71,7 @@ cdef class Lengths:
         """Learn whether the token came that a match of `n_matched` tokens predicted."""
         cdef int32_t i = class_of(n_matched)
         observe(&rates.lookup[i], came, LEAST_CHANGE)
-        observe(&self.prior.lookup[i], came, PRIOR_CHANGE)
-        self.prior.lookup[i].n = N_PRIOR
+        self.prior.lookup[i].value += PRIOR_CHANGE * (came - self.prior.lookup[i].value)
 
     cdef void observe_model(self, RatesC* rates, int32_t n_drafted,
                             int32_t n_accepted) noexcept nogil:
@@ -78,8 +79,7 @@ cdef class Lengths:
         cdef int32_t i
         for i in range(min(n_accepted + 1, n_drafted)):
             observe(&rates.model, i < n_accepted, LEAST_CHANGE)
-            observe(&self.prior.model, i < n_accepted, PRIOR_CHANGE)
-        self.prior.model.n = N_PRIOR
+            self.prior.model.value += PRIOR_CHANGE * ((i < n_accepted) - self.prior.model.value)
         rates.n_idle = self.n_idle = 0
         rates.n_patience = min(2 * rates.n_patience, MOST_PATIENCE)
         self.n_patience = min(2 * self.n_patience, MOST_PATIENCE)
