@@ -23,9 +23,6 @@ COUNTERS = {
     "requests_total",
     "requests_preempted_total",
     "context_shifts_total",
-    "prefix_hits_total",
-    "prefix_tokens_saved_total",
-    "prefix_tokens_loaded_total",
     "http_requests_total",
 }
 GAUGES = {
