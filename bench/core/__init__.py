@@ -12,7 +12,7 @@ random logits with the default parameters (top_k 40, top_p 0.9, min_p 0.1, tempe
 greedy; llamabox from the raw logits, llama.cpp's own samplers on the array of all candidates, with
 a copy of 1.8 MB for the array that `llama_sampler_sample` writes on every call, and without it.
 N-gram index: tokens that are added to a history, with the search
-for what followed the last ones before; the index is made for the history and grows to twice that.
+for what followed the last ones before; the index is made for the history, and a tenth is added.
 Steps: 64 slots over a libllama whose functions do nothing, with a vocabulary of 64 tokens, greedy,
 while another thread takes the events."""
 

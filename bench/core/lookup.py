@@ -24,12 +24,12 @@ Tokens = npt.NDArray[np.int32]
 
 
 def measure(settings: Settings) -> tuple[Figure, ...]:
-    """Tokens added one tenth of the history at a time, until there is twice as much."""
+    """Ten parts of tokens added to a history, a hundredth of it each."""
     texts = {"random tokens": _random, "text that repeats": _repeating}
     return tuple(
         Figure(
             case=f"n-gram index, sizes {sizes}, {n_known:,} tokens of {name}",
-            value=_ns_per_token(make(2 * settings.count(n_known, 100)), n_min, n_indexes),
+            value=_ns_per_token(make(settings.count(n_known, 100) * 11 // 10), n_min, n_indexes),
             unit="ns",
             at_most=MOST_NS,
         )
@@ -48,17 +48,17 @@ def _repeating(n: int) -> Tokens:
 
 
 def _ns_per_token(tokens: Tokens, n_min: int, n_indexes: int) -> float:
-    n_known = len(tokens) // 2
+    n_known = len(tokens) * 10 // 11
     return statistics.median(
         ns for _ in range(n_indexes) for ns in _ns_of_parts(tokens, n_min, n_known)
     )
 
 
 def _ns_of_parts(tokens: Tokens, n_min: int, n_known: int) -> list[float]:
-    """Of each tenth of the second half of `tokens`, in an index that has the first."""
+    """Of each tenth of the tokens behind `n_known`, in an index that has those."""
     index = Ngram(n_min, n_known)
     index.push(tokens[:n_known])
-    n_part = n_known // 10
+    n_part = n_known // 100
     parts = []
     for i in range(10):
         end = n_known + (i + 1) * n_part
