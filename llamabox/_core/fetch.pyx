@@ -159,6 +159,9 @@ cdef class Fetches:
             self.tier.give_buffer_back(job)
             free_job(job)
             return False
+        # The worker reads their cells even if the fetch has ended by then.
+        for i in range(job.n_parts):
+            job.parts[i].block.n_pins += 1
         fetch.n_jobs += 1
         return True
 

@@ -389,9 +389,12 @@ cdef class Tier:
     cdef void end_fetch_job(self, JobC* job) noexcept nogil:
         """Tell a fetch that one of its jobs is done; what is joined is its own from now on."""
         cdef FetchC* fetch = <FetchC*> job.fetch
+        cdef int32_t i
         fetch.n_jobs -= 1
         fetch.t_progress = now_ns()
         if job.kind == JOB_JOIN:
+            for i in range(job.n_parts):
+                job.parts[i].block.n_pins -= 1
             fetch.has_failed = not job.is_done
             if job.is_done and not fetch.is_abandoned:
                 fetch.joined = job
