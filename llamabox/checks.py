@@ -41,6 +41,11 @@ def check_rate(params: object, name: str, *, may_be_measured: bool = False) -> N
     value = getattr(params, name)
     if may_be_measured and value == MEASURED and not isinstance(value, bool):
         return
+    check_float(params, name)
+    if may_be_measured and not 0 <= value <= MAX_RATE:
+        raise InvalidRequest(
+            f"{name}: {value} is neither {MEASURED} nor within 0 to {MAX_RATE:.0f}", param=name
+        )
     check_float(params, name, 0, MAX_RATE)
     if 0 < value < MIN_RATE:
         raise InvalidRequest(
