@@ -36,6 +36,12 @@ def check_float(
         raise InvalidRequest(f"{name}: {value} is not within {low} to {high}", param=name)
 
 
+def check_bool(params: object, name: str) -> None:
+    value = getattr(params, name)
+    if not isinstance(value, bool):
+        raise InvalidRequest(f"{name}: {value!r} is not a boolean", param=name)
+
+
 def check_rate(params: object, name: str, *, may_be_measured: bool = False) -> None:
     """Tokens per second, or 0 for no limit."""
     value = getattr(params, name)
