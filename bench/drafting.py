@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -30,17 +30,21 @@ from .settings import (
 )
 
 NGRAM_MIN = 2
+N_DRAFT_MAX = 47
+"""With the token that comes in any case, rows of a forward that make whole tiles."""
 N_PARALLEL = 16
 N_PROMPT = 16
-N_TAIL = 48
-"""Tokens of a loop that a prompt ends with."""
-N_UNTIL_LOOP = {RANDOM_50M: 900, RANDOM_500M: 160}
-"""Tokens after which the model says the same again and again, by the file's stem."""
-N_LOOPED = {RANDOM_50M: {1: 256, 4: 128}, RANDOM_500M: {1: 64, 4: 48}}
-"""Tokens of each stream, by model and number of streams."""
-N_FREE = {1: 128, 4: 128, 16: 64}
+N_INTO = 16
+"""Tokens of a stretch that repeats itself which a prompt ends with."""
+LONGEST_PERIOD = 16
+N_STARTS = 6
+N_SAID = {RANDOM_50M: 1200, RANDOM_500M: 200}
+"""Tokens in which such a stretch is looked for, by the file's stem."""
+N_REPEATED = {RANDOM_50M: {1: 256, 4: 128}, RANDOM_500M: {1: 96, 4: 64}}
+"""Tokens of each stream at most, by model and number of streams."""
+N_FREE = {1: 256, 4: 128, 16: 64}
 MOST_RUNS_OF_LARGE = 3
-LOOPED_TARGETS = {1: 2.0, 4: 1.3}
+REPEATING_TARGETS = {1: 2.0, 4: 1.3}
 FREE_TARGET = 0.97
 LEAST_SAVED = 2.0
 TEXTS = (
@@ -50,10 +54,11 @@ TEXTS = (
 )
 
 ABOUT = f"""\
-An engine with `EngineParams(lookup_ngram_min={NGRAM_MIN})` against the same one without, on one
-model, `-t 1`, one pool of cells, no flash attention; output tokens per second of all streams.
-Repeating: prompts of {N_PROMPT} random tokens and the last {N_TAIL} of an output that loops, which
-the model goes on with, greedy. Not repeating: prompts of {N_PROMPT} random tokens, temperature 2
+An engine with `EngineParams(lookup_ngram_min={NGRAM_MIN}, n_draft_max={N_DRAFT_MAX})` against
+the same one without, on one model, `-t 1`, one pool of cells, no flash attention; output tokens per
+second of all streams, whose prompts are computed before but for the last token.
+Repeating: a greedy output goes on, {N_INTO} tokens after the start of the longest stretch in which
+it says the same again and again. Not repeating: prompts of {N_PROMPT} random tokens, temperature 2
 without filters. Repeat this text: the packaged model's forwards without drafts for each with them,
 on {len(TEXTS)} chats that ask for that, greedy."""
 
@@ -67,8 +72,9 @@ def run(settings: Settings) -> Result:
         with Model.load(path) as model, event_loop() as loop, _Sides(model, loop) as sides:
             if model_label(path) == "packaged model":
                 figures.append(_saved_forwards(sides))
-                continue
-            comparisons += _looped(sides, path, settings)
+                if len(paths) > 1:
+                    continue
+            comparisons += _repeating(sides, path, settings)
             if path.stem != RANDOM_500M:
                 comparisons += _free(sides, path, settings)
     return Result(
@@ -93,7 +99,9 @@ class _Sides(contextlib.AbstractContextManager["_Sides"]):
         )
         self.model = model
         self.plain = Engine(model, params)
-        self.drafting = Engine(model, params.replace(lookup_ngram_min=NGRAM_MIN))
+        self.drafting = Engine(
+            model, params.replace(lookup_ngram_min=NGRAM_MIN, n_draft_max=N_DRAFT_MAX)
+        )
         self._loop = loop
 
     def __exit__(self, *_: object) -> None:
@@ -101,9 +109,10 @@ class _Sides(contextlib.AbstractContextManager["_Sides"]):
         self.drafting.close()
 
     def rate(self, engine: Engine, prompts: list[Tokens], params: GenerationParams) -> float:
-        """Output tokens per second."""
-        wave = run_wave(engine, [Prompt(tokens, "") for tokens in prompts], params)
-        completions, seconds = self._loop.run_until_complete(wave)
+        """Output tokens per second, once the prompts are computed."""
+        wave = [Prompt(tokens, "") for tokens in prompts]
+        self._loop.run_until_complete(run_wave(engine, wave, params.replace(n_predict=0)))
+        completions, seconds = self._loop.run_until_complete(run_wave(engine, wave, params))
         return total_tokens(completions) / seconds
 
 
@@ -114,11 +123,12 @@ def _compare(
     params: GenerationParams,
     runs: int,
 ) -> Comparison:
-    """Both sides on waves of their own."""
+    """Both sides on the same waves."""
+    our_waves, peer_waves = itertools.tee(waves)
     (comparison,) = compare_all(
         [quantity],
-        ours=lambda: (sides.rate(sides.drafting, next(waves), params),),
-        peer=lambda: (sides.rate(sides.plain, next(waves), params),),
+        ours=lambda: (sides.rate(sides.drafting, next(our_waves), params),),
+        peer=lambda: (sides.rate(sides.plain, next(peer_waves), params),),
         peer_name="no drafts",
         runs=runs,
     )
@@ -130,30 +140,55 @@ def _rate(path: Path, what: str, n_streams: int, target: float) -> Quantity:
     return Quantity(case=case, unit="tok/s", target=target)
 
 
-def _looped(sides: _Sides, path: Path, settings: Settings) -> list[Comparison]:
+def _repeating(sides: _Sides, path: Path, settings: Settings) -> list[Comparison]:
     """Where the output repeats itself."""
-    n_until = N_UNTIL_LOOP.get(path.stem, N_UNTIL_LOOP[RANDOM_50M])
-    lengths = N_LOOPED.get(path.stem, N_LOOPED[RANDOM_50M])
-    large = path.stem == RANDOM_500M
-    (start,) = token_prompts(1, 4 * N_PROMPT, sides.model.n_vocab, 1)
-    said = sides.drafting.generate(Prompt(start, ""), greedy(settings.count(n_until, 8))).tokens
-    tail = list(said[-N_TAIL:])
+    lengths = N_REPEATED.get(path.stem, N_REPEATED[RANDOM_50M])
+    runs = min(settings.runs, MOST_RUNS_OF_LARGE) if path.stem == RANDOM_500M else settings.runs
+    said = _say(sides, settings.count(N_SAID.get(path.stem, N_SAID[RANDOM_50M]), 64))
     comparisons = []
     for n_streams, n_predict in lengths.items():
-        waves = (
-            [np.append(tokens, tail).astype(np.int32) for tokens in prompts]
-            for prompts in _prompts(sides.model, n_streams)
-        )
+        # Those that repeat themselves for longest.
+        chosen = sorted(said, key=lambda found: found[1])[-n_streams:]
+        n_most = min(n for _, n in chosen)
         comparisons.append(
             _compare(
                 sides,
-                _rate(path, "repeating", n_streams, LOOPED_TARGETS[n_streams]),
-                waves,
-                greedy(settings.count(n_predict, 8)),
-                min(settings.runs, MOST_RUNS_OF_LARGE) if large else settings.runs,
+                _rate(path, "repeating", n_streams, REPEATING_TARGETS[n_streams]),
+                itertools.repeat([prompt for prompt, _ in chosen]),
+                greedy(max(1, min(settings.count(n_predict, 8), n_most))),
+                runs,
             )
         )
     return comparisons
+
+
+def _say(sides: _Sides, n_tokens: int) -> list[tuple[Tokens, int]]:
+    """Prompts that end where an output has begun to repeat itself, and for how many tokens it goes
+    on to."""
+    starts = token_prompts(N_STARTS, N_PROMPT, sides.model.n_vocab, 1)
+    found = []
+    with Engine(sides.model, sides.drafting.params) as engine:
+        for start in starts:
+            said = engine.generate(Prompt(start, ""), greedy(n_tokens)).tokens
+            begin, end = longest_repetition(said)
+            begin = min(begin + N_INTO, end)
+            found.append((np.append(start, said[:begin]).astype(np.int32), end - begin))
+    return found
+
+
+def longest_repetition(tokens: Sequence[int]) -> tuple[int, int]:
+    """The stretch [begin, end) with most tokens that are those of a period before, which has
+    `LONGEST_PERIOD` tokens at most."""
+    values = np.asarray(tokens)
+    best, n_best = (0, 0), 0
+    for period in range(1, LONGEST_PERIOD + 1):
+        breaks = np.flatnonzero(values[period:] != values[:-period])
+        edges = np.concatenate(([-1], breaks, [len(values) - period]))
+        i = int(np.argmax(np.diff(edges)))
+        begin, end = int(edges[i]) + 1, int(edges[i + 1]) + period
+        if end - begin - period > n_best:
+            best, n_best = (begin, end), end - begin - period
+    return best
 
 
 def _free(sides: _Sides, path: Path, settings: Settings) -> list[Comparison]:

@@ -36,11 +36,22 @@ def check_float(
         raise InvalidRequest(f"{name}: {value} is not within {low} to {high}", param=name)
 
 
+def check_bool(params: object, name: str) -> None:
+    value = getattr(params, name)
+    if not isinstance(value, bool):
+        raise InvalidRequest(f"{name}: {value!r} is not a boolean", param=name)
+
+
 def check_rate(params: object, name: str, *, may_be_measured: bool = False) -> None:
     """Tokens per second, or 0 for no limit."""
     value = getattr(params, name)
     if may_be_measured and value == MEASURED and not isinstance(value, bool):
         return
+    check_float(params, name)
+    if may_be_measured and not 0 <= value <= MAX_RATE:
+        raise InvalidRequest(
+            f"{name}: {value} is neither {MEASURED} nor within 0 to {MAX_RATE:.0f}", param=name
+        )
     check_float(params, name, 0, MAX_RATE)
     if 0 < value < MIN_RATE:
         raise InvalidRequest(

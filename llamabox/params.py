@@ -11,6 +11,7 @@ import os
 from typing import Any, TypeVar
 
 from .checks import (
+    check_bool,
     check_choice,
     check_encodable,
     check_float,
@@ -321,6 +322,7 @@ class GenerationParams:
             check_int(self, name, lowest, highest)
         for name, low, high in FLOAT_RANGES:
             check_float(self, name, low, high)
+        check_bool(self, "cache_prompt")
         check_rate(self, "tokens_per_second")
         check_key(self, "rate_key")
         check_strings(self, "stop")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import math
 import statistics
 import time
 from collections.abc import Coroutine, Sequence
@@ -101,12 +102,21 @@ async def _stream_beside(engine: Engine, n_predict: int, n_free: int, seed: int)
         for _ in range(n_free):
             clients.append(asyncio.ensure_future(_generate_for_ever(engine, prompts)))
             await asyncio.sleep(WARM_SECONDS / N_FREE)
-        stream = await engine.astream(next(prompts), _throttled(n_predict))
+        params = _throttled(n_predict).replace(logit_bias=_without_parts(engine))
+        stream = await engine.astream(next(prompts), params)
         return [(time.perf_counter(), chunk.n_tokens) async for chunk in stream]
     finally:
         for client in clients:
             client.cancel()
         await asyncio.gather(*clients, return_exceptions=True)
+
+
+def _without_parts(engine: Engine) -> tuple[tuple[int, float], ...]:
+    """Biases against tokens that show nothing alone, such as a byte of a character: their event
+    comes with that of the next one, so gaps between events would not be gaps between tokens."""
+    decode = engine.model.tokenizer.decode
+    shown = ((token, decode([token])) for token in range(engine.model.n_vocab))
+    return tuple((token, -math.inf) for token, text in shown if not text or "\ufffd" in text)
 
 
 async def _generate_for_ever(engine: Engine, prompts: itertools.cycle[str]) -> None:

@@ -2,6 +2,9 @@
 
 A draft costs nothing but time if it is wrong, so a drafter never fails a request: what it cannot
 do, it leaves.
+
+Multi-token prediction is one more subclass: its `follow` takes the hidden states of the rows that
+were those of what is known now from the target's context, its `draft` runs the heads on them.
 """
 
 

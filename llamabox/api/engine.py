@@ -54,6 +54,7 @@ class Engine:
     :param draft_model_params: how its file is loaded.
     :ivar n_ctx: tokens that a request may hold.
     :ivar layout: how the context keeps its cells.
+    :ivar drafts: whether anything drafts tokens for requests.
     :ivar tokens_per_second: what a request may ask for at most; 0 for no such limit.
     :raises ModelLoadError: a model or its context cannot be made, or the draft model does not fit.
     :raises TemplateError: the chat template does not compile.
@@ -83,6 +84,7 @@ class Engine:
                 undo.callback(draft.close)
             self.layout = choose_layout(self.model, self.params, draft.model if draft else None)
             n_draft_rows = draft_rows(self.params, has_model=draft is not None)
+            self.drafts = n_draft_rows > 0
             sizes = (
                 self.params
                 if self.model.can_be_cut
@@ -131,7 +133,7 @@ class Engine:
             self.params,
             n_ctx=self.n_ctx,
             backend=context.backend,
-            drafts=n_draft_rows > 0,
+            drafts=self.drafts,
             budgets=Budgets(self.tokens_per_second),
             gate=gate,
         )

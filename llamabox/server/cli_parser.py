@@ -30,9 +30,9 @@ class FlagParser(argparse.ArgumentParser):
         self.exit(2, f"{self.prog}: error: {message}\n")
 
     def flag_of(self, dest: str) -> str:
-        """The longest name of the flag that sets ``dest``."""
+        """The first long name of the flag that sets ``dest``, as the help text has it."""
         names = [name for name, action in self.flags.items() if action.dest == dest]
-        return max(names, key=len)
+        return next((name for name in names if name.startswith("--")), names[0])
 
     def parse_words(self, argv: Sequence[str]) -> dict[str, Any]:
         """The values of the flags in ``argv``; a flag that was not given may be absent.

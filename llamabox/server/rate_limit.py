@@ -16,7 +16,7 @@ RATE_HEADER = "X-Request-Tokens-Per-Second"
 TENANT_HEADER = "X-Request-Tenant"
 MAX_TENANT_LENGTH = 256
 
-_NUMBER = re.compile(r"[0-9]{1,9}(\.[0-9]{1,9})?")
+_NUMBER = re.compile(r"[0-9]{1,18}(\.[0-9]{1,9})?")
 
 
 def rate_limited(
@@ -42,9 +42,10 @@ def _read_rate(request: AnyRequest, most: float) -> float | None:
         return None
     if len(texts) > 1:
         raise _refusal(RATE_HEADER, "is there more than once")
-    if not _NUMBER.fullmatch(texts[0]) or float(texts[0]) == 0:
+    text = texts[0].strip(" \t")
+    if not _NUMBER.fullmatch(text) or float(text) == 0:
         raise _refusal(RATE_HEADER, "not a number above 0")
-    rate = float(texts[0])
+    rate = float(text)
     if rate > most:
         raise _refusal(RATE_HEADER, f"{rate:g} is above the {most:g} that may be asked for")
     try:

@@ -188,3 +188,9 @@ def test_replace_changes_a_copy_and_checks_it() -> None:
     assert params.top_k == 40
     with pytest.raises(InvalidRequest):
         params.replace(top_p=2)
+
+
+@pytest.mark.parametrize("value", ["no", 0, None])
+def test_cache_prompt_is_a_boolean(value: object) -> None:
+    with pytest.raises(InvalidRequest, match=r"cache_prompt: .* is not a boolean"):
+        GenerationParams(cache_prompt=value)  # type: ignore[arg-type]

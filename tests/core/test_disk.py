@@ -18,7 +18,8 @@ import numpy as np
 import pytest
 
 from llamabox._core import disk
-from llamabox._core.disk import HEADER, N_CHECKSUM, N_HEAD, PrefixFiles
+from llamabox._core.block_file import HEADER, N_CHECKSUM, N_HEAD
+from llamabox._core.disk import PrefixFiles
 from tests.core.kinds import ENDLESS, check_output, in_both_layouts
 from tests.core.running import Core, LoadedModel, SecondTier, eventually
 
@@ -328,7 +329,7 @@ def test_a_file_that_cannot_be_read_is_a_miss(
     def fail(*_: object) -> None:
         raise OSError(errno.EIO, os.strerror(errno.EIO))
 
-    monkeypatch.setattr(disk, "_open", fail)
+    monkeypatch.setattr(disk, "open_block", fail)
     assert not files.do(FileJob("read", [1, 2, 3], bytes(5), job.file))
     assert os.strerror(errno.EIO) in caplog.text
 

@@ -207,7 +207,7 @@ def test_an_unknown_flag_names_the_nearest(
         ("-np 0", "--parallel: 0 is not within 1 to 256"),
         ("-t 0", "--threads: 0 is not within 1"),
         ("--threads-sampling 0", "--threads-sampling: 0 is not within 1"),
-        ("-n -2", "--n-predict: -2 is not within -1"),
+        ("-n -2", "--predict: -2 is not within -1"),
         ("-s -2", "--seed: -2 is not"),
         ("--top-p 2", "--top-p: 2.0 is not within 0 to 1"),
         ("--temp nan", "--temp: nan is not a number"),

@@ -130,6 +130,15 @@ def test_the_requests_of_a_key_share_a_limit(keyed: LiveServer) -> None:
         assert n_output(reply) == 0
 
 
+def test_the_spaces_around_a_rate_are_none_of_it() -> None:
+    assert rated(ServerConfig(), CAP, **{RATE_HEADER: " 20\t"}).tokens_per_second == 20
+
+
+def test_a_rate_far_above_the_cap_is_told_so() -> None:
+    with pytest.raises(InvalidRequest, match="above the 50 that"):
+        rated(ServerConfig(), CAP, **{RATE_HEADER: "999999999999"})
+
+
 def rated(config: ServerConfig, most: float, **headers: str) -> GenerationParams:
     named = Header((name.replace("_", "-"), value) for name, value in headers.items())
     request = cast(AnyRequest, SimpleNamespace(headers=named))

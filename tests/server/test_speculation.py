@@ -112,6 +112,16 @@ class TestFlags:
     ) -> None:
         assert refusal(capsys, *argv).startswith("llamabox: error: argument --")
 
+    def test_a_refusal_names_the_flag_as_the_help_has_it(
+        self, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        assert "argument --draft-max: " in refusal(capsys, "--draft-max", "65")
+
+    def test_a_wrong_rate_is_told_of_the_trial_too(
+        self, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        assert "neither -1 nor within" in refusal(capsys, "-tps", "-2")
+
 
 @pytest.fixture(name="drafting", scope="module")
 def drafting_client() -> Iterator[httpx.Client]:
@@ -190,3 +200,11 @@ def test_the_metrics_count_what_the_usages_do(drafting: httpx.Client) -> None:
 def test_a_server_without_lookup_drafts_nothing(client: httpx.Client) -> None:
     usage = ask(client, "/v1/completions", **{"speculative.n_max": 8})["usage"]
     assert (usage["draft_tokens"], usage["draft_tokens_acceptance"]) == (0, 0.0)
+
+
+def test_the_models_say_whether_there_is_speculation(
+    drafting: httpx.Client, exact_client: httpx.Client
+) -> None:
+    for client, expected in ((drafting, True), (exact_client, False)):
+        (model,) = client.get("/v1/models").json()["data"]
+        assert model["meta"]["support_speculative"] is expected

@@ -61,5 +61,5 @@ def _meta(engine: Engine, defaults: GenerationParams) -> dict[str, Any]:
         "frequency_penalty": defaults.frequency_penalty,
         "support_vision": False,
         "support_audio": False,
-        "support_speculative": False,
+        "support_speculative": engine.drafts,
     }
