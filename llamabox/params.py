@@ -175,6 +175,11 @@ class EngineParams:
         check_int(self, "lookup_ngram_min", 0, MAX_NGRAM)
         check_int(self, "n_draft_max", 0, MAX_DRAFT)
         check_int(self, "n_draft_min", 0, MAX_DRAFT)
+        if 0 < self.n_draft_max < self.n_draft_min:
+            raise InvalidRequest(
+                f"n_draft_min: {self.n_draft_min} is above the n_draft_max of {self.n_draft_max}",
+                param="n_draft_min",
+            )
         check_float(self, "draft_p_min", 0, 1)
         check_int(self, "n_ctx_draft", 0)
         check_int(self, "cache_ram", 0, MAX_MIB)
@@ -194,6 +199,10 @@ class EngineParams:
             raise InvalidRequest(f"cache_disk: {folder!r} is not a path", param="cache_disk")
         if self.cache_ram == 0:
             raise InvalidRequest("cache_disk: needs some cache_ram", param="cache_disk")
+        if self.cache_disk_max == 0:
+            raise InvalidRequest(
+                "cache_disk_max: 0 leaves cache_disk no room", param="cache_disk_max"
+            )
 
     def replace(self, **changes: Any) -> EngineParams:
         """These parameters with some fields changed.

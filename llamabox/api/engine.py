@@ -84,7 +84,7 @@ class Engine:
                 undo.callback(draft.close)
             self.layout = choose_layout(self.model, self.params, draft.model if draft else None)
             n_draft_rows = draft_rows(self.params, has_model=draft is not None)
-            self.drafts = n_draft_rows > 0
+            self.drafts = n_draft_rows > 0 and self.model.can_be_cut
             sizes = (
                 self.params
                 if self.model.can_be_cut

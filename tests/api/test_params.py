@@ -109,7 +109,7 @@ ENGINE: dict[str, tuple[list[Any], list[Any]]] = {
     "backend_sampling": (["auto", "on", "off"], ["", "On", True, 1, None]),
     "lookup_ngram_min": ([0, 1, 16], [-1, 17, 1.5, "1", True, None]),
     "n_draft_max": ([0, 64], [-1, 65, 1.5, "1", None]),
-    "n_draft_min": ([0, 64], [-1, 65, 1.5, "1", None]),
+    "n_draft_min": ([0, 16], [-1, 17, 65, 1.5, "1", None]),
     "draft_p_min": ([0, 0.5, 1], [-0.1, 1.1, math.nan, "1", None]),
     "n_ctx_draft": ([0, 4096], [-1, 1.5, "1", None]),
     "tokens_per_second": (
@@ -154,6 +154,20 @@ def test_a_bad_value_is_refused_by_the_fields_name(kind: type, name: str, value:
     assert error.value.param == name
     assert name in str(error.value)
     assert isinstance(error.value, ValueError)
+
+
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        ("n_draft_min", {"n_draft_min": 9, "n_draft_max": 8}),
+        ("cache_disk", {"cache_disk": "/tmp/x", "cache_ram": 0}),
+        ("cache_disk_max", {"cache_disk": "/tmp/x", "cache_disk_max": 0}),
+    ],
+)
+def test_values_that_do_nothing_together_are_refused(name: str, options: dict[str, Any]) -> None:
+    with pytest.raises(InvalidRequest) as error:
+        EngineParams(**options)
+    assert error.value.param == name
 
 
 @pytest.mark.parametrize(
