@@ -1,0 +1,21 @@
+"""Parameters of the model, the engine and a request, in llama.cpp's names.
+
+Leaf package: frozen values that validate themselves and know nothing of HTTP. The server turns
+OpenAI's names (``max_tokens``, ``stop``) into these.
+"""
+
+from .choices import ChoiceParams
+from .engine import BACKEND_SAMPLING, FLASH_ATTENTION, KV_LAYOUTS, MAX_SEQUENCES, EngineParams
+from .generation import GenerationParams
+from .model import ModelParams
+
+__all__ = [
+    "BACKEND_SAMPLING",
+    "FLASH_ATTENTION",
+    "KV_LAYOUTS",
+    "MAX_SEQUENCES",
+    "ChoiceParams",
+    "EngineParams",
+    "GenerationParams",
+    "ModelParams",
+]

@@ -1,0 +1,176 @@
+"""What one request asks for."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+from ..checks import (
+    check_bool,
+    check_encodable,
+    check_float,
+    check_int,
+    check_key,
+    check_logit_bias,
+    check_rate,
+    check_samplers,
+    check_strings,
+)
+from ..errors import InvalidRequest
+from ..ranges import FLOAT_RANGES, INT_RANGES, RANDOM_SEED, UNLIMITED
+from ..samplers import DEFAULT_SAMPLERS
+from .replacing import replaced
+
+MAX_STOPS = 256
+MAX_STOP_LENGTH = 65_536
+"""Of all stop strings together, in characters."""
+MAX_BREAKERS = 64
+"""Each costs DRY a pass over the vocabulary when the request starts."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class GenerationParams:
+    """What one request asks of the sampler, and when it ends.
+
+    Samplers run in the order of `samplers`, after `logit_bias`; tokens are those of llama.cpp's
+    ``common_sampler`` for the same values and seed. `grammar` is looked at last: a token that it
+    rejects is sampled again among those that it allows.
+
+    :param n_predict: output tokens at most; 0 computes the prompt only, -1 has no limit but
+        the context; where that shifts, its length or that which the model was trained on,
+        whichever is more.
+    :param n_keep: tokens of the prompt that context shift never discards, beside the BOS token that
+        the model wants; -1 all. Four cells of the context are never kept.
+    :param n_discard: tokens behind those that it discards at a time; 0 for half of them.
+    :param cache_prompt: start from what others have computed of the prompt; else from nothing.
+        Others may start from what it leaves in any case.
+    :param n_cache_reuse: behind the common prefix, move chunks of at least so many tokens here that
+        a finished request had at another position; 0 moves none. They have seen what was in front
+        of them there, so the output is not what computing the prompt would give; only where the
+        memory can move cells.
+    :param stop: strings that end the output; they are not part of it.
+    :param n_probs: tell the log probability of each output token, and of so many of the likeliest
+        tokens in its place; -1 tells nothing. They are the model's own, before any sampler.
+    :param post_sampling_probs: tell those of the distribution that was sampled from instead.
+    :param n_draft_max: tokens that are drafted for a step at most, and the engine's number at most;
+        0 for no drafts, -1 for the engine's.
+    :param n_draft_min: a draft of fewer tokens is dropped; -1 for the engine's.
+    :param draft_p_min: a draft model stops before a token that is less probable; below 0 for the
+        engine's.
+    :param ignore_eos: go on after an end-of-generation token (it is never sampled).
+    :param priority: higher is served first; each level counts as ten seconds of waiting.
+    :param deadline: seconds after its submission at which it ends; 0 for never.
+    :param tokens_per_second: its output comes no faster, 0.001 to 10^6; 0 has no limit. Choices of
+        one prompt share it.
+    :param rate_key: requests of one engine with the same key share one such budget; the last one
+        that was submitted says how large it is.
+    :param temperature: 0 or less is greedy.
+    :param dynatemp_range: the temperature moves this far both ways with the entropy; 0 is off.
+    :param dynatemp_exponent: how the entropy, from 0 to 1, becomes that temperature.
+    :param top_k: candidates kept; 0 keeps all.
+    :param top_p: probability mass kept; 1 keeps all.
+    :param min_p: least probability kept, relative to the best candidate's; 0 keeps all.
+    :param typical_p: probability mass of the locally typical that is kept; 1 keeps all.
+    :param top_n_sigma: standard deviations below the best logit that are kept; 0 or less is off.
+    :param xtc_probability: of taking all but the last token above `xtc_threshold` out; 0 is off.
+    :param xtc_threshold: above 0.5 it is off.
+    :param min_keep: candidates that top_p, min_p, typical_p and XTC leave at least.
+    :param repeat_last_n: tokens that the penalties look back at; 0 none, -1 the whole context.
+    :param repeat_penalty: divides the logit of a repeated token; 1 is off.
+    :param presence_penalty: subtracted from the logit of a repeated token.
+    :param frequency_penalty: subtracted for each time it was repeated.
+    :param dry_multiplier: scale of DRY's penalty on tokens that continue a repetition; 0 is off.
+    :param dry_base: the penalty grows by this factor with each repeated token; below 1 is off.
+    :param dry_allowed_length: repeated tokens that are not penalised yet.
+    :param dry_penalty_last_n: tokens that DRY looks back at; 0 none, -1 the whole context.
+    :param dry_sequence_breakers: strings that no repetition reaches across.
+    :param mirostat: 1 or 2 replaces all samplers but the temperature; 0 is off.
+    :param mirostat_tau: target entropy, in bits.
+    :param mirostat_eta: learning rate.
+    :param adaptive_target: probability that adaptive-p aims at, if ``adaptive_p`` is among the
+        samplers; below 0 it only samples.
+    :param adaptive_decay: of its memory, 0 to 0.99.
+    :param logit_bias: (token id, added to its logit) pairs; ``-math.inf`` bans the token.
+    :param samplers: names in their order; see `llamabox.samplers`.
+    :param grammar: GBNF that the output keeps to, from its rule ``root``.
+    :param seed: of the samplers' RNGs; -1 draws one.
+    """
+
+    n_predict: int = UNLIMITED
+    n_keep: int = 0
+    n_discard: int = 0
+    cache_prompt: bool = True
+    n_cache_reuse: int = 0
+    stop: tuple[str, ...] = ()
+    n_probs: int = -1
+    post_sampling_probs: bool = False
+    n_draft_max: int = -1
+    n_draft_min: int = -1
+    draft_p_min: float = -1.0
+    ignore_eos: bool = False
+    priority: int = 0
+    deadline: float = 0.0
+    tokens_per_second: float = 0.0
+    rate_key: str | None = None
+    temperature: float = 0.8
+    dynatemp_range: float = 0.0
+    dynatemp_exponent: float = 1.0
+    top_k: int = 40
+    top_p: float = 0.9
+    min_p: float = 0.1
+    typical_p: float = 1.0
+    top_n_sigma: float = -1.0
+    xtc_probability: float = 0.0
+    xtc_threshold: float = 0.1
+    min_keep: int = 0
+    repeat_last_n: int = 64
+    repeat_penalty: float = 1.0
+    presence_penalty: float = 0.0
+    frequency_penalty: float = 0.0
+    dry_multiplier: float = 0.0
+    dry_base: float = 1.75
+    dry_allowed_length: int = 2
+    dry_penalty_last_n: int = -1
+    dry_sequence_breakers: tuple[str, ...] = ("\n", ":", '"', "*")
+    mirostat: int = 0
+    mirostat_tau: float = 5.0
+    mirostat_eta: float = 0.1
+    adaptive_target: float = -1.0
+    adaptive_decay: float = 0.9
+    logit_bias: tuple[tuple[int, float], ...] = ()
+    samplers: tuple[str, ...] = DEFAULT_SAMPLERS
+    grammar: str | None = None
+    seed: int = RANDOM_SEED
+
+    def __post_init__(self) -> None:
+        for name, lowest, highest in INT_RANGES:
+            check_int(self, name, lowest, highest)
+        for name, low, high in FLOAT_RANGES:
+            check_float(self, name, low, high)
+        check_bool(self, "cache_prompt")
+        check_rate(self, "tokens_per_second")
+        check_key(self, "rate_key")
+        check_strings(self, "stop")
+        if len(self.stop) > MAX_STOPS or sum(map(len, self.stop)) > MAX_STOP_LENGTH:
+            raise InvalidRequest(
+                f"stop: more than {MAX_STOPS} strings or {MAX_STOP_LENGTH} characters",
+                param="stop",
+            )
+        check_strings(self, "dry_sequence_breakers")
+        if len(self.dry_sequence_breakers) > MAX_BREAKERS:
+            raise InvalidRequest(
+                f"dry_sequence_breakers: more than {MAX_BREAKERS}", param="dry_sequence_breakers"
+            )
+        check_logit_bias(self)
+        check_samplers(self)
+        if self.grammar is not None:
+            if not isinstance(self.grammar, str):
+                raise InvalidRequest(f"grammar: {self.grammar!r} is not a string", param="grammar")
+            check_encodable(self.grammar, "grammar")
+
+    def replace(self, **changes: Any) -> GenerationParams:
+        """These parameters with some fields changed.
+
+        :raises InvalidRequest: a field is unknown or out of range.
+        """
+        return replaced(self, changes)
