@@ -13,7 +13,7 @@ from .._core.backend import Backend
 from .._core.backend_chain import largest_chain
 from .._core.context import Context
 from ..errors import InvalidRequest, ModelLoadError
-from ..params import FLASH_ATTENTION, MAX_SEQUENCES, QUANTIZED, ROPE_SCALINGS, EngineParams
+from ..params import FLASH_ATTENTION, MAX_SEQUENCES, MOVABLE, ROPE_SCALINGS, EngineParams
 from .cell_types import CELL_TYPES
 from .library import LIBRARY, captured_errors
 from .model import Model
@@ -91,8 +91,8 @@ class OwnedContext:
         is_used = bool(self._chains)
         self.backend = Backend(self.core, is_used, is_set=is_used)
         if self.core.can_shift:
-            # llama.cpp crashes where it has to move quantized keys.
-            self.core.can_shift = params.cache_type_k not in QUANTIZED and self._shifts_cleanly()
+            # llama.cpp crashes where it has to move other keys.
+            self.core.can_shift = params.cache_type_k in MOVABLE and self._shifts_cleanly()
 
     def warm_up(self) -> None:
         """Run one forward and forget it, so that no request pays for first-time work."""

@@ -12,9 +12,10 @@ from typing import Any
 from ..errors import InvalidRequest
 from ..params import CpuParams, EngineParams
 from .context import OwnedContext
+from .library import captured_errors
 from .system import default_threads, ggml_library, system_info
 
-__all__ = ["ComputeThreads", "usable_cpus"]
+__all__ = ["ComputeThreads"]
 
 MAX_THREADS = 512
 """``GGML_MAX_N_THREADS``."""
@@ -62,8 +63,9 @@ class ComputeThreads:
         ggml = _pool_functions()
         self._place_this_thread()
         pools = [ggml.ggml_threadpool_new(ctypes.byref(each)) for each in self._distinct()]
-        for context in self._contexts:
-            ggml.llama_attach_threadpool(context.address, pools[0], pools[-1])
+        with captured_errors():
+            for context in self._contexts:
+                ggml.llama_attach_threadpool(context.address, pools[0], pools[-1])
         try:
             main()
         finally:

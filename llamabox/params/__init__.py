@@ -12,6 +12,7 @@ from .engine import (
     FLASH_ATTENTION,
     KV_LAYOUTS,
     MAX_SEQUENCES,
+    MOVABLE,
     QUANTIZED,
     EngineParams,
 )
@@ -25,6 +26,7 @@ __all__ = [
     "FLASH_ATTENTION",
     "KV_LAYOUTS",
     "MAX_SEQUENCES",
+    "MOVABLE",
     "QUANTIZED",
     "ROPE_SCALINGS",
     "SPLIT_MODES",

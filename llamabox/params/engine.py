@@ -18,7 +18,9 @@ FLASH_ATTENTION = ("auto", "off", "on")
 KV_LAYOUTS = ("auto", "unified", "partitioned")
 BACKEND_SAMPLING = ("auto", "off", "on")
 CACHE_TYPES = ("f32", "f16", "bf16", "q8_0", "q4_0", "q4_1", "iq4_nl", "q5_0", "q5_1")
-QUANTIZED = frozenset(CACHE_TYPES[3:])
+MOVABLE = CACHE_TYPES[:2]
+"""Types whose positions llama.cpp can change (``ggml_compute_forward_rope``)."""
+QUANTIZED = CACHE_TYPES[3:]
 MAX_SEQUENCES = 256
 """Sequences that one llama.cpp context can hold (``LLAMA_MAX_SEQ``)."""
 MAX_CHECKPOINTS = 1024
@@ -50,8 +52,8 @@ class EngineParams:
         alone; None takes the physical cores, 8 at most.
     :param flash_attention: "on", "off", or "auto" for what a trial at the start finds faster;
         llama.cpp's choice if the model is too slow for a trial, or `warmup` is off.
-    :param cache_type_k: type of the keys in cells, one of `CACHE_TYPES`; quantized ones cannot be
-        moved, so not with `context_shift`, nor by `GenerationParams.n_cache_reuse`.
+    :param cache_type_k: type of the keys in cells, one of `CACHE_TYPES`; those
+        that are not in `MOVABLE` cannot be moved, so not with `context_shift`, nor by `GenerationParams.n_cache_reuse`.
     :param cache_type_v: of the values; a quantized one needs flash attention.
     :param kv_offload: cells lie where the layers do, on a GPU; else in RAM.
     :param op_offload: a GPU computes on large batches what lies in RAM.
@@ -147,7 +149,7 @@ class EngineParams:
             raise InvalidRequest(
                 f"cache_type_v: {self.cache_type_v} needs flash_attention", param="cache_type_v"
             )
-        if self.cache_type_k in QUANTIZED and self.context_shift:
+        if self.cache_type_k not in MOVABLE and self.context_shift:
             raise InvalidRequest(
                 f"cache_type_k: {self.cache_type_k} keys cannot be moved, as context_shift has to",
                 param="cache_type_k",
