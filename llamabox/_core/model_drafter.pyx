@@ -29,7 +29,7 @@ from .types cimport MAX_DRAFT
 cdef enum:
     SHORT = 32            # missing tokens that are computed whatever the step may be kept waiting
     MIN_CHUNK = 32        # rows of prompts in a step, at least
-    PATIENCE = 16         # steps without a draft worth its cost after which prompts are not followed
+    PATIENCE = 16         # steps without a draft worth its cost; then prompts are not followed
     MIN_OBSERVED = 16     # rows of a forward that tell something of a row's cost
 
 cdef double SMOOTHING = 0.2
