@@ -18,6 +18,7 @@ from .results import (
     EngineStats,
     FinishReason,
     Histogram,
+    Progress,
     SampledToken,
     Timings,
 )
@@ -38,6 +39,7 @@ __all__ = [
     "Histogram",
     "Layout",
     "Model",
+    "Progress",
     "Prompt",
     "SampledToken",
     "Stream",

@@ -24,6 +24,7 @@ from .cli_cache import add_cache
 from .cli_checkpoints import add_checkpoints
 from .cli_draft import add_draft_model, draft_model_params
 from .cli_hub import add_hub, hub_models
+from .cli_output import add_output
 from .cli_parser import FlagGroup, FlagParser
 from .cli_rate import add_rate_limit
 from .cli_reuse import add_prompt_reuse
@@ -329,6 +330,7 @@ def _add_completion(group: FlagGroup) -> None:
     add_cache(group)
     add_context_shift(group)
     add_prompt_reuse(group)
+    add_output(group)
     group.value(
         "-n",
         "--predict",
