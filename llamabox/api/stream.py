@@ -182,8 +182,8 @@ class Stream(Generation, Iterator[Chunk]):
             raise StopIteration
         while not self.has_chunk:
             self._poll.poll()
-            for _, *event in self.request.outbox.drain():
-                self.feed(*event)
+            for _, text, tokens, finish, probs, progress in self.request.outbox.drain():
+                self.feed(text, tokens, finish, probs, progress)
         return self.take_chunk()
 
     def completion(self) -> Completion:
@@ -293,10 +293,10 @@ class LoopDelivery:
             self._listening = True
 
     def _deliver(self) -> None:
-        for request, *event in self.outbox.drain():
+        for request, text, tokens, finish, probs, progress in self.outbox.drain():
             stream = request.consumer()
             if stream is not None:
-                stream.feed(*event)
+                stream.feed(text, tokens, finish, probs, progress)
         loop = self._loop()
         if loop is not None and self.outbox.n_open == 0:
             loop.remove_reader(self.outbox.fd)
