@@ -4,6 +4,7 @@ Nothing here knows of HTTP, status codes or OpenAI's field names, and nothing he
 `llamabox.server`.
 """
 
+from .adapters import Adapter, Adapters
 from .backends import NUMA_STRATEGIES, add_rpc_servers, set_numa
 from .chat import ChatTemplate
 from .choices import await_all, best, interleaved
@@ -20,6 +21,7 @@ from .results import (
     EngineStats,
     FinishReason,
     Histogram,
+    Progress,
     SampledToken,
     Timings,
 )
@@ -29,6 +31,8 @@ from .text import Tokenizer
 
 __all__ = [
     "NUMA_STRATEGIES",
+    "Adapter",
+    "Adapters",
     "AsyncStream",
     "Candidate",
     "ChatTemplate",
@@ -41,6 +45,7 @@ __all__ = [
     "Histogram",
     "Layout",
     "Model",
+    "Progress",
     "Prompt",
     "SampledToken",
     "Stream",
