@@ -9,12 +9,14 @@ from .choices import await_all, best, interleaved
 from .context import Layout
 from .engine import Engine
 from .hub import fetch
+from .infill import Infill
 from .model import Model, packaged_model
-from .prompts import Prompt
+from .prompts import Prompt, PromptLike
 from .results import (
     Candidate,
     Chunk,
     Completion,
+    Counts,
     EngineStats,
     FinishReason,
     Histogram,
@@ -31,14 +33,17 @@ __all__ = [
     "ChatTemplate",
     "Chunk",
     "Completion",
+    "Counts",
     "Device",
     "Engine",
     "EngineStats",
     "FinishReason",
     "Histogram",
+    "Infill",
     "Layout",
     "Model",
     "Prompt",
+    "PromptLike",
     "SampledToken",
     "Stream",
     "Timings",

@@ -16,7 +16,7 @@ from .._core.request import Request
 from ..errors import GenerationError
 from ..params import GenerationParams
 from .logprobs import Probs, sampled_tokens
-from .results import Chunk, Completion, FinishReason, SampledToken, Timings
+from .results import Chunk, Completion, Counts, FinishReason, SampledToken, Timings
 
 FINISH_REASONS = (
     None,
@@ -88,6 +88,19 @@ class Generation:
             self._exhausted = True
             self.result = self._completion(chunk.finish_reason)
         return chunk
+
+    @property
+    def counts(self) -> Counts:
+        """How far it is by now."""
+        request = self.request
+        return Counts(
+            n_prompt=request.n_prompt,
+            n_cached=request.n_cached,
+            n_output=request.n_output,
+            n_drafted=request.n_drafted,
+            n_draft_accepted=request.n_draft_accepted,
+            timings=_timings(*request.times),
+        )
 
     def _take_logprobs(self) -> tuple[SampledToken, ...]:
         tokens = sampled_tokens(
