@@ -13,6 +13,7 @@ from .hub import fetch
 from .infill import Infill
 from .loading import check_model_params
 from .model import Model, packaged_model
+from .pieces import piece_tokens
 from .prompts import Prompt, PromptLike
 from .results import (
     Candidate,
@@ -60,6 +61,7 @@ __all__ = [
     "list_devices",
     "packaged_model",
     "physical_cores",
+    "piece_tokens",
     "set_numa",
     "system_info",
 ]
