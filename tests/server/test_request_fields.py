@@ -84,7 +84,7 @@ def test_the_table_is_complete(route: str, monkeypatch: pytest.MonkeyPatch) -> N
 
 
 def test_fields_of_openai_that_change_nothing_are_ignored(client: httpx.Client) -> None:
-    body = dict.fromkeys(IGNORED, {"any": ["value"]}) | {"prompt": "x", "max_tokens": 1}
+    body = {name: {"any": ["value"]} for name in IGNORED} | {"prompt": "x", "max_tokens": 1}
     response = client.post(TEXT, json=body)
     assert response.status_code == 200
     assert "x-llamabox-warning" not in response.headers
