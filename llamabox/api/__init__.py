@@ -23,6 +23,7 @@ from .results import (
     EngineStats,
     FinishReason,
     Histogram,
+    Progress,
     SampledToken,
     Timings,
 )
@@ -46,6 +47,7 @@ __all__ = [
     "Infill",
     "Layout",
     "Model",
+    "Progress",
     "Prompt",
     "PromptLike",
     "SampledToken",

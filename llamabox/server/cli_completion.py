@@ -5,6 +5,7 @@ from __future__ import annotations
 from ..params import BACKEND_SAMPLING, FLASH_ATTENTION, KV_LAYOUTS
 from .cli_cache import add_cache
 from .cli_checkpoints import add_checkpoints
+from .cli_output import add_output
 from .cli_parser import FlagGroup
 from .cli_reuse import add_prompt_reuse
 from .cli_shift import add_context_shift
@@ -97,6 +98,7 @@ def add_completion(group: FlagGroup) -> None:
     add_cache(group)
     add_context_shift(group)
     add_prompt_reuse(group)
+    add_output(group)
     group.value(
         "-n",
         "--predict",
