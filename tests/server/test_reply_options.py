@@ -161,3 +161,20 @@ def test_probabilities_add_up(client: httpx.Client) -> None:
     told = ask(client, NATIVE, n_probs=5, post_sampling_probs=True, temperature=1, top_k=3)
     for entry in told["completion_probabilities"]:
         assert math.fsum(top["prob"] for top in entry["top_probs"]) == pytest.approx(1, abs=1e-4)
+
+
+@pytest.mark.parametrize("route", ALL)
+def test_progress_of_the_prompt(client: httpx.Client, route: str) -> None:
+    said = "again and again, " * 150
+    body = body_for(route, cache_prompt=False, return_progress=True)
+    body |= {"messages": [{"role": "user", "content": said}]} if route == CHAT else {"prompt": said}
+    parts = [event for event in events(client, route, body) if event != "[DONE]"]
+    told = [part["prompt_progress"] for part in parts if "prompt_progress" in part]
+    assert told
+    assert {progress["cache"] for progress in told} == {0}
+    processed = [progress["processed"] for progress in told]
+    assert processed == sorted(set(processed))
+    assert 0 < processed[-1] <= told[-1]["total"]
+    assert all(progress["time_ms"] >= 0 for progress in told)
+    del body["return_progress"]
+    assert "prompt_progress" not in str(events(client, route, body))
