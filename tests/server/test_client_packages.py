@@ -6,7 +6,6 @@ Their imports take seconds, so each stands in its own test.
 from __future__ import annotations
 
 import socket
-import warnings
 from collections.abc import Iterator
 from typing import Any
 
@@ -41,12 +40,9 @@ def offline(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     assert not asked
 
 
-@pytest.mark.filterwarnings("ignore::DeprecationWarning:langchain_core.*")
 def test_langchain(server: LiveServer) -> None:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        from langchain_core.messages import HumanMessage, SystemMessage
-        from langchain_openai import ChatOpenAI
+    from langchain_core.messages import HumanMessage, SystemMessage
+    from langchain_openai import ChatOpenAI
 
     chat = ChatOpenAI(
         model="pocket",
@@ -71,9 +67,7 @@ def test_langchain(server: LiveServer) -> None:
 
 
 def test_litellm(server: LiveServer) -> None:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        import litellm
+    import litellm
 
     settings: dict[str, Any] = {
         "model": "openai/pocket",
@@ -85,10 +79,8 @@ def test_litellm(server: LiveServer) -> None:
         "temperature": 0,
         "max_tokens": 12,
     }
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        whole = litellm.completion(**settings)
-        stream = list(litellm.completion(**settings, stream=True))
+    whole = litellm.completion(**settings)
+    stream = list(litellm.completion(**settings, stream=True))
     text = whole.choices[0].message.content
     assert text
     assert whole.usage.completion_tokens > 0
