@@ -9,9 +9,13 @@ from typing import Any
 import numpy as np
 
 from ..errors import InvalidRequest, PromptTooLong
+from ..params import GenerationParams
 from .chat import ChatTemplate, Message
+from .conversation import Conversation
+from .formats import format_of
 from .gate import Gate
 from .text import Tokenizer, Tokens
+from .turn import Turn, TurnOutput
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -20,18 +24,28 @@ class Prompt:
 
     :param tokens: int32 [n_tokens].
     :param text: what they came from; "" if they were given as tokens.
+    :param turn: what follows it, if it is a conversation.
     """
 
     tokens: Tokens
     text: str
+    turn: Turn | None = None
 
     @property
     def n_tokens(self) -> int:
         return len(self.tokens)
 
+    def params(self, params: GenerationParams) -> GenerationParams:
+        """The parameters with what the turn needs; raises as `Turn.params`."""
+        return params if self.turn is None else self.turn.params(params)
 
-PromptLike = str | Sequence[int] | Sequence[Message] | Prompt
-"""Text, token ids, chat messages, or a `Prompt` of them."""
+    def output(self) -> TurnOutput | None:
+        """What reads one output of it, if it is a conversation."""
+        return None if self.turn is None else self.turn.output()
+
+
+PromptLike = str | Sequence[int] | Sequence[Message] | Conversation | Prompt
+"""Text, token ids, chat messages, these with tools, or a `Prompt` of them."""
 
 
 class PromptReader:
@@ -60,10 +74,12 @@ class PromptReader:
         if isinstance(prompt, str):
             with self._gate.passed():
                 return self._from_text(prompt)
+        if isinstance(prompt, Conversation):
+            return self._from_conversation(prompt)
         if not isinstance(prompt, (Sequence, np.ndarray)):
             raise InvalidRequest("the prompt is no text, no tokens and no messages", param="prompt")
         if len(prompt) > 0 and isinstance(prompt[0], Mapping):
-            return self.read_chat(prompt)  # type: ignore[arg-type]
+            return self._from_conversation(Conversation(messages=prompt))  # type: ignore[arg-type]
         self.check_length(len(prompt))
         return Prompt(self._tokenizer.check(prompt), "")  # type: ignore[arg-type]
 
@@ -71,6 +87,16 @@ class PromptReader:
         """A conversation, rendered with the options of `ChatTemplate.render`; raises as `read`."""
         with self._gate.passed():
             return self._from_text(self._template.render(messages, **options))
+
+    def _from_conversation(self, conversation: Conversation) -> Prompt:
+        use = conversation.tool_use()
+        prompt = self.read_chat(
+            conversation.messages,
+            tools=use.described,
+            variables=conversation.template_kwargs,
+            add_generation_prompt=conversation.add_generation_prompt,
+        )
+        return dataclasses.replace(prompt, turn=Turn(format_of(self._template.source), use))
 
     def check_length(self, n_prompt: int) -> None:
         """Raises as `read`, for a prompt of so many tokens."""
