@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,6 +14,8 @@ from .chat import ChatTemplate, Message
 from .conversation import Conversation
 from .formats import format_of
 from .gate import Gate
+from .infill import Infill, infill_tokens
+from .pieces import piece_tokens
 from .text import Tokenizer, Tokens
 from .turn import Turn, TurnOutput
 
@@ -44,8 +46,19 @@ class Prompt:
         return None if self.turn is None else self.turn.output()
 
 
-PromptLike = str | Sequence[int] | Sequence[Message] | Conversation | Prompt
-"""Text, token ids, chat messages, these with tools, or a `Prompt` of them."""
+
+
+PromptLike = (
+    str
+    | Sequence[int]
+    | Sequence[int | str]
+    | Sequence[Message]
+    | Conversation
+    | Infill
+    | Prompt
+)
+"""Text, token ids, pieces of both, chat messages, these with tools, what an infill is between, or
+a `Prompt`."""
 
 
 class PromptReader:
@@ -76,11 +89,17 @@ class PromptReader:
                 return self._from_text(prompt)
         if isinstance(prompt, Conversation):
             return self._from_conversation(prompt)
+        if isinstance(prompt, Infill):
+            with self._gate.passed():
+                return self._from_infill(prompt)
         if not isinstance(prompt, (Sequence, np.ndarray)):
             raise InvalidRequest("the prompt is no text, no tokens and no messages", param="prompt")
         if len(prompt) > 0 and isinstance(prompt[0], Mapping):
             return self._from_conversation(Conversation(messages=prompt))  # type: ignore[arg-type]
         self.check_length(len(prompt))
+        if str in set(map(type, prompt)):
+            with self._gate.passed():
+                return self._from_pieces(prompt)  # type: ignore[arg-type]
         return Prompt(self._tokenizer.check(prompt), "")  # type: ignore[arg-type]
 
     def read_chat(self, messages: Sequence[Message], **options: Any) -> Prompt:
@@ -105,11 +124,26 @@ class PromptReader:
         if n_prompt >= self._n_ctx:
             raise PromptTooLong(n_prompt=n_prompt, n_ctx=self._n_ctx)
 
-    def _from_text(self, text: str) -> Prompt:
-        tokenizer = self._tokenizer
-        n_least = tokenizer.least_tokens(text)
+    def _from_pieces(self, pieces: Sequence[int | str]) -> Prompt:
+        self._check_texts(piece for piece in pieces if isinstance(piece, str))
+        tokens = piece_tokens(pieces, self._tokenizer)
+        self.check_length(len(tokens))
+        return Prompt(tokens, self._tokenizer.decode(tokens))
+
+    def _from_infill(self, infill: Infill) -> Prompt:
+        self._check_texts([infill.prefix, infill.suffix])
+        tokens = infill_tokens(infill, self._tokenizer, n_files=self._n_ctx // 2)
+        self.check_length(len(tokens))
+        return Prompt(tokens, infill.prefix + infill.prompt)
+
+    def _check_texts(self, texts: Iterable[str]) -> None:
+        n_least = sum(map(self._tokenizer.least_tokens, texts))
         if n_least >= self._n_ctx:
             raise PromptTooLong(n_prompt=n_least, n_ctx=self._n_ctx, is_exact=False)
+
+    def _from_text(self, text: str) -> Prompt:
+        self._check_texts([text])
+        tokenizer = self._tokenizer
         has_bos = bool(tokenizer.bos) and text.startswith(tokenizer.bos)
         tokens = tokenizer.encode(text, add_special=not has_bos)
         self.check_length(len(tokens))

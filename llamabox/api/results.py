@@ -57,6 +57,7 @@ class Chunk:
         the last ones may come with the next chunk.
     :param finish_reason: set in the last chunk.
     :param logprobs: of these tokens [n_tokens]; None if `n_probs` does not ask.
+    :param tokens: their ids [n_tokens].
     :param events: what a conversation's turn says by this text: pieces of its message.
     """
 
@@ -64,6 +65,7 @@ class Chunk:
     n_tokens: int
     finish_reason: FinishReason | None
     logprobs: tuple[SampledToken, ...] | None = None
+    tokens: tuple[int, ...] = ()
     events: tuple[Event, ...] = ()
 
 
@@ -83,6 +85,18 @@ class Timings:
     first_token: float
     decode: float
     total: float
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Counts:
+    """How far a generation is; fields as those of `Completion`."""
+
+    n_prompt: int
+    n_cached: int
+    n_output: int
+    n_drafted: int
+    n_draft_accepted: int
+    timings: Timings
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

@@ -17,7 +17,7 @@ from ..errors import GenerationError
 from ..params import GenerationParams
 from .formats import Event
 from .logprobs import Probs, sampled_tokens
-from .results import Chunk, Completion, FinishReason, SampledToken, Timings
+from .results import Chunk, Completion, Counts, FinishReason, SampledToken, Timings
 from .turn import TurnOutput
 
 FINISH_REASONS = (
@@ -87,7 +87,7 @@ class Generation:
         text = self._ready.decode("utf-8", "replace")
         logprobs = self._take_logprobs() if self._tells_probs else None
         events = self._read(text)
-        chunk = Chunk(text, self._n_ready, self._finish_reason(), logprobs, events)
+        chunk = Chunk(text, self._n_ready, self._finish_reason(), logprobs, events=events)
         self._texts.append(text)
         self._ready.clear()
         self._n_ready = 0
@@ -109,6 +109,19 @@ class Generation:
         if self._output.is_enough:
             self.cancel()
         return events
+
+    @property
+    def counts(self) -> Counts:
+        """How far it is by now."""
+        request = self.request
+        return Counts(
+            n_prompt=request.n_prompt,
+            n_cached=request.n_cached,
+            n_output=request.n_output,
+            n_drafted=request.n_drafted,
+            n_draft_accepted=request.n_draft_accepted,
+            timings=_timings(*request.times),
+        )
 
     def _take_logprobs(self) -> tuple[SampledToken, ...]:
         tokens = sampled_tokens(
