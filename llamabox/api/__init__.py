@@ -8,10 +8,13 @@ from .backends import NUMA_STRATEGIES, add_rpc_servers, set_numa
 from .chat import ChatTemplate
 from .choices import await_all, best, interleaved
 from .context import Layout
+from .conversation import Conversation
 from .engine import Engine
+from .formats import CallArguments, CallStart, Content, Event, Reasoning, Tool
 from .hub import fetch
 from .infill import Infill
 from .loading import check_model_params
+from .messages import ChatMessage, ToolCall
 from .model import Model, packaged_model
 from .prompts import Prompt, PromptLike
 from .results import (
@@ -32,14 +35,20 @@ from .text import Tokenizer
 __all__ = [
     "NUMA_STRATEGIES",
     "AsyncStream",
+    "CallArguments",
+    "CallStart",
     "Candidate",
+    "ChatMessage",
     "ChatTemplate",
     "Chunk",
     "Completion",
+    "Content",
+    "Conversation",
     "Counts",
     "Device",
     "Engine",
     "EngineStats",
+    "Event",
     "FinishReason",
     "Histogram",
     "Infill",
@@ -47,10 +56,13 @@ __all__ = [
     "Model",
     "Prompt",
     "PromptLike",
+    "Reasoning",
     "SampledToken",
     "Stream",
     "Timings",
     "Tokenizer",
+    "Tool",
+    "ToolCall",
     "add_rpc_servers",
     "await_all",
     "best",

@@ -46,16 +46,8 @@ class Prompt:
         return None if self.turn is None else self.turn.output()
 
 
-
-
 PromptLike = (
-    str
-    | Sequence[int]
-    | Sequence[int | str]
-    | Sequence[Message]
-    | Conversation
-    | Infill
-    | Prompt
+    str | Sequence[int] | Sequence[int | str] | Sequence[Message] | Conversation | Infill | Prompt
 )
 """Text, token ids, pieces of both, chat messages, these with tools, what an infill is between, or
 a `Prompt`."""
@@ -94,13 +86,16 @@ class PromptReader:
                 return self._from_infill(prompt)
         if not isinstance(prompt, (Sequence, np.ndarray)):
             raise InvalidRequest("the prompt is no text, no tokens and no messages", param="prompt")
+        return self._from_sequence(prompt)
+
+    def _from_sequence(self, prompt: Sequence[Any]) -> Prompt:
         if len(prompt) > 0 and isinstance(prompt[0], Mapping):
-            return self._from_conversation(Conversation(messages=prompt))  # type: ignore[arg-type]
+            return self._from_conversation(Conversation(messages=prompt))
         self.check_length(len(prompt))
         if str in set(map(type, prompt)):
             with self._gate.passed():
-                return self._from_pieces(prompt)  # type: ignore[arg-type]
-        return Prompt(self._tokenizer.check(prompt), "")  # type: ignore[arg-type]
+                return self._from_pieces(prompt)
+        return Prompt(self._tokenizer.check(prompt), "")
 
     def read_chat(self, messages: Sequence[Message], **options: Any) -> Prompt:
         """A conversation, rendered with the options of `ChatTemplate.render`; raises as `read`."""
