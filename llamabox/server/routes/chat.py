@@ -39,5 +39,5 @@ async def chat(request: ServerRequest) -> HTTPResponse | None:
     except PromptTooLong as error:
         error.param = "messages"
         raise
-    reply = ChatReply(service.model_name, asked)
+    reply = ChatReply(service.model_name, asked, asked.tools)
     return await generate(request, engine, [prompt], asked, reply)
