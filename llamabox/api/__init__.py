@@ -8,10 +8,13 @@ from .backends import NUMA_STRATEGIES, add_rpc_servers, set_numa
 from .chat import ChatTemplate
 from .choices import await_all, best, interleaved
 from .context import Layout
+from .conversation import Conversation
 from .engine import Engine
+from .formats import CallArguments, CallStart, Content, Event, Reasoning, Tool
 from .hub import fetch
 from .infill import Infill
 from .loading import check_model_params
+from .messages import ChatMessage, ToolCall
 from .model import Model, packaged_model
 from .pieces import piece_tokens
 from .prompts import Prompt, PromptLike
@@ -34,14 +37,20 @@ from .text import Tokenizer
 __all__ = [
     "NUMA_STRATEGIES",
     "AsyncStream",
+    "CallArguments",
+    "CallStart",
     "Candidate",
+    "ChatMessage",
     "ChatTemplate",
     "Chunk",
     "Completion",
+    "Content",
+    "Conversation",
     "Counts",
     "Device",
     "Engine",
     "EngineStats",
+    "Event",
     "FinishReason",
     "Histogram",
     "Infill",
@@ -50,10 +59,13 @@ __all__ = [
     "Progress",
     "Prompt",
     "PromptLike",
+    "Reasoning",
     "SampledToken",
     "Stream",
     "Timings",
     "Tokenizer",
+    "Tool",
+    "ToolCall",
     "add_rpc_servers",
     "await_all",
     "best",

@@ -9,11 +9,15 @@ from typing import Any
 import numpy as np
 
 from ..errors import InvalidRequest, PromptTooLong
+from ..params import GenerationParams
 from .chat import ChatTemplate, Message
+from .conversation import Conversation
+from .formats import format_of
 from .gate import Gate
 from .infill import Infill, infill_tokens
 from .pieces import piece_tokens
 from .text import Tokenizer, Tokens
+from .turn import Turn, TurnOutput
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -22,18 +26,31 @@ class Prompt:
 
     :param tokens: int32 [n_tokens].
     :param text: what they came from; "" if they were given as tokens.
+    :param turn: what follows it, if it is a conversation.
     """
 
     tokens: Tokens
     text: str
+    turn: Turn | None = None
 
     @property
     def n_tokens(self) -> int:
         return len(self.tokens)
 
+    def params(self, params: GenerationParams) -> GenerationParams:
+        """The parameters with what the turn needs; raises as `Turn.params`."""
+        return params if self.turn is None else self.turn.params(params)
 
-PromptLike = str | Sequence[int] | Sequence[int | str] | Sequence[Message] | Infill | Prompt
-"""Text, token ids, pieces of both, chat messages, what an infill is between, or a `Prompt`."""
+    def output(self) -> TurnOutput | None:
+        """What reads one output of it, if it is a conversation."""
+        return None if self.turn is None else self.turn.output()
+
+
+PromptLike = (
+    str | Sequence[int] | Sequence[int | str] | Sequence[Message] | Conversation | Infill | Prompt
+)
+"""Text, token ids, pieces of both, chat messages, these with tools, what an infill is between, or
+a `Prompt`."""
 
 
 class PromptReader:
@@ -62,23 +79,38 @@ class PromptReader:
         if isinstance(prompt, str):
             with self._gate.passed():
                 return self._from_text(prompt)
+        if isinstance(prompt, Conversation):
+            return self._from_conversation(prompt)
         if isinstance(prompt, Infill):
             with self._gate.passed():
                 return self._from_infill(prompt)
         if not isinstance(prompt, (Sequence, np.ndarray)):
             raise InvalidRequest("the prompt is no text, no tokens and no messages", param="prompt")
+        return self._from_sequence(prompt)
+
+    def _from_sequence(self, prompt: Sequence[Any]) -> Prompt:
         if len(prompt) > 0 and isinstance(prompt[0], Mapping):
-            return self.read_chat(prompt)  # type: ignore[arg-type]
+            return self._from_conversation(Conversation(messages=prompt))
         self.check_length(len(prompt))
         if str in set(map(type, prompt)):
             with self._gate.passed():
-                return self._from_pieces(prompt)  # type: ignore[arg-type]
-        return Prompt(self._tokenizer.check(prompt), "")  # type: ignore[arg-type]
+                return self._from_pieces(prompt)
+        return Prompt(self._tokenizer.check(prompt), "")
 
     def read_chat(self, messages: Sequence[Message], **options: Any) -> Prompt:
         """A conversation, rendered with the options of `ChatTemplate.render`; raises as `read`."""
         with self._gate.passed():
             return self._from_text(self._template.render(messages, **options))
+
+    def _from_conversation(self, conversation: Conversation) -> Prompt:
+        use = conversation.tool_use()
+        prompt = self.read_chat(
+            conversation.messages,
+            tools=use.described,
+            variables=conversation.template_kwargs,
+            add_generation_prompt=conversation.add_generation_prompt,
+        )
+        return dataclasses.replace(prompt, turn=Turn(format_of(self._template.source), use))
 
     def check_length(self, n_prompt: int) -> None:
         """Raises as `read`, for a prompt of so many tokens."""
