@@ -13,7 +13,8 @@ NATIVE = "/completion"
 ALL = (CHAT, TEXT, NATIVE)
 TEXTS = (TEXT, NATIVE)
 MESSAGES = [{"role": "user", "content": "Hello!"}]
-TOOL = {"type": "function", "function": {"name": "f", "parameters": {"type": "object"}}}
+FUNCTION = {"name": "f", "parameters": {"type": "object"}}
+TOOL = {"type": "function", "function": FUNCTION}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -123,11 +124,15 @@ TEMPLATE = {
     "messages": Field(MESSAGES, ("messages", MESSAGES), [], routes=(CHAT,)),
 }
 TOOLS = {
-    "function_call": Field("auto", None, 5, routes=(CHAT,)),
-    "functions": Field([], None, 5, routes=(CHAT,)),
-    "parallel_tool_calls": Field(True, None, "x", routes=(CHAT,)),
-    "tool_choice": Field("none", None, 5, routes=(CHAT,)),
-    "tools": Field([TOOL], None, [{"type": "function"}], routes=(CHAT,)),
+    "function_call": Field(
+        "none", ("tools.choice", "none"), 5, routes=(CHAT,), beside={"functions": [FUNCTION]}
+    ),
+    "functions": Field([FUNCTION], ("tools.tools", [TOOL]), [{}], routes=(CHAT,)),
+    "parallel_tool_calls": Field(False, ("tools.parallel", False), "x", routes=(CHAT,)),
+    "tool_choice": Field(
+        "none", ("tools.choice", "none"), "f", routes=(CHAT,), beside={"tools": [TOOL]}
+    ),
+    "tools": Field([TOOL], ("tools.tools", [TOOL]), [{"type": "function"}], routes=(CHAT,)),
 }
 CONSTRAINTS = {
     "grammar": Field("", None, 5),
