@@ -4,6 +4,7 @@ Nothing here knows of HTTP, status codes or OpenAI's field names, and nothing he
 `llamabox.server`.
 """
 
+from .adapters import Adapter, Adapters
 from .backends import NUMA_STRATEGIES, add_rpc_servers, set_numa
 from .chat import ChatTemplate
 from .choices import await_all, best, interleaved
@@ -36,6 +37,8 @@ from .text import Tokenizer
 
 __all__ = [
     "NUMA_STRATEGIES",
+    "Adapter",
+    "Adapters",
     "AsyncStream",
     "CallArguments",
     "CallStart",

@@ -174,6 +174,7 @@ class Generation:
             truncated=request.is_truncated,
             n_drafted=request.n_drafted,
             n_draft_accepted=request.n_draft_accepted,
+            slot=request.slot,
         )
 
 

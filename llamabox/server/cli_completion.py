@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ..params import BACKEND_SAMPLING, FLASH_ATTENTION, KV_LAYOUTS
+from .cli_adapters import add_control_vectors
 from .cli_cache import add_cache
 from .cli_checkpoints import add_checkpoints
 from .cli_output import add_output
@@ -99,6 +100,7 @@ def add_completion(group: FlagGroup) -> None:
     add_context_shift(group)
     add_prompt_reuse(group)
     add_output(group)
+    add_control_vectors(group)
     group.value(
         "-n",
         "--predict",

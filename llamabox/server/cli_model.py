@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from .cli_adapters import add_adapters
 from .cli_hub import add_hub
 from .cli_parser import FlagGroup
 
@@ -19,6 +20,7 @@ def add_model(group: FlagGroup) -> None:
         help="GGUF file (default: the small model inside the package)",
     )
     add_hub(group)
+    add_adapters(group)
     group.value("-a", "--alias", metavar="NAME", help="Name of the model in replies")
     group.value(
         "-ngl",
