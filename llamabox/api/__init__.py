@@ -9,15 +9,21 @@ from .backends import NUMA_STRATEGIES, add_rpc_servers, set_numa
 from .chat import ChatTemplate
 from .choices import await_all, best, interleaved
 from .context import Layout
+from .conversation import Conversation
 from .engine import Engine
+from .formats import CallArguments, CallStart, Content, Event, Reasoning, Tool
 from .hub import fetch
+from .infill import Infill
 from .loading import check_model_params
+from .messages import ChatMessage, ToolCall
 from .model import Model, packaged_model
-from .prompts import Prompt
+from .pieces import piece_tokens
+from .prompts import Prompt, PromptLike
 from .results import (
     Candidate,
     Chunk,
     Completion,
+    Counts,
     EngineStats,
     FinishReason,
     Histogram,
@@ -34,23 +40,35 @@ __all__ = [
     "Adapter",
     "Adapters",
     "AsyncStream",
+    "CallArguments",
+    "CallStart",
     "Candidate",
+    "ChatMessage",
     "ChatTemplate",
     "Chunk",
     "Completion",
+    "Content",
+    "Conversation",
+    "Counts",
     "Device",
     "Engine",
     "EngineStats",
+    "Event",
     "FinishReason",
     "Histogram",
+    "Infill",
     "Layout",
     "Model",
     "Progress",
     "Prompt",
+    "PromptLike",
+    "Reasoning",
     "SampledToken",
     "Stream",
     "Timings",
     "Tokenizer",
+    "Tool",
+    "ToolCall",
     "add_rpc_servers",
     "await_all",
     "best",
@@ -60,6 +78,7 @@ __all__ = [
     "list_devices",
     "packaged_model",
     "physical_cores",
+    "piece_tokens",
     "set_numa",
     "system_info",
 ]

@@ -22,6 +22,7 @@ from ..params import (
 )
 from ..ranges import MAX_SEED, RANDOM_SEED, UNLIMITED, WHOLE_PROMPT
 from .adapters import Adapters
+from .biases import with_bias_ids
 from .choices import choice_params
 from .gate import Gate
 from .model import Model
@@ -168,6 +169,7 @@ class RequestMaker:
 
     def _sampler(self, params: GenerationParams) -> Sampler:
         with self._gate.passed():
+            params = with_bias_ids(params, self._model.tokenizer)
             return Sampler(
                 llama_cpp,
                 self._model.n_vocab,
