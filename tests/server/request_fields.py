@@ -82,11 +82,20 @@ SAMPLING = {
 OUTPUT = {
     "cache_prompt": parameter(False, "cache_prompt", False, 0),
     "deadline": parameter(0.5, "deadline", 0.5, -1),
+    "id_slot": parameter(0, "slot", 0, -2),
     "ignore_eos": parameter(True, "ignore_eos", True, 1),
+    "lora": parameter(
+        [{"id": 0, "scale": 0.5}, {"id": 2, "scale": 1}],
+        "lora",
+        ((0, 0.5), (2, 1.0)),
+        [{"id": 0}],
+    ),
     "max_completion_tokens": parameter(3, "n_predict", 3, -2),
     "max_tokens": parameter(3, "n_predict", 3, "5"),
+    "min_tokens": parameter(2, "n_predict_min", 2, -1),
     "n_cache_reuse": parameter(9, "n_cache_reuse", 9, -1),
     "n_discard": parameter(16, "n_discard", 16, -1),
+    "n_indent": parameter(4, "n_indent", 4, -1),
     "n_keep": parameter(-1, "n_keep", -1, -2),
     "n_predict": parameter(3, "n_predict", 3, 1.5),
     "priority": parameter(2, "priority", 2, 5000),
@@ -94,6 +103,7 @@ OUTPUT = {
     "speculative.n_max": parameter(2, "n_draft_max", 2, 100),
     "speculative.n_min": parameter(1, "n_draft_min", 1, "x"),
     "speculative.p_min": parameter(0.5, "draft_p_min", 0.5, 2),
+    "t_max_predict_ms": parameter(500, "max_predict_time", 0.5, -2),
     "stop": parameter("end", "stop", ("end",), [""]),
 }
 CHOICES = {
@@ -146,12 +156,7 @@ PROMPT = {
 }
 REFUSED = {
     "audio": Field(None, None, {}),
-    "id_slot": Field(-1, None, "x"),
-    "lora": Field([], None, "x"),
-    "min_tokens": Field(0, None, "x"),
     "modalities": Field(["text"], None, ["audio"]),
-    "n_indent": Field(0, None, "x"),
-    "t_max_predict_ms": Field(-1, None, "x"),
     "web_search_options": Field(None, None, {}),
 }
 FIELDS: dict[str, Field] = {
