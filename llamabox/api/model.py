@@ -19,6 +19,7 @@ from .library import LIBRARY, captured_errors
 from .system import device_addresses, has_gpu
 from .text import Tokenizer
 
+TEMPLATE_KEY = "tokenizer.chat_template"
 Progress = Callable[[float], bool | None]
 """Called with the loaded share, 0 to 1; returning False gives the loading up."""
 
@@ -59,6 +60,7 @@ class Model:
     :ivar metadata: the file's scalar metadata as strings.
     :ivar tokenizer: its `Tokenizer`.
     :ivar chat_template: Jinja source, or None.
+    :ivar named_templates: its other chat templates by name, such as `tool_use`.
     """
 
     def __init__(self, weights: Weights, *, path: Path) -> None:
@@ -70,7 +72,12 @@ class Model:
         self.tokenizer = Tokenizer(llama_cpp, vocab_address, self.vocab)
         self.metadata = _metadata(address)
         self.name = self.metadata.get("general.name") or path.stem
-        self.chat_template = self.metadata.get("tokenizer.chat_template")
+        self.chat_template = self.metadata.get(TEMPLATE_KEY)
+        self.named_templates = {
+            key.removeprefix(f"{TEMPLATE_KEY}."): source
+            for key, source in self.metadata.items()
+            if key.startswith(f"{TEMPLATE_KEY}.")
+        }
         self.vocab_type: int = llama_cpp.llama_vocab_type(vocab_address)
         self.n_vocab = self.vocab.n_tokens
         self.n_ctx_train: int = llama_cpp.llama_model_n_ctx_train(address)
