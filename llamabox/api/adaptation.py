@@ -44,6 +44,8 @@ def adapt(
     if given and not capabilities.tools:
         _describe_tools(adapted, given, call_example)
         given = None
+    if given is None and capabilities.empty_tools:
+        given = []
     if not capabilities.system:
         adapted = _system_of_users(adapted)
     for message in adapted:
@@ -274,7 +276,7 @@ def _convert_content(message: Message, capabilities: Capabilities) -> None:
     takes_parts = capabilities.typed_content and (
         message.get("role") != "tool" or not capabilities.string_content
     )
-    if is_parts and not takes_parts:
-        message["content"] = text_of(content)
+    if is_parts:
+        message["content"] = list(content) if takes_parts else text_of(content)
     elif isinstance(content, str) and not capabilities.string_content:
         message["content"] = [{"type": "text", "text": content}]

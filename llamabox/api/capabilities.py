@@ -14,6 +14,7 @@ class Capabilities:
     :param system: a system message.
     :param developer: messages of the role `developer`, which is the system's elsewhere.
     :param tools: tools, which it describes to the model.
+    :param empty_tools: no tools have to be an empty list.
     :param tool_calls: an assistant's calls.
     :param parallel_calls: several calls in one message.
     :param object_arguments: their arguments as an object, and not as JSON text.
@@ -30,6 +31,7 @@ class Capabilities:
     system: bool = True
     developer: bool = False
     tools: bool = True
+    empty_tools: bool = False
     tool_calls: bool = True
     parallel_calls: bool = True
     object_arguments: bool = True

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import logging
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -12,7 +13,7 @@ from ..errors import InvalidRequest, TemplateError
 from ..templates import CHATML
 from .adaptation import adapt
 from .continuation import ContinueField, continued_field, render_continued
-from .jinja import GLOBALS, compile_template
+from .jinja import GLOBALS, compile_template, to_json, variables_of
 from .probing import call_example, probe
 
 if TYPE_CHECKING:
@@ -59,6 +60,8 @@ class ChatTemplate:
         self.source = source
         self._specials = {"bos_token": bos, "eos_token": eos}
         self._template = compile_template(source)
+        read = variables_of(self._template, source)
+        self._reads_functions = "functions" in read and "tools" not in read
         self.capabilities = probe(source, self._try)
         writes_calls = self.capabilities.tool_calls
         describes = writes_calls and not self.capabilities.tools
@@ -122,6 +125,7 @@ class ChatTemplate:
         """
         context = {
             "documents": None,
+            **(_functions(tools) if self._reads_functions else {}),
             **(variables or {}),
             **self._specials,
             "messages": messages,
@@ -148,6 +152,12 @@ class ChatTemplate:
             return self._render(messages, tools)
         except TemplateError:
             return None
+
+
+def _functions(tools: Tools) -> dict[str, str]:
+    """What templates read that are older than `tools`, such as FireFunction's."""
+    now = datetime.datetime.now().strftime("%b %d %Y %H:%M:%S")
+    return {"functions": to_json(tools or [], indent=2), "datetime": now}
 
 
 def _refused(message: str) -> TemplateError:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import datetime
 import json
+import types
 from typing import Any, NoReturn
 
 import jinja2
 import jinja2.ext
+import jinja2.meta
 import jinja2.nodes
 import jinja2.parser
 import jinja2.sandbox
@@ -49,8 +51,18 @@ def _check_name(name: object) -> None:
         raise jinja2.exceptions.SecurityError(f"a namespace has no attribute {name!r}")
 
 
+class Sandbox(jinja2.sandbox.ImmutableSandboxedEnvironment):
+    """jinja2's sandbox, in which nothing is changed; only lists may be added to, as some templates
+    do with lists of their own."""
+
+    def is_safe_attribute(self, obj: Any, attr: str, value: Any) -> bool:
+        if attr == "append" and isinstance(obj, list):
+            return True
+        return super().is_safe_attribute(obj, attr, value)
+
+
 def _new_environment() -> jinja2.Environment:
-    environment = jinja2.sandbox.ImmutableSandboxedEnvironment(
+    environment = Sandbox(
         trim_blocks=True,
         lstrip_blocks=True,
         extensions=[GenerationBlock, jinja2.ext.loopcontrols],
@@ -73,6 +85,11 @@ def compile_template(source: str) -> jinja2.Template:
         raise TemplateError(f"the chat template does not compile: {error}") from error
 
 
+def variables_of(template: jinja2.Template, source: str) -> frozenset[str]:
+    """Names that a compiled template's source reads without having set them."""
+    return frozenset(jinja2.meta.find_undeclared_variables(template.environment.parse(source)))
+
+
 def to_json(
     value: Any,
     ensure_ascii: bool = False,
@@ -87,7 +104,15 @@ def to_json(
         indent=indent,
         separators=separators,
         sort_keys=sort_keys,
+        default=_listed,
     )
+
+
+def _listed(value: Any) -> list[Any]:
+    """What a filter such as `map` gives."""
+    if isinstance(value, types.GeneratorType):
+        return list(value)
+    raise TypeError(f"a {type(value).__name__} is no JSON value")
 
 
 def _raise_exception(message: str) -> NoReturn:

@@ -86,6 +86,8 @@ def probe(source: str, render: Render) -> Capabilities:
     """
     prober = Prober(render)
     prober.learn(tools=False, developer="developer" in source)
+    if not prober.shows([user()]) and prober.shows([user()], empty_tools=True):
+        prober.learn(empty_tools=True)
     _probe_content(prober)
     prober.learn(system=prober.shows([{"role": "system", "content": SYSTEM}, user()], SYSTEM, USER))
     _probe_tools(prober)
