@@ -28,8 +28,8 @@ PROBE_TOOL = {
         },
     },
 }
-AS_PYTHON = ("'type':", "'text':")
-"""What a list of parts looks like in a prompt that should not have it."""
+AS_LIST = ("'type':", '"type":')
+"""What a list of parts looks like that is printed as it is."""
 MISREAD = (f"'{ARGUMENT}'", f'\\"{ARGUMENT}\\"')
 """What arguments look like that are printed as Python prints them, or as a string inside JSON."""
 
@@ -114,7 +114,7 @@ def call_example(render: Render, capabilities: Capabilities) -> str:
 
 def _probe_content(prober: Prober) -> None:
     parts = [user([{"type": "text", "text": USER}])]
-    is_typed = prober.shows(parts, USER, never=AS_PYTHON, typed_content=True)
+    is_typed = prober.shows(parts, USER, never=AS_LIST, typed_content=True)
     is_text = prober.shows([user()], USER)
     prober.learn(typed_content=is_typed, string_content=is_text or not is_typed)
 
