@@ -97,7 +97,10 @@ def probe(source: str, render: Render) -> Capabilities:
 
 
 def call_example(render: Render, capabilities: Capabilities) -> str:
-    """A call as the template writes it in the history; "" if that cannot be told."""
+    """A call as the template writes it in the history; "" if that cannot be told.
+
+    Its tool is called `tool_name`, with "value" as its argument `argument_name`.
+    """
     turns = [
         [user(), calls()],
         [user(), {"role": "assistant", "content": ANSWER}],
@@ -109,7 +112,10 @@ def call_example(render: Render, capabilities: Capabilities) -> str:
     if not head or not called.startswith(asked):
         return ""
     prefix = head if called.startswith(head) else asked
-    return called[len(prefix) :].removesuffix(answered.partition(ANSWER)[2]).strip()
+    example = called[len(prefix) :].removesuffix(answered.partition(ANSWER)[2]).strip()
+    for text, name in ((TOOL, "tool_name"), (ARGUMENT, "argument_name"), (f"{VALUE}-0", "value")):
+        example = example.replace(text, name)
+    return example
 
 
 def _probe_content(prober: Prober) -> None:
