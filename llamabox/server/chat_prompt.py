@@ -33,6 +33,8 @@ def _is_prefilled(asked: ChatRequest, config: ServerConfig) -> bool:
     roles = [message["role"] for message in asked.messages[-2:]]
     if not config.prefill_assistant or asked.add_generation_prompt or roles[-1] != "assistant":
         return False
+    if asked.messages[-1].get("tool_calls"):
+        return False
     if roles == ["assistant", "assistant"]:
         reason = "ends with two messages of the assistant, of which one cannot be continued"
         raise InvalidRequest(f"messages: {reason}", param="messages")

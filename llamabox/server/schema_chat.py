@@ -26,6 +26,7 @@ TEXT_PARTS = ("text", "refusal")
 REASONING = ("reasoning_content", "reasoning", "thinking")
 _KEPT = ("name", "tool_call_id", *REASONING)
 
+
 def read_messages(fields: Fields) -> list[dict[str, Any]]:
     """The messages as chat templates take them.
 

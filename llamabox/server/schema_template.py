@@ -10,7 +10,7 @@ from .schema_fields import Fields
 __all__ = ["read_template"]
 
 CONTINUED = ("content", "reasoning_content")
-"""Fields of a message that ``continue_final_message`` may name; True takes the one that is there."""
+"""Fields that ``continue_final_message`` may name; True takes the one that is there."""
 
 
 def read_template(fields: Fields) -> dict[str, Any]:

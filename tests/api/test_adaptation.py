@@ -152,7 +152,7 @@ def test_calls_and_results_become_text_where_nothing_else_is_known() -> None:
 
 
 def test_arguments_are_what_the_template_wants() -> None:
-    text = json.dumps({"a": 1,  "b": "é"}, ensure_ascii=False, separators=(",", ":"))
+    text = json.dumps({"a": 1, "b": "é"}, ensure_ascii=False, separators=(",", ":"))
     as_text = calls({"id": "1", "function": {"name": "add", "arguments": text}})
     as_object = calls(call(1, "add", a=1, b="é"))
     assert render(OBJECTS, ASKS, as_text).endswith('add({"a": 1, "b": "é"})')

@@ -44,9 +44,9 @@ def test_tojson_does_not_escape_for_html_nor_for_ascii() -> None:
     assert render("{{ x | tojson(indent=2) }}", x={"a": 1}) == '{\n  "a": 1\n}'
     assert render("{{ x }}", x="<a>&\"'") == "<a>&\"'"
     assert render("{{ x | tojson(true) }}", x="é") == '"\\u00e9"'
-    assert render("{{ x | tojson(separators=(',', ':'), sort_keys=true) }}", x={"b": 1, "a": 2}) == (
-        '{"a":2,"b":1}'
-    )
+    assert render(
+        "{{ x | tojson(separators=(',', ':'), sort_keys=true) }}", x={"b": 1, "a": 2}
+    ) == ('{"a":2,"b":1}')
     assert render("{{ x | map('upper') | tojson }}", x=["a", "b"]) == '["A", "B"]'
 
 
@@ -63,9 +63,7 @@ def test_templates_have_lists_and_namespaces_of_their_own() -> None:
         "{% set _ = ns.seen.append(i) %}{% endfor %}{{ ns.seen.pop(0) }}{{ ns.seen }}{{ ns.self }}"
     )
     assert render(source) == "1[2, 3]1"
-    assert render("{{ {'a': {'b': 2}}.items() | list }}{{ dict(c=1).c }}") == (
-        "[('a', {'b': 2})]1"
-    )
+    assert render("{{ {'a': {'b': 2}}.items() | list }}{{ dict(c=1).c }}") == ("[('a', {'b': 2})]1")
 
 
 def test_loops_break_and_continue() -> None:

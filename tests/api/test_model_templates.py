@@ -1,4 +1,4 @@
-"""The chat templates of llama.cpp's sources, rendered as Hugging Face's transformers render them."""
+"""The chat templates of llama.cpp's sources give the prompts that transformers makes of them."""
 
 from __future__ import annotations
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from functools import partial
 
 import orjson
@@ -25,6 +26,6 @@ async def apply_template(request: ServerRequest) -> HTTPResponse:
     template = service.engine.template
     asked = await service.read(request.body, partial(read_chat, defaults=service.config.defaults))
     options = render_options(asked, service.config)
-    loop = request.app.loop
+    loop = asyncio.get_running_loop()
     prompt = await loop.run_in_executor(None, partial(template.render, asked.messages, **options))
     return HTTPResponse(orjson.dumps({"prompt": prompt}), content_type="application/json")
