@@ -282,11 +282,11 @@ def _system_of_users(messages: list[Message]) -> list[Message]:
 def _convert_content(message: Message, capabilities: Capabilities) -> None:
     """Text or parts, as the template wants them. Results are text wherever text is taken."""
     content = message.get("content")
-    is_parts = isinstance(content, Sequence) and not isinstance(content, str)
     takes_parts = capabilities.typed_content and (
         message.get("role") != "tool" or not capabilities.string_content
     )
-    if is_parts:
+    if isinstance(content, str):
+        if not capabilities.string_content:
+            message["content"] = [{"type": "text", "text": content}]
+    elif isinstance(content, Sequence):
         message["content"] = list(content) if takes_parts else text_of(content)
-    elif isinstance(content, str) and not capabilities.string_content:
-        message["content"] = [{"type": "text", "text": content}]

@@ -97,10 +97,7 @@ class ChatTemplate:
         :raises TemplateError: the template refuses the messages.
         """
         check_messages(messages)
-        if tools and self._with_tools is not self:
-            template = self._with_tools
-        else:
-            template = self
+        template = self._with_tools if tools else self
 
         def render(some: Sequence[Message], add_generation_prompt: bool) -> str:
             adapted, given = adapt(some, tools, template.capabilities, template._call_example)

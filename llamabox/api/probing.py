@@ -47,7 +47,7 @@ def call(index: int = 0) -> dict[str, Any]:
     }
 
 
-def calls(n: int = 1, **fields: Any) -> dict[str, Any]:
+def calls(n: int = 1, /, **fields: Any) -> dict[str, Any]:
     made = [call(index) for index in range(n)]
     return {"role": "assistant", "content": "", "tool_calls": made, **fields}
 
@@ -67,7 +67,10 @@ class Prober:
     def shows(
         self, messages: Conversation, *texts: str, never: Sequence[str] = (), **changes: Any
     ) -> bool:
-        """Whether all texts are in the prompt, and none of `never`, with changes to what is known."""
+        """Whether all texts are in the prompt, and none of `never`.
+
+        :param changes: to what is known.
+        """
         capabilities = dataclasses.replace(self.found, **changes)
         tools = [PROBE_TOOL] if capabilities.tools else None
         prompt = self._render(*adapt(messages, tools, capabilities))
