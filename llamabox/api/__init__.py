@@ -9,15 +9,20 @@ from .capabilities import Capabilities
 from .chat import RESERVED_VARIABLES, ChatTemplate
 from .choices import await_all, best, interleaved
 from .context import Layout
+from .conversation import Conversation
 from .engine import Engine
+from .formats import CallArguments, CallStart, Content, Event, Reasoning, Tool
 from .hub import fetch
+from .infill import Infill
 from .loading import check_model_params
+from .messages import ChatMessage, ToolCall
 from .model import Model, packaged_model
-from .prompts import Prompt
+from .prompts import Prompt, PromptLike
 from .results import (
     Candidate,
     Chunk,
     Completion,
+    Counts,
     EngineStats,
     FinishReason,
     Histogram,
@@ -32,23 +37,35 @@ __all__ = [
     "NUMA_STRATEGIES",
     "RESERVED_VARIABLES",
     "AsyncStream",
+    "CallArguments",
+    "CallStart",
     "Candidate",
     "Capabilities",
+    "ChatMessage",
     "ChatTemplate",
     "Chunk",
     "Completion",
+    "Content",
+    "Conversation",
+    "Counts",
     "Device",
     "Engine",
     "EngineStats",
+    "Event",
     "FinishReason",
     "Histogram",
+    "Infill",
     "Layout",
     "Model",
     "Prompt",
+    "PromptLike",
+    "Reasoning",
     "SampledToken",
     "Stream",
     "Timings",
     "Tokenizer",
+    "Tool",
+    "ToolCall",
     "add_rpc_servers",
     "await_all",
     "best",

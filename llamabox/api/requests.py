@@ -21,6 +21,7 @@ from ..params import (
     GenerationParams,
 )
 from ..ranges import MAX_SEED, RANDOM_SEED, UNLIMITED, WHOLE_PROMPT
+from .biases import with_bias_ids
 from .choices import choice_params
 from .gate import Gate
 from .model import Model
@@ -153,6 +154,7 @@ class RequestMaker:
 
     def _sampler(self, params: GenerationParams) -> Sampler:
         with self._gate.passed():
+            params = with_bias_ids(params, self._model.tokenizer)
             return Sampler(
                 llama_cpp,
                 self._model.n_vocab,
