@@ -51,7 +51,8 @@ cdef class Sampler:
         self.release = <void (*)(void*) noexcept nogil> <uintptr_t> function_address(
             binding, "llama_sampler_free")
         parts = build_parts(
-            binding, params, n_vocab=n_vocab, n_ctx=n_ctx, banned=banned, vocab=vocab)
+            binding, params, n_vocab=n_vocab, n_ctx=n_ctx, banned=banned, vocab=vocab,
+            is_constrained=constraint is not None)
         self.c.prune = parts.prune
         self.c.top_k = params.top_k
         self.c.min_keep = params.min_keep
@@ -62,7 +63,7 @@ cdef class Sampler:
         self.take_samplers(parts)
         if constraint is not None:
             self.take_constraint(constraint, n_vocab)
-        made = backend and backend_chain(binding, params, parts, n_vocab=n_vocab, n_ctx=n_ctx)
+        made = backend and constraint is None and backend_chain(binding, params, parts, n_vocab=n_vocab, n_ctx=n_ctx)
         if made:
             self.c.backend = address_of(made[0])
             self.c.backend_key = made[1]

@@ -240,7 +240,9 @@ class Engine:
     ) -> AsyncStream:
         """`stream` for the running event loop."""
         params = (params or GenerationParams()).replace(**options)
-        return self.submit(await self.prepare(prompt), params)
+        prepared = await self.prepare(prompt)
+        await self.constrain(params)
+        return self.submit(prepared, params)
 
     async def agenerate_choices(
         self,
@@ -289,6 +291,15 @@ class Engine:
                 add_generation_prompt=add_generation_prompt,
             ),
         )
+
+    async def constrain(self, params: GenerationParams) -> None:
+        """Compile the constraint of `params`, off the event loop, so that `submit` finds it.
+
+        :raises InvalidRequest: it is wrong; with the reason, and the field's name.
+        """
+        if not self._requests.constraints.has(params):
+            loop = asyncio.get_running_loop()
+            await loop.run_in_executor(None, self._requests.constraints.compile, params)
 
     def submit(self, prompt: Prompt, params: GenerationParams) -> AsyncStream:
         """Start a prepared prompt for the running event loop, without waiting.

@@ -22,6 +22,7 @@ from ..params import (
 )
 from ..ranges import MAX_SEED, RANDOM_SEED, UNLIMITED, WHOLE_PROMPT
 from .choices import choice_params
+from .constraints import ConstraintCompiler
 from .gate import Gate
 from .model import Model
 from .prompts import Prompt
@@ -48,6 +49,7 @@ class RequestMaker:
     :param drafts: whether there is anything that drafts.
     :param budgets: what their output is charged to.
     :param gate: passed while the model is used.
+    :ivar constraints: compiles what outputs have to keep to.
     """
 
     def __init__(
@@ -68,6 +70,7 @@ class RequestMaker:
         self._drafts = drafts
         self._budgets = budgets
         self._gate = gate
+        self.constraints = ConstraintCompiler(model, gate)
 
     def make(self, prompt: Prompt, params: GenerationParams, outbox: Outbox) -> Request:
         """A request with samplers of its own.
@@ -152,6 +155,7 @@ class RequestMaker:
         )
 
     def _sampler(self, params: GenerationParams) -> Sampler:
+        constraint = self.constraints.compile(params)
         with self._gate.passed():
             return Sampler(
                 llama_cpp,
@@ -160,6 +164,7 @@ class RequestMaker:
                 params,
                 self._model.vocab.end_of_generation if params.ignore_eos else (),
                 vocab=llama_cpp.llama_model_get_vocab(self._model.address),
+                constraint=constraint,
                 backend=self._backend.is_enabled
                 and params.n_probs < 0
                 and not self._draft_bounds(params)["n_draft_max"],
