@@ -97,8 +97,8 @@ class Builder:
         *,
         n_vocab: int,
         n_ctx: int,
-        vocab: int | None,
-        is_constrained: bool,
+        vocab: int | None = None,
+        is_constrained: bool = False,
     ) -> None:
         self.binding = binding
         self.params = params

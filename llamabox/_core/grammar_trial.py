@@ -1,4 +1,4 @@
-"""GBNF, tried before a request may have it: llama.cpp bounds neither stacks nor time of a grammar."""
+"""GBNF, tried before a request may have it: llama.cpp bounds neither its stacks nor its time."""
 
 from __future__ import annotations
 

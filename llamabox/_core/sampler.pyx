@@ -63,7 +63,8 @@ cdef class Sampler:
         self.take_samplers(parts)
         if constraint is not None:
             self.take_constraint(constraint, n_vocab)
-        made = backend and constraint is None and backend_chain(binding, params, parts, n_vocab=n_vocab, n_ctx=n_ctx)
+        made = backend and constraint is None and backend_chain(
+            binding, params, parts, n_vocab=n_vocab, n_ctx=n_ctx)
         if made:
             self.c.backend = address_of(made[0])
             self.c.backend_key = made[1]
