@@ -58,7 +58,7 @@ def _try_tokens(binding: Any, sampler: Any, n_vocab: int, rng: random.Random) ->
         started = time.perf_counter()
         binding.llama_sampler_apply(sampler, ctypes.byref(array))
         seconds = (time.perf_counter() - started) / max(1, len(part)) * n_vocab
-        if len(part) > 1 and seconds > MAX_MASK or seconds > MAX_MASK * N_SAMPLE:
+        if (len(part) > 1 and seconds > MAX_MASK) or seconds > MAX_MASK * N_SAMPLE:
             raise InvalidRequest(
                 f"it is too ambiguous: llama.cpp takes about {seconds:.1f} s for a token"
             )

@@ -8,15 +8,20 @@ from .backends import NUMA_STRATEGIES, add_rpc_servers, set_numa
 from .chat import ChatTemplate
 from .choices import await_all, best, interleaved
 from .context import Layout
+from .conversation import Conversation
 from .engine import Engine
+from .formats import CallArguments, CallStart, Content, Event, Reasoning, Tool
 from .hub import fetch
+from .infill import Infill
 from .loading import check_model_params
+from .messages import ChatMessage, ToolCall
 from .model import Model, packaged_model
-from .prompts import Prompt
+from .prompts import Prompt, PromptLike
 from .results import (
     Candidate,
     Chunk,
     Completion,
+    Counts,
     EngineStats,
     FinishReason,
     Histogram,
@@ -30,22 +35,34 @@ from .text import Tokenizer
 __all__ = [
     "NUMA_STRATEGIES",
     "AsyncStream",
+    "CallArguments",
+    "CallStart",
     "Candidate",
+    "ChatMessage",
     "ChatTemplate",
     "Chunk",
     "Completion",
+    "Content",
+    "Conversation",
+    "Counts",
     "Device",
     "Engine",
     "EngineStats",
+    "Event",
     "FinishReason",
     "Histogram",
+    "Infill",
     "Layout",
     "Model",
     "Prompt",
+    "PromptLike",
+    "Reasoning",
     "SampledToken",
     "Stream",
     "Timings",
     "Tokenizer",
+    "Tool",
+    "ToolCall",
     "add_rpc_servers",
     "await_all",
     "best",

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import collections
 import threading
+from collections.abc import Sequence
 from typing import Any
 
 import llama_cpp
@@ -18,7 +19,10 @@ from .._core.grammar_trial import try_grammar
 from .._core.guidance import Constraint, Guidance, GuidedVocab
 from ..errors import IncompatibleLibrary, InvalidRequest
 from ..params import GenerationParams
+from .call_grammar import call_grammar
+from .formats.tool_format import CallShapes, Tool
 from .gate import Gate
+from .lark import escaped, regex_terminal
 from .library import LIBRARY
 from .model import Model
 from .schemas import parsed, prepared
@@ -96,11 +100,32 @@ class ConstraintCompiler:
             with self._lock:
                 self._running.pop(key, None)
 
-    def marked_token(self, text: str) -> int | None:
-        """The id of the control token that is written so, if there is one."""
-        return self._vocab().marked.get(text.encode())
+    def calls(
+        self,
+        shapes: CallShapes,
+        tools: Sequence[Tool],
+        *,
+        required: bool,
+        parallel: bool,
+        content: str = "",
+    ) -> str:
+        """The grammar of an output with calls (`call_grammar`), for `GenerationParams.grammar`.
 
-    def marked_tokens(self) -> dict[str, int]:
+        Blocks, as `compile` does for the first constraint.
+
+        :raises InvalidRequest: a schema is wrong.
+        """
+        return call_grammar(
+            shapes,
+            tools,
+            required=required,
+            parallel=parallel,
+            marked=self._marked(),
+            ends=self._ends(),
+            content=content,
+        )
+
+    def _marked(self) -> dict[str, int]:
         """Ids of the tokens that no text can mean, by how they are written."""
         return {text.decode("utf-8", "replace"): i for text, i in self._vocab().marked.items()}
 
@@ -142,11 +167,12 @@ class ConstraintCompiler:
             body["lark_grammar"] = f"start: {regex_terminal(text)}"
         else:
             body["lark_grammar"] = text
-        token = self.marked_token(after)
+        marked = self._marked()
+        token = marked.get(after)
         if token is None:
             head = f"head[lazy]: {regex_terminal('(?s:.*)' + escaped(after))}"
         else:
-            others = sorted(set(self.marked_tokens().values()) - set(self._ends()) - {token})
+            others = sorted(set(marked.values()) - set(self._ends()) - {token})
             free = f"(TEXT | <[{','.join(map(str, others))}]>)*" if others else "TEXT"
             head = f"head: {free} <[{token}]>\nTEXT: /(?s:.+)/"
         lark = f"start: head BETWEEN @constrained\n{head}\nBETWEEN: {BETWEEN}\n"
@@ -165,29 +191,9 @@ class ConstraintCompiler:
             return self._guided
 
 
-def regex_terminal(regex: str) -> str:
-    """A regular expression between slashes, as Lark has it."""
-    made, escapes = [], False
-    for character in regex:
-        if character == "/" and not escapes:
-            made.append("\\/")
-        elif character == "\n":
-            made.append("n" if escapes else "\\n")
-        else:
-            made.append(character)
-        escapes = character == "\\" and not escapes
-    return f"/{''.join(made)}/"
-
-
-def escaped(text: str) -> str:
-    """A regular expression that matches this text alone."""
-    special = "\\.+*?()|[]{}^$#&-~/"
-    return "".join(f"\\{c}" if c in special and c != "/" else c for c in text)
-
-
 def _guidance() -> Guidance:
     try:
-        from llguidance import _lib  # noqa: PLC0415 - most servers never need it
+        from llguidance import _lib
     except ImportError as error:
         raise IncompatibleLibrary(f"llguidance cannot be imported: {error}") from None
     return Guidance(_lib.__file__)

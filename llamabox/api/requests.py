@@ -21,6 +21,7 @@ from ..params import (
     GenerationParams,
 )
 from ..ranges import MAX_SEED, RANDOM_SEED, UNLIMITED, WHOLE_PROMPT
+from .biases import with_bias_ids
 from .choices import choice_params
 from .constraints import ConstraintCompiler
 from .gate import Gate
@@ -49,7 +50,7 @@ class RequestMaker:
     :param drafts: whether there is anything that drafts.
     :param budgets: what their output is charged to.
     :param gate: passed while the model is used.
-    :ivar constraints: compiles what outputs have to keep to.
+    :param constraints: compiles what outputs have to keep to.
     """
 
     def __init__(
@@ -62,6 +63,7 @@ class RequestMaker:
         drafts: bool,
         budgets: Budgets,
         gate: Gate,
+        constraints: ConstraintCompiler,
     ) -> None:
         self._model = model
         self._params = params
@@ -70,7 +72,7 @@ class RequestMaker:
         self._drafts = drafts
         self._budgets = budgets
         self._gate = gate
-        self.constraints = ConstraintCompiler(model, gate)
+        self._constraints = constraints
 
     def make(self, prompt: Prompt, params: GenerationParams, outbox: Outbox) -> Request:
         """A request with samplers of its own.
@@ -155,8 +157,9 @@ class RequestMaker:
         )
 
     def _sampler(self, params: GenerationParams) -> Sampler:
-        constraint = self.constraints.compile(params)
+        constraint = self._constraints.compile(params)
         with self._gate.passed():
+            params = with_bias_ids(params, self._model.tokenizer)
             return Sampler(
                 llama_cpp,
                 self._model.n_vocab,

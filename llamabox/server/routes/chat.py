@@ -30,7 +30,9 @@ async def chat(request: ServerRequest) -> HTTPResponse | None:
     try:
         prompt = await engine.prepare_chat(
             asked.messages,
-            tools=asked.tools,
+            tools=asked.tools.tools,
+            tool_choice=asked.tools.choice,
+            parallel_tool_calls=asked.tools.parallel,
             template_kwargs=asked.template_kwargs,
             add_generation_prompt=asked.add_generation_prompt,
         )
@@ -38,4 +40,4 @@ async def chat(request: ServerRequest) -> HTTPResponse | None:
         error.param = "messages"
         raise
     reply = ChatReply(service.model_name, asked)
-    return await generate(request, engine, prompt, asked, reply)
+    return await generate(request, engine, [prompt], asked, reply)
