@@ -23,6 +23,7 @@ from ..params import (
 from ..ranges import MAX_SEED, RANDOM_SEED, UNLIMITED, WHOLE_PROMPT
 from .biases import with_bias_ids
 from .choices import choice_params
+from .constraints import ConstraintCompiler
 from .gate import Gate
 from .model import Model
 from .prompts import Prompt
@@ -49,6 +50,7 @@ class RequestMaker:
     :param drafts: whether there is anything that drafts.
     :param budgets: what their output is charged to.
     :param gate: passed while the model is used.
+    :param constraints: compiles what outputs have to keep to.
     """
 
     def __init__(
@@ -61,6 +63,7 @@ class RequestMaker:
         drafts: bool,
         budgets: Budgets,
         gate: Gate,
+        constraints: ConstraintCompiler,
     ) -> None:
         self._model = model
         self._params = params
@@ -69,6 +72,7 @@ class RequestMaker:
         self._drafts = drafts
         self._budgets = budgets
         self._gate = gate
+        self._constraints = constraints
 
     def make(self, prompt: Prompt, params: GenerationParams, outbox: Outbox) -> Request:
         """A request with samplers of its own.
@@ -153,6 +157,7 @@ class RequestMaker:
         )
 
     def _sampler(self, params: GenerationParams) -> Sampler:
+        constraint = self._constraints.compile(params)
         with self._gate.passed():
             params = with_bias_ids(params, self._model.tokenizer)
             return Sampler(
@@ -162,6 +167,7 @@ class RequestMaker:
                 params,
                 self._model.vocab.end_of_generation if params.ignore_eos else (),
                 vocab=llama_cpp.llama_model_get_vocab(self._model.address),
+                constraint=constraint,
                 backend=self._backend.is_enabled
                 and params.n_probs < 0
                 and not self._draft_bounds(params)["n_draft_max"],
