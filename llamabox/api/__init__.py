@@ -16,6 +16,7 @@ from .infill import Infill
 from .loading import check_model_params
 from .messages import ChatMessage, ToolCall
 from .model import Model, packaged_model
+from .pieces import piece_tokens
 from .prompts import Prompt, PromptLike
 from .results import (
     Candidate,
@@ -25,6 +26,7 @@ from .results import (
     EngineStats,
     FinishReason,
     Histogram,
+    Progress,
     SampledToken,
     Timings,
 )
@@ -54,6 +56,7 @@ __all__ = [
     "Infill",
     "Layout",
     "Model",
+    "Progress",
     "Prompt",
     "PromptLike",
     "Reasoning",
@@ -72,6 +75,7 @@ __all__ = [
     "list_devices",
     "packaged_model",
     "physical_cores",
+    "piece_tokens",
     "set_numa",
     "system_info",
 ]

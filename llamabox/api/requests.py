@@ -109,6 +109,7 @@ class RequestMaker:
             stops=[stop.encode() for stop in params.stop],
             priority_ns=params.priority * PRIORITY_NS,
             deadline_ns=math.ceil(params.deadline * NS),
+            progress=params.progress,
             n_probs=params.n_probs,
             post_sampling=params.post_sampling_probs,
             **self._draft_bounds(params),
@@ -118,7 +119,7 @@ class RequestMaker:
             bucket=bucket,
             tokens_per_second=params.tokens_per_second,
             sampler=self._sampler(params),
-            vocab=self._model.vocab,
+            vocab=self._model.special_vocab if params.special else self._model.vocab,
             outbox=outbox,
         )
 

@@ -24,6 +24,7 @@ from .replacing import replaced
 MAX_STOPS = 256
 MAX_STOP_LENGTH = 65_536
 """Of all stop strings together, in characters."""
+BOOLS = ("cache_prompt", "special", "progress")
 MAX_BREAKERS = 64
 """Each costs DRY a pass over the vocabulary when the request starts."""
 
@@ -49,6 +50,9 @@ class GenerationParams:
         of them there, so the output is not what computing the prompt would give; only where the
         memory can move cells.
     :param stop: strings that end the output; they are not part of it.
+    :param special: the text of control tokens is part of the output too, but for the token that
+        ends it.
+    :param progress: tell how much of the prompt is computed, once a step at most.
     :param n_probs: tell the log probability of each output token, and of so many of the likeliest
         tokens in its place; -1 tells nothing. They are the model's own, before any sampler.
     :param post_sampling_probs: tell those of the distribution that was sampled from instead.
@@ -108,6 +112,8 @@ class GenerationParams:
     cache_prompt: bool = True
     n_cache_reuse: int = 0
     stop: tuple[str, ...] = ()
+    special: bool = False
+    progress: bool = False
     n_probs: int = -1
     post_sampling_probs: bool = False
     n_draft_max: int = -1
@@ -156,7 +162,8 @@ class GenerationParams:
             check_int(self, name, lowest, highest)
         for name, low, high in FLOAT_RANGES:
             check_float(self, name, low, high)
-        check_bool(self, "cache_prompt")
+        for name in BOOLS:
+            check_bool(self, name)
         check_rate(self, "tokens_per_second")
         check_key(self, "rate_key")
         check_strings(self, "stop")

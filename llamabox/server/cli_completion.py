@@ -8,6 +8,7 @@ from .cli_cache import add_cache
 from .cli_cells import add_cells, add_rope
 from .cli_checkpoints import add_checkpoints
 from .cli_loading import add_loading
+from .cli_output import add_output
 from .cli_parser import FlagGroup
 from .cli_reuse import add_prompt_reuse
 from .cli_shift import add_context_shift
@@ -33,6 +34,7 @@ def add_completion(group: FlagGroup) -> None:
     add_cache(group)
     add_context_shift(group)
     add_prompt_reuse(group)
+    add_output(group)
     group.absent(
         "-mm",
         "--mmproj",

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from sanic import Blueprint
 
-from . import chat, completions, health, metrics, models
+from . import chat, completions, health, metrics, models, tokens
 
 __all__ = ["blueprints"]
 
 
 def blueprints() -> list[Blueprint]:
     """Fresh blueprints of all routes."""
-    return [module.blueprint() for module in (chat, completions, health, metrics, models)]
+    return [module.blueprint() for module in (chat, completions, health, metrics, models, tokens)]
