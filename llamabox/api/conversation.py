@@ -6,7 +6,8 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from .chat import Message
+from .chat import ChatTemplate, Message
+from .continuation import ContinueField
 from .tools import ToolChoice, ToolLike, ToolUse, tool_use
 
 
@@ -21,6 +22,8 @@ class Conversation:
     :param parallel_tool_calls: whether there may be several calls; else the turn ends behind one.
     :param template_kwargs: more variables for the template.
     :param add_generation_prompt: end with the head of the assistant's turn.
+    :param continue_final_message: end inside the last message, which is the assistant's (see
+        `ChatTemplate.render`).
     """
 
     messages: Sequence[Message]
@@ -29,6 +32,7 @@ class Conversation:
     parallel_tool_calls: bool = True
     template_kwargs: Mapping[str, Any] | None = None
     add_generation_prompt: bool = True
+    continue_final_message: ContinueField = False
 
     @classmethod
     def split(
@@ -39,6 +43,16 @@ class Conversation:
         fields = {name: value for name, value in options.items() if name in names}
         others = {name: value for name, value in options.items() if name not in names}
         return cls(messages=messages, **fields), others
+
+    def render(self, template: ChatTemplate) -> str:
+        """The prompt; raises as `ChatTemplate.render` and `tool_use`."""
+        return template.render(
+            self.messages,
+            tools=self.tool_use().described,
+            variables=self.template_kwargs,
+            add_generation_prompt=self.add_generation_prompt,
+            continue_final_message=self.continue_final_message,
+        )
 
     def tool_use(self) -> ToolUse:
         """:raises InvalidRequest: the tools or the choice among them are wrong."""

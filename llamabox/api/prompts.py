@@ -97,20 +97,11 @@ class PromptReader:
                 return self._from_pieces(prompt)
         return Prompt(self._tokenizer.check(prompt), "")
 
-    def read_chat(self, messages: Sequence[Message], **options: Any) -> Prompt:
-        """A conversation, rendered with the options of `ChatTemplate.render`; raises as `read`."""
-        with self._gate.passed():
-            return self._from_text(self._template.render(messages, **options))
-
     def _from_conversation(self, conversation: Conversation) -> Prompt:
-        use = conversation.tool_use()
-        prompt = self.read_chat(
-            conversation.messages,
-            tools=use.described,
-            variables=conversation.template_kwargs,
-            add_generation_prompt=conversation.add_generation_prompt,
-        )
-        return dataclasses.replace(prompt, turn=Turn(format_of(self._template.source), use))
+        with self._gate.passed():
+            prompt = self._from_text(conversation.render(self._template))
+        turn = Turn(format_of(self._template.tool_source), conversation.tool_use())
+        return dataclasses.replace(prompt, turn=turn)
 
     def check_length(self, n_prompt: int) -> None:
         """Raises as `read`, for a prompt of so many tokens."""

@@ -92,13 +92,16 @@ class ChatRequest(GenerationRequest):
 
     :param tools: which there are, and which may be called.
     :param template_kwargs: variables for the chat template.
-    :param add_generation_prompt: end the prompt where the assistant's turn begins.
+    :param add_generation_prompt: end the prompt where the assistant's turn begins; None if it is
+        not said.
+    :param continue_final_message: end it inside the last message; None if it is not said.
     """
 
     messages: list[dict[str, Any]]
     tools: ToolFields
     template_kwargs: dict[str, Any]
-    add_generation_prompt: bool
+    add_generation_prompt: bool | None
+    continue_final_message: bool | str | None
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
