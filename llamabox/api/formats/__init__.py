@@ -7,7 +7,7 @@ import functools
 from .events import CallArguments, CallStart, Content, Event, Parser, Reasoning
 from .generic import GENERIC
 from .hermes import HERMES
-from .tool_format import CallShapes, Id, Json, Literal, Piece, Tool, ToolFormat, Until
+from .tool_format import CallShapes, Id, Json, Literal, Maybe, Piece, Tool, ToolFormat, Until
 
 __all__ = [
     "FORMATS",
@@ -20,6 +20,7 @@ __all__ = [
     "Id",
     "Json",
     "Literal",
+    "Maybe",
     "Parser",
     "Piece",
     "Reasoning",
