@@ -15,8 +15,7 @@ from .._core.request import Request
 from .._core.scheduler import Scheduler
 from ..errors import EngineClosed, EngineOverloaded
 from ..params import ChoiceParams, EngineParams, GenerationParams, ModelParams
-from ..templates import CHATML
-from .chat import ChatTemplate, Message
+from .chat import ContinueField, Message, model_template
 from .choices import await_all, best, complete_all
 from .context import OwnedContext, draft_rows, n_sequences
 from .draft import Draft, DraftModel
@@ -77,8 +76,7 @@ class Engine:
             )
             self.model: Model = owned_model or model  # type: ignore[assignment]
             tokenizer = self.model.tokenizer
-            source = chat_template or self.model.chat_template or CHATML
-            self.template = ChatTemplate(source, bos=tokenizer.bos, eos=tokenizer.eos)
+            self.template = model_template(self.model, chat_template)
             draft = None
             if draft_model is not None and self.params.n_draft_max > 0:
                 draft = Draft(self.model, draft_model, draft_model_params)
@@ -271,10 +269,10 @@ class Engine:
         tools: Sequence[Mapping[str, Any]] | None = None,
         template_kwargs: Mapping[str, Any] | None = None,
         add_generation_prompt: bool = True,
+        continue_final_message: ContinueField = False,
     ) -> Prompt:
         """Render and tokenize a conversation, off the event loop.
 
-        :param tools: function descriptions in OpenAI's form.
         :param template_kwargs: more variables for the template.
         :raises TemplateError: the template refuses the messages.
         :raises PromptTooLong: the prompt does not fit the context.
@@ -287,6 +285,7 @@ class Engine:
                 tools=tools,
                 variables=template_kwargs,
                 add_generation_prompt=add_generation_prompt,
+                continue_final_message=continue_final_message,
             ),
         )
 
