@@ -57,6 +57,4 @@ APERTUS = ToolFormat(
         after=(Literal("]<|tools_suffix|>"),),
     ),
     special_tokens=True,
-    reasons=True,
-    openings=tuple(_SYNTAX.thoughts),
 )

@@ -12,7 +12,7 @@ _KEYS = CallKeys(
 
 COMMAND_R = list_format(
     "command-r",
-    lambda template: "'Action:'" in template and "<|CHATBOT_TOKEN|>" in template,
+    lambda template: "Action:\\n```json" in template,
     ListSyntax(
         begin=("Action:\n```json", "Action: ```json", "Action:```json"),
         end=("```",),

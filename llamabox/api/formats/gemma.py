@@ -152,8 +152,6 @@ GEMMA = ToolFormat(
     parser=lambda tools: GemmaParser(_GEMMA, _GEMMA_MARKS),
     shapes=_shapes(_GEMMA),
     special_tokens=True,
-    reasons=True,
-    openings=("<|channel>thought\n",),
     stops=("<|tool_response>",),
 )
 FUNCTION_GEMMA = ToolFormat(

@@ -99,5 +99,6 @@ def _k3_shapes() -> CallShapes:
 
 
 KIMI_K3 = dataclasses.replace(
-    tag_format("kimi-k3", lambda template: "<|end_of_msg|>" in template, _K3), shapes=_k3_shapes()
+    tag_format("kimi-k3", lambda template: "<|end_of_msg|>" in template, _K3, reasons=True),
+    shapes=_k3_shapes(),
 )

@@ -145,6 +145,4 @@ MINIMAX_M3 = ToolFormat(
         after=(Literal(f"\n{_CALLS_END}"),),
     ),
     special_tokens=True,
-    reasons=True,
-    openings=("<mm:think>",),
 )

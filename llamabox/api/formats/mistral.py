@@ -68,7 +68,6 @@ def _format(name: str, shapes: CallShapes, *marks: str) -> ToolFormat:
         parser=mistral_parser,
         shapes=shapes,
         special_tokens=True,
-        reasons=True,
     )
 
 

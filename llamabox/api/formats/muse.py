@@ -28,5 +28,6 @@ def muse_parser(tools: Sequence[Tool]) -> Parser:
 
 
 MUSE = dataclasses.replace(
-    tag_format("muse", lambda template: "<atem:invoke" in template, _SYNTAX), parser=muse_parser
+    tag_format("muse", lambda template: "<atem:invoke" in template, _SYNTAX, reasons=True),
+    parser=muse_parser,
 )

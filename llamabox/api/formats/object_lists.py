@@ -115,6 +115,4 @@ def list_format(
         parser=lambda tools: ListParser(syntax, marks),
         shapes=list_shapes(syntax),
         special_tokens=True,
-        reasons=bool(syntax.thoughts),
-        openings=tuple(syntax.thoughts),
     )

@@ -186,7 +186,9 @@ def _head(syntax: TagSyntax, begin: str, name: str, attribute: str = "") -> str:
     return begin + name + syntax.after_name + attribute + syntax.head_end
 
 
-def tag_format(name: str, recognizes: Callable[[str], bool], syntax: TagSyntax) -> ToolFormat:
+def tag_format(
+    name: str, recognizes: Callable[[str], bool], syntax: TagSyntax, *, reasons: bool = False
+) -> ToolFormat:
     """The format of a syntax."""
     marks = syntax.marks()
     return ToolFormat(
@@ -195,6 +197,6 @@ def tag_format(name: str, recognizes: Callable[[str], bool], syntax: TagSyntax) 
         parser=lambda tools: TagParser(syntax, marks, tools),
         shapes=tag_shapes(syntax),
         special_tokens=True,
-        reasons=bool(syntax.thoughts),
-        openings=tuple(syntax.thoughts),
+        reasons=reasons,
+        openings=tuple(syntax.thoughts) if reasons else (),
     )
