@@ -51,22 +51,29 @@ def types_of(schema: Any, root: Mapping[str, Any], depth: int = 0) -> Types:
         return ANY
     if isinstance(schema.get("$ref"), str):
         return types_of(_resolved(schema["$ref"], root), root, depth + 1)
+    if stated := _stated(schema):
+        return stated
+    for key in ("anyOf", "oneOf"):
+        if isinstance(schema.get(key), list):
+            return _union(types_of(part, root, depth + 1) for part in schema[key])
+    parts = schema.get("allOf")
+    found = (types_of(part, root, depth + 1) for part in parts) if isinstance(parts, list) else ()
+    return next((types for types in found if types), ANY)
+
+
+def _stated(schema: Mapping[str, Any]) -> Types:
+    """What a schema says itself, by types or by values."""
     declared = schema.get("type")
     if isinstance(declared, str):
         return frozenset({declared})
     if isinstance(declared, list):
         return frozenset(name for name in declared if isinstance(name, str))
-    if isinstance(schema.get("enum"), list):
-        return frozenset(_NAMES.get(type(value), "object") for value in schema["enum"])
-    if "const" in schema:
-        return frozenset({_NAMES.get(type(schema["const"]), "object")})
-    for key in ("anyOf", "oneOf"):
-        if isinstance(schema.get(key), list):
-            return _union(types_of(part, root, depth + 1) for part in schema[key])
-    for part in schema["allOf"] if isinstance(schema.get("allOf"), list) else ():
-        if types := types_of(part, root, depth + 1):
-            return types
-    return ANY
+    values = schema.get("enum", [schema["const"]] if "const" in schema else [])
+    return (
+        frozenset(_NAMES.get(type(value), "object") for value in values)
+        if isinstance(values, list)
+        else ANY
+    )
 
 
 def json_of(text: str, types: Types) -> str:

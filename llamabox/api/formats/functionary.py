@@ -15,7 +15,8 @@ from .tool_format import CallShapes, Json, Literal, Tool, ToolFormat
 from .turn import Marks, TurnParser
 
 _NAME = re.compile(r"[\w.\-]*")
-_PYTHON = "<|python_tag|>"
+_PYTHON_TAG = "<|python_tag|>"
+_PYTHON = "python"
 _NEXT = ">>>"
 _MESSAGES = Markers(_NEXT)
 _CODE_ENDS = Markers("<|eom_id|>", "<|eot_id|>")
@@ -23,16 +24,17 @@ _ALL = "all"
 
 
 class Functionary31Parser(TurnParser):
-    marks = Marks("<function=", _PYTHON, silent=("<|eom_id|>",))
+    marks = Marks("<function=", _PYTHON_TAG, silent=("<|eom_id|>",))
 
     def read_calls(self, marker: str) -> Reading[bool]:
-        if marker == _PYTHON:
+        if marker == _PYTHON_TAG:
             yield from self.skip_space()
             if (yield from self.peek()) != "{":
-                self.begin_call("python")
+                self.recorded()
+                self.start_call(_PYTHON)
                 yield from pass_code(self, _CODE_ENDS)
                 return True
-            return (yield from read_arguments(self, "python"))
+            return (yield from read_arguments(self, _PYTHON))
         name = yield from self.run(_NAME)
         if not name or not (yield from self.take(">")):
             return False
@@ -40,11 +42,7 @@ class Functionary31Parser(TurnParser):
 
 
 class Functionary32Parser(TextParser):
-    """:param tools: code that is sent to anybody else is content."""
-
-    def __init__(self, tools: Sequence[Tool]) -> None:
-        super().__init__()
-        self._names = {tool.name for tool in tools}
+    """Content is what is sent to all; only Python's recipient gets anything but arguments."""
 
     def parse(self) -> Reading[None]:
         """The prompt ends with the first marker."""
@@ -53,7 +51,7 @@ class Functionary32Parser(TextParser):
             self.record()
             name = yield from self.run(_NAME)
             is_headed = bool(name) and bool((yield from self.take("\n")))
-            if is_headed and name in self._names and (yield from self.peek()) != "{":
+            if is_headed and name == _PYTHON and (yield from self.peek()) != "{":
                 self.recorded()
                 self.start_call(name)
                 marker = yield from pass_code(self, _MESSAGES)
@@ -79,6 +77,10 @@ def functionary_31_parser(_: Sequence[Tool]) -> Parser:
     return Functionary31Parser()
 
 
+def functionary_32_parser(_: Sequence[Tool]) -> Parser:
+    return Functionary32Parser()
+
+
 FUNCTIONARY_31 = ToolFormat(
     name="functionary-v3.1",
     recognizes=lambda template: "<function=" in template and "</function>" in template,
@@ -95,7 +97,7 @@ FUNCTIONARY_31 = ToolFormat(
 FUNCTIONARY_32 = ToolFormat(
     name="functionary-v3.2",
     recognizes=lambda template: ">>>all" in template,
-    parser=Functionary32Parser,
+    parser=functionary_32_parser,
     shapes=CallShapes(
         call=lambda tool: (Literal(f"{tool.name}\n"), Json(tool.parameters)),
         between=(Literal(_NEXT),),

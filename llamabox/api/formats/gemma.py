@@ -98,10 +98,9 @@ class GemmaParser(TurnParser):
         if (yield from self.peek()) == '"':
             return (yield from self.pass_json(self.arguments))
         text = (yield from self.run(_SCALAR)).strip()
-        if text and (yield from self.peek()):
-            self.arguments(json_of(text, ANY))
-            return True
-        return False
+        is_whole = bool(text) and bool((yield from self.peek()))
+        self.arguments(json_of(text, ANY) if is_whole else text)
+        return is_whole
 
     def _read_key(self) -> Reading[str | None]:
         if (yield from self.take(self._syntax.quote)):

@@ -12,11 +12,12 @@ from .call_object import read_call
 from .events import Parser
 from .markers import Markers
 from .named_call import read_arguments
-from .text_parser import Reading, Say
+from .text_parser import Reading, Say, TextParser
 from .tool_format import CallShapes, Json, Literal, Maybe, Piece, Tool, ToolFormat
 from .turn import Marks, TurnParser
 from .typed_arguments import TypedArguments, declared_arguments, pass_value
 
+_ASSISTANT = "<|assistant|>"
 _NAME = re.compile(r"[^\s<>{}]*")
 
 
@@ -73,7 +74,7 @@ class GlmParser(TurnParser):
         yield from self.skip_space()
         yield from self.take(tags.separator)
         yield from self.skip_space()
-        tag = yield from self.take(tags.key, tags.call_end)
+        tag: str | None = yield from self.take(tags.key, tags.call_end)
         if not name or not tag:
             return False
         self.recorded()
@@ -145,26 +146,33 @@ HUNYUAN = ToolFormat(
 )
 
 
-class ChatGlmParser(TurnParser):
+class ChatGlmParser(TextParser):
     """Calls begin with a line that is the name of a tool."""
 
     def __init__(self, tools: Sequence[Tool]) -> None:
         super().__init__()
         self._heads = [f"{tool.name}\n" for tool in tools]
-        self.marks = Marks(*("\n" + head for head in self._heads), silent=("<|assistant|>",))
+        self._lines = Markers(_ASSISTANT, *("\n" + head for head in self._heads))
 
     def parse(self) -> Reading[None]:
-        self.record()
-        yield from self.skip_space()
-        if self._heads and (head := (yield from self.take(*self._heads))):
-            if not (yield from self.read_calls(head)):
-                self.content(self.recorded())
-        else:
-            self.content(self.recorded())
-        yield from self.pass_turn()
+        """The beginning of a turn, and what follows a call, is the beginning of a line."""
+        marker: str | None = _ASSISTANT
+        while marker is not None:
+            self.record()
+            if (yield from self._read_call(marker)):
+                marker = _ASSISTANT
+                continue
+            self.content(marker.removeprefix(_ASSISTANT) + self.recorded())
+            marker = yield from self.pass_until(self._lines, self.content)
 
-    def read_calls(self, marker: str) -> Reading[bool]:
-        return (yield from read_arguments(self, marker.strip()))
+    def _read_call(self, marker: str) -> Reading[bool]:
+        name = marker.strip()
+        if marker == _ASSISTANT:
+            yield from self.skip_space()
+            yield from self.take(_ASSISTANT)
+            yield from self.skip_space()
+            name = (yield from self.take(*self._heads)).strip() if self._heads else ""
+        return bool(name) and (yield from read_arguments(self, name))
 
 
 def chat_glm_parser(tools: Sequence[Tool]) -> Parser:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from .events import Parser
 from .markers import Markers
 from .text_parser import Reading, Say, TextParser
 from .tool_format import CallShapes, Json, Literal, Piece, Tool, ToolFormat
@@ -31,8 +30,7 @@ class HarmonyParser(TextParser):
         self._names = {tool.name for tool in tools}
         self._channel = ""
         self._recipient = ""
-        self._has_content = False
-        self._has_reasoning = False
+        self._said: set[str] = set()
 
     def parse(self) -> Reading[None]:
         marker: str | None = ""
@@ -93,25 +91,24 @@ class HarmonyParser(TextParser):
         return (yield from self.pass_until(_ENDS, self.arguments))
 
     def _say_reasoning(self) -> Say:
-        said = self._separated(self.reasoning, "\n", self._has_reasoning)
-        self._has_reasoning = True
-        return said
+        return self._apart(self.reasoning, "\n")
 
     def _say_content(self) -> Say:
-        said = self._separated(self.content, "\n\n", self._has_content)
-        self._has_content = True
-        return said
+        return self._apart(self.content, "\n\n")
 
-    def _separated(self, say: Say, separator: str, is_second: bool) -> Say:
-        """Say what separates two messages in front of the second, as soon as it has any text."""
-        waiting = [separator] if is_second else []
+    def _apart(self, say: Say, separator: str) -> Say:
+        """Say the text of a message; if it has any, it stands apart from one before."""
+        is_new = True
 
-        def separated(text: str) -> None:
-            if text and waiting:
-                say(waiting.pop())
+        def say_apart(text: str) -> None:
+            nonlocal is_new
+            if is_new and text:
+                say(separator if separator in self._said else "")
+                self._said.add(separator)
+                is_new = False
             say(text)
 
-        return separated
+        return say_apart
 
 
 def _drop(_: str) -> None:

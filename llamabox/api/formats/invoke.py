@@ -34,9 +34,7 @@ _MINICPM = TagSyntax(
     after_name='"',
 )
 
-MINIMAX_M2 = tag_format(
-    "minimax-m2", lambda template: "<minimax:tool_call>" in template, _MINIMAX
-)
+MINIMAX_M2 = tag_format("minimax-m2", lambda template: "<minimax:tool_call>" in template, _MINIMAX)
 DEEPSEEK_V3_2 = tag_format(
     "deepseek-v3.2",
     lambda template: "｜DSML｜" in template and "function_calls>" in template,

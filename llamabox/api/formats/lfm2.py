@@ -13,16 +13,18 @@ from .turn import Marks, TurnParser
 from .typed_arguments import declared_arguments
 
 _BEGIN, _END = "<|tool_call_start|>", "<|tool_call_end|>"
+_OTHER_BEGIN, _OTHER_END = "<tool_call>", "</tool_call>"
 _BETWEEN = re.compile(r"[\s,]*")
 
 
 class Lfm2Parser(TurnParser):
-    """Takes JSON objects in the list too, which the model writes if it is told to.
+    """Takes JSON objects too, also between other tags: where the template has no calls, the model
+    is shown those.
 
     :param tools: what arguments without names are called after.
     """
 
-    marks = Marks(_BEGIN)
+    marks = Marks(_BEGIN, _OTHER_BEGIN)
 
     def __init__(self, tools: Sequence[Tool]) -> None:
         super().__init__()
@@ -36,14 +38,14 @@ class Lfm2Parser(TurnParser):
         while True:
             self.record()
             yield from self.run(_BETWEEN)
-            if (yield from self.take("]", _END)):
+            if (yield from self.take("]", _END, _OTHER_END)):
                 break
             if not (yield from self._read_call()):
                 self.content(self.recorded())
                 return True
         self.recorded()
         yield from self.skip_space()
-        yield from self.take(_END)
+        yield from self.take(_END, _OTHER_END)
         return True
 
     def _read_call(self) -> Reading[bool]:

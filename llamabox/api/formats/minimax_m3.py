@@ -59,7 +59,7 @@ class MiniMaxM3Parser(TurnParser):
             if not name:
                 break
             if property_types(schema, name) == STRING:
-                is_whole = yield from arguments.value(name, lambda say: self._pass_text(say))
+                is_whole = yield from arguments.value(name, self._pass_text)
             else:
                 is_whole = yield from self._read_value(arguments, name, schema)
             if not is_whole:

@@ -1,4 +1,4 @@
-"""Muse: each message has a recipient, which is the model itself where it reasons; calls are tags."""
+"""Muse: each message has a recipient, the model itself where it reasons; calls are tags."""
 
 from __future__ import annotations
 

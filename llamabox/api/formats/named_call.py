@@ -11,7 +11,8 @@ def read_arguments(
     """Take the arguments of a call and say it; white space around them is nothing.
 
     :param ends: what the model writes behind them, one or none of which is taken.
-    :returns: whether it is a call, which ends the parser's record. What only ends is one without arguments.
+    :returns: whether it is a call, which ends the parser's record. What only ends is one without
+        arguments.
     """
     yield from parser.skip_space()
     if (yield from parser.peek()) == "{":

@@ -1,4 +1,4 @@
-"""Calls as a list of JSON objects between markers: ``<tool_calls>[{"name": ...}, ...]</tool_calls>``.
+"""Calls as a list of JSON objects between markers: ``<tool_calls>[{"name": ...}]</tool_calls>``.
 
 What models differ in is the markers, the keys, and whether there is a list at all.
 """
@@ -104,9 +104,7 @@ def list_shapes(syntax: ListSyntax) -> CallShapes:
     )
 
 
-def list_format(
-    name: str, recognizes: Callable[[str], bool], syntax: ListSyntax
-) -> ToolFormat:
+def list_format(name: str, recognizes: Callable[[str], bool], syntax: ListSyntax) -> ToolFormat:
     """The format of a syntax."""
     marks = syntax.marks()
     return ToolFormat(

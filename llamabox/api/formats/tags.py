@@ -98,7 +98,7 @@ class TagParser(TurnParser):
         arguments = TypedArguments(self, self._schemas.get(name, {}))
         yield from self.skip_space()
         begin, end = self._syntax.argument[0], self._syntax.call[1]
-        tag = yield from self.take(begin, end)
+        tag: str | None = yield from self.take(begin, end)
         while tag == begin:
             tag = yield from self._read_argument(arguments)
             if tag is None:

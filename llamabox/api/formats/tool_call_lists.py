@@ -42,7 +42,9 @@ GRANITE = list_format(
     "granite",
     lambda template: "<|start_of_role|>" in template and "<|tool_call|>" in template,
     ListSyntax(
-        begin=("<|tool_call|>", "<tool_call>"), end=("</tool_call>",), silent=("<response>", "</response>")
+        begin=("<|tool_call|>", "<tool_call>"),
+        end=("</tool_call>",),
+        silent=("<response>", "</response>"),
     ),
 )
 """Granite 3; 4 writes as Hermes does."""

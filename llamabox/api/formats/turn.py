@@ -9,7 +9,6 @@ from .markers import Markers
 from .text_parser import Reading, TextParser
 
 
-
 class Marks:
     """The markers of a format.
 

@@ -18,8 +18,8 @@ T = TypeVar("T")
 class TypedArguments:
     """Says the arguments of a parser's last call.
 
-    A string is said as it comes. Anything else is said when it is complete, since only then it
-    is known whether it is JSON.
+    A string is said as it comes. Anything else is said at its end, since only then it is known
+    whether it is JSON.
 
     :param schema: of the tool's arguments; empty if it is unknown.
     """
@@ -47,8 +47,8 @@ class TypedArguments:
             return result
         texts: list[str] = []
         result = yield from passing(texts.append)
-        if result is not None:
-            self.json(name, json_of("".join(texts), types))
+        text = "".join(texts)
+        self.json(name, text.strip() if result is None else json_of(text, types))
         return result
 
     def json(self, name: str, text: str) -> None:
@@ -118,7 +118,5 @@ def declared_arguments(tool: Tool) -> list[Declared]:
         types = types_of(schema, tool.parameters)
         own = {**definitions, **schema} if isinstance(schema, Mapping) else {}
         is_required = isinstance(required, Sequence) and name in required
-        found.append(
-            Declared(name, own, next(iter(types)) if len(types) == 1 else "", is_required)
-        )
+        found.append(Declared(name, own, next(iter(types)) if len(types) == 1 else "", is_required))
     return found
