@@ -5,7 +5,8 @@ Nothing here knows of HTTP, status codes or OpenAI's field names, and nothing he
 """
 
 from .backends import NUMA_STRATEGIES, add_rpc_servers, set_numa
-from .chat import ChatTemplate
+from .capabilities import Capabilities
+from .chat import RESERVED_VARIABLES, ChatTemplate
 from .choices import await_all, best, interleaved
 from .context import Layout
 from .engine import Engine
@@ -29,8 +30,10 @@ from .text import Tokenizer
 
 __all__ = [
     "NUMA_STRATEGIES",
+    "RESERVED_VARIABLES",
     "AsyncStream",
     "Candidate",
+    "Capabilities",
     "ChatTemplate",
     "Chunk",
     "Completion",

@@ -33,6 +33,8 @@ def adapt(
     adapted = [_with_reasoning(dict(message), capabilities) for message in messages]
     _rename_developers(adapted, capabilities)
     _name_results(adapted)
+    if capabilities.null_content and capabilities.tool_calls:
+        adapted = [part for message in adapted for part in _calls_apart(message)]
     _convert_calls(adapted, capabilities)
     if not capabilities.parallel_calls and capabilities.tool_calls:
         adapted = _one_call_each(adapted, None if capabilities.null_content else "")
@@ -87,6 +89,14 @@ def _rename_developers(messages: list[Message], capabilities: Capabilities) -> N
     for message in messages:
         if message.get("role") == "developer" and not capabilities.developer:
             message["role"] = "system"
+
+
+def _calls_apart(message: Message) -> tuple[Message, ...]:
+    """The message, or its text and its calls."""
+    content = text_of(message.get("content"))
+    if not content or not message.get("tool_calls"):
+        return (message,)
+    return {"role": message["role"], "content": content}, {**message, "content": None}
 
 
 def _name_results(messages: list[Message]) -> None:
@@ -272,11 +282,11 @@ def _system_of_users(messages: list[Message]) -> list[Message]:
 def _convert_content(message: Message, capabilities: Capabilities) -> None:
     """Text or parts, as the template wants them. Results are text wherever text is taken."""
     content = message.get("content")
-    is_parts = isinstance(content, Sequence) and not isinstance(content, str)
     takes_parts = capabilities.typed_content and (
         message.get("role") != "tool" or not capabilities.string_content
     )
-    if is_parts:
+    if isinstance(content, str):
+        if not capabilities.string_content:
+            message["content"] = [{"type": "text", "text": content}]
+    elif isinstance(content, Sequence):
         message["content"] = list(content) if takes_parts else text_of(content)
-    elif isinstance(content, str) and not capabilities.string_content:
-        message["content"] = [{"type": "text", "text": content}]

@@ -49,8 +49,9 @@ class ChatTemplate:
     :param bos: the text of the beginning-of-sequence token.
     :param eos: the text of the end-of-sequence token.
     :param tool_use: Jinja that takes the place of `source` where there are tools.
-    :ivar tool_source: the source from which it can be told how calls are written: "" if neither
-        can write any, so that `render` shows the model a general form.
+    :ivar capabilities: what `source` can take.
+    :ivar tool_source: the source from which it can be told how the model writes calls: "" if it
+        knows nothing of tools, so that `render` shows the model a general form.
     :raises TemplateError: it does not compile.
     """
 
@@ -58,16 +59,17 @@ class ChatTemplate:
         self, source: str, *, bos: str = "", eos: str = "", tool_use: str | None = None
     ) -> None:
         self.source = source
+        self.tool_use = tool_use
         self._specials = {"bos_token": bos, "eos_token": eos}
         self._template = compile_template(source)
         read = variables_of(self._template, source)
         self._reads_functions = "functions" in read and "tools" not in read
         self.capabilities = probe(source, self._try)
-        writes_calls = self.capabilities.tool_calls
-        describes = writes_calls and not self.capabilities.tools
-        self._call_example = call_example(self._try, self.capabilities) if describes else ""
+        can = self.capabilities
+        describes = can.tool_calls and not can.tools
+        self._call_example = call_example(self._try, can) if describes else ""
         self._with_tools = ChatTemplate(tool_use, bos=bos, eos=eos) if tool_use else self
-        self.tool_source: str = source if writes_calls else ""
+        self.tool_source: str = source if can.tool_calls or can.tools else ""
         if tool_use:
             self.tool_source = self._with_tools.tool_source
 
@@ -95,10 +97,7 @@ class ChatTemplate:
         :raises TemplateError: the template refuses the messages.
         """
         check_messages(messages)
-        if tools and self._with_tools is not self:
-            template = self._with_tools
-        else:
-            template = self
+        template = self._with_tools if tools else self
 
         def render(some: Sequence[Message], add_generation_prompt: bool) -> str:
             adapted, given = adapt(some, tools, template.capabilities, template._call_example)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import os
 import threading
 import weakref
@@ -15,7 +16,7 @@ from .._core.request import Request
 from .._core.scheduler import Scheduler
 from ..errors import EngineClosed, EngineOverloaded
 from ..params import ChoiceParams, EngineParams, GenerationParams, ModelParams
-from .chat import ContinueField, Message, model_template
+from .chat import Message, model_template
 from .choices import await_all, best, complete_all
 from .context import OwnedContext, draft_rows, n_sequences
 from .draft import Draft, DraftModel
@@ -262,32 +263,16 @@ class Engine:
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(None, self._prompts.read, prompt)
 
-    async def prepare_chat(
-        self,
-        messages: Sequence[Message],
-        *,
-        tools: Sequence[Mapping[str, Any]] | None = None,
-        template_kwargs: Mapping[str, Any] | None = None,
-        add_generation_prompt: bool = True,
-        continue_final_message: ContinueField = False,
-    ) -> Prompt:
+    async def prepare_chat(self, messages: Sequence[Message], **options: Any) -> Prompt:
         """Render and tokenize a conversation, off the event loop.
 
-        :param template_kwargs: more variables for the template.
+        :param options: those of `ChatTemplate.render`.
         :raises TemplateError: the template refuses the messages.
         :raises PromptTooLong: the prompt does not fit the context.
         """
         loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(
-            None,
-            lambda: self._prompts.read_chat(
-                messages,
-                tools=tools,
-                variables=template_kwargs,
-                add_generation_prompt=add_generation_prompt,
-                continue_final_message=continue_final_message,
-            ),
-        )
+        read = functools.partial(self._prompts.read_chat, messages, **options)
+        return await loop.run_in_executor(None, read)
 
     def submit(self, prompt: Prompt, params: GenerationParams) -> AsyncStream:
         """Start a prepared prompt for the running event loop, without waiting.

@@ -52,11 +52,13 @@ def _check_name(name: object) -> None:
 
 
 class Sandbox(jinja2.sandbox.ImmutableSandboxedEnvironment):
-    """jinja2's sandbox, in which nothing is changed; only lists may be added to, as some templates
-    do with lists of their own."""
+    """jinja2's sandbox, in which nothing is changed but lists, as some templates do with their own.
+
+    The lists that a template is given belong to its rendering too.
+    """
 
     def is_safe_attribute(self, obj: Any, attr: str, value: Any) -> bool:
-        if attr == "append" and isinstance(obj, list):
+        if attr in ("append", "pop") and isinstance(obj, list):
             return True
         return super().is_safe_attribute(obj, attr, value)
 

@@ -22,6 +22,7 @@ from .text import Tokenizer
 
 TEMPLATE_KEY = "tokenizer.chat_template"
 
+
 def packaged_model() -> Path:
     """The small chat model inside the package."""
     return Path(str(importlib.resources.files("llamabox").joinpath("models/pocket.gguf")))

@@ -28,8 +28,8 @@ PROBE_TOOL = {
         },
     },
 }
-AS_PYTHON = ("'type':", "'text':")
-"""What a list of parts looks like in a prompt that should not have it."""
+AS_LIST = ("'type':", '"type":')
+"""What a list of parts looks like that is printed as it is."""
 MISREAD = (f"'{ARGUMENT}'", f'\\"{ARGUMENT}\\"')
 """What arguments look like that are printed as Python prints them, or as a string inside JSON."""
 
@@ -47,7 +47,7 @@ def call(index: int = 0) -> dict[str, Any]:
     }
 
 
-def calls(n: int = 1, **fields: Any) -> dict[str, Any]:
+def calls(n: int = 1, /, **fields: Any) -> dict[str, Any]:
     made = [call(index) for index in range(n)]
     return {"role": "assistant", "content": "", "tool_calls": made, **fields}
 
@@ -67,7 +67,10 @@ class Prober:
     def shows(
         self, messages: Conversation, *texts: str, never: Sequence[str] = (), **changes: Any
     ) -> bool:
-        """Whether all texts are in the prompt, and none of `never`, with changes to what is known."""
+        """Whether all texts are in the prompt, and none of `never`.
+
+        :param changes: to what is known.
+        """
         capabilities = dataclasses.replace(self.found, **changes)
         tools = [PROBE_TOOL] if capabilities.tools else None
         prompt = self._render(*adapt(messages, tools, capabilities))
@@ -97,7 +100,10 @@ def probe(source: str, render: Render) -> Capabilities:
 
 
 def call_example(render: Render, capabilities: Capabilities) -> str:
-    """A call as the template writes it in the history; "" if that cannot be told."""
+    """A call as the template writes it in the history; "" if that cannot be told.
+
+    Its tool is called `tool_name`, with "value" as its argument `argument_name`.
+    """
     turns = [
         [user(), calls()],
         [user(), {"role": "assistant", "content": ANSWER}],
@@ -109,12 +115,15 @@ def call_example(render: Render, capabilities: Capabilities) -> str:
     if not head or not called.startswith(asked):
         return ""
     prefix = head if called.startswith(head) else asked
-    return called[len(prefix) :].removesuffix(answered.partition(ANSWER)[2]).strip()
+    example = called[len(prefix) :].removesuffix(answered.partition(ANSWER)[2]).strip()
+    for text, name in ((TOOL, "tool_name"), (ARGUMENT, "argument_name"), (f"{VALUE}-0", "value")):
+        example = example.replace(text, name)
+    return example
 
 
 def _probe_content(prober: Prober) -> None:
     parts = [user([{"type": "text", "text": USER}])]
-    is_typed = prober.shows(parts, USER, never=AS_PYTHON, typed_content=True)
+    is_typed = prober.shows(parts, USER, never=AS_LIST, typed_content=True)
     is_text = prober.shows([user()], USER)
     prober.learn(typed_content=is_typed, string_content=is_text or not is_typed)
 

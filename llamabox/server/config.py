@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 import os
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from ..errors import InvalidRequest
 from ..params import EngineParams, GenerationParams, ModelParams
@@ -34,6 +36,8 @@ class ServerConfig:
     :param tokens_per_second_per_key: the requests of one API key, or without keys of one tenant,
         share one limit of tokens per second.
     :param chat_template: Jinja source that replaces the model's template.
+    :param chat_template_kwargs: variables for it, which those of a request replace.
+    :param prefill_assistant: a last message that is the assistant's is gone on with.
     :param max_body: bytes of the largest request body.
     :param model_params: how the file is loaded.
     :param draft_model: GGUF file of a model that drafts tokens; None for none.
@@ -55,6 +59,8 @@ class ServerConfig:
     metrics: bool = False
     tokens_per_second_per_key: bool = False
     chat_template: str | None = None
+    chat_template_kwargs: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    prefill_assistant: bool = True
     max_body: int = MAX_BODY_BYTES
     model_params: ModelParams = dataclasses.field(default_factory=ModelParams)
     draft_model: Path | None = None

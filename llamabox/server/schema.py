@@ -77,13 +77,16 @@ class ChatRequest(GenerationRequest):
 
     :param tools: None if there are none, or the caller wants none used.
     :param template_kwargs: variables for the chat template.
-    :param add_generation_prompt: end the prompt where the assistant's turn begins.
+    :param add_generation_prompt: end the prompt where the assistant's turn begins; None if it is
+        not said.
+    :param continue_final_message: end it inside the last message; None if it is not said.
     """
 
     messages: list[dict[str, Any]]
     tools: list[dict[str, Any]] | None
     template_kwargs: dict[str, Any]
-    add_generation_prompt: bool
+    add_generation_prompt: bool | None
+    continue_final_message: bool | str | None
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

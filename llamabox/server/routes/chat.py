@@ -7,6 +7,7 @@ from functools import partial
 from sanic import Blueprint, HTTPResponse
 
 from ...errors import PromptTooLong
+from ..chat_prompt import render_options
 from ..generation import generate
 from ..reply_chat import ChatReply
 from ..schema import read_chat
@@ -28,12 +29,8 @@ async def chat(request: ServerRequest) -> HTTPResponse | None:
     parse = partial(read_chat, defaults=service.config.defaults)
     asked = await service.read(request.body, parse)
     try:
-        prompt = await engine.prepare_chat(
-            asked.messages,
-            tools=asked.tools,
-            template_kwargs=asked.template_kwargs,
-            add_generation_prompt=asked.add_generation_prompt,
-        )
+        options = render_options(asked, service.config)
+        prompt = await engine.prepare_chat(asked.messages, **options)
     except PromptTooLong as error:
         error.param = "messages"
         raise

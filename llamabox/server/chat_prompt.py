@@ -1,0 +1,41 @@
+"""How the prompt of a chat ends: with the head of the assistant's turn, or inside its message."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..errors import InvalidRequest
+from .config import ServerConfig
+from .schema import ChatRequest
+
+__all__ = ["render_options"]
+
+
+def render_options(asked: ChatRequest, config: ServerConfig) -> dict[str, Any]:
+    """Options of `ChatTemplate.render` beside the messages.
+
+    :raises InvalidRequest: two messages of the assistant end the conversation, and it is not said
+        what is to become of them.
+    """
+    continues = asked.continue_final_message
+    if continues is None:
+        continues = _is_prefilled(asked, config)
+    return {
+        "tools": asked.tools,
+        "variables": {**config.chat_template_kwargs, **asked.template_kwargs},
+        "add_generation_prompt": asked.add_generation_prompt is not False and not continues,
+        "continue_final_message": continues,
+    }
+
+
+def _is_prefilled(asked: ChatRequest, config: ServerConfig) -> bool:
+    """Whether the last message is the beginning of the answer, as llama-server takes it."""
+    roles = [message["role"] for message in asked.messages[-2:]]
+    if not config.prefill_assistant or asked.add_generation_prompt or roles[-1] != "assistant":
+        return False
+    if asked.messages[-1].get("tool_calls"):
+        return False
+    if roles == ["assistant", "assistant"]:
+        reason = "ends with two messages of the assistant, of which one cannot be continued"
+        raise InvalidRequest(f"messages: {reason}", param="messages")
+    return True
