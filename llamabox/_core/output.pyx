@@ -15,7 +15,7 @@ from .request cimport (
     needs_shift,
     request_append,
 )
-from .sampler cimport SamplerC, sampler_sample
+from .sampler cimport SamplerC, constraint_ended, sampler_sample
 from .slots cimport SlotC
 from .stats cimport histogram_observe
 from .sync cimport now_ns, pthread_mutex_lock, pthread_mutex_unlock
@@ -159,7 +159,7 @@ cdef class Output:
                         int32_t* n_ready) noexcept nogil:
         """Add a sampled token and its text; returns why the request ends (`FinishC`), if it does.
 
-        A grammar that allows no token has come to its end.
+        A constraint that allows no token has come to its end, if it has not failed.
 
         :param n_ready: set to the bytes of text that may be released now.
         """
@@ -167,7 +167,7 @@ cdef class Output:
         cdef const char* piece
         cdef int32_t n_bytes, n_kept
         if token < 0:
-            return FINISH_ERROR if request.sampler.grammar == NULL else FINISH_EOG
+            return FINISH_EOG if constraint_ended(request.sampler) else FINISH_ERROR
         if request_append(request, token) < 0:
             fail("out of memory")
         if vocab.is_eog[token]:

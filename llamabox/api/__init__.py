@@ -38,9 +38,9 @@ from .text import Tokenizer
 
 __all__ = [
     "NUMA_STRATEGIES",
+    "RESERVED_VARIABLES",
     "Adapter",
     "Adapters",
-    "RESERVED_VARIABLES",
     "AsyncStream",
     "CallArguments",
     "CallStart",

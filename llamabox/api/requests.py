@@ -24,6 +24,7 @@ from ..ranges import MAX_SEED, RANDOM_SEED, UNLIMITED, WHOLE_PROMPT
 from .adapters import Adapters
 from .biases import with_bias_ids
 from .choices import choice_params
+from .constraints import ConstraintCompiler
 from .gate import Gate
 from .model import Model
 from .prompts import Prompt
@@ -51,6 +52,7 @@ class RequestMaker:
     :param adapters: what their rows may be computed with.
     :param budgets: what their output is charged to.
     :param gate: passed while the model is used.
+    :param constraints: compiles what outputs have to keep to.
     """
 
     def __init__(
@@ -64,6 +66,7 @@ class RequestMaker:
         adapters: Adapters,
         budgets: Budgets,
         gate: Gate,
+        constraints: ConstraintCompiler,
     ) -> None:
         self._model = model
         self._params = params
@@ -73,6 +76,7 @@ class RequestMaker:
         self._adapters = adapters
         self._budgets = budgets
         self._gate = gate
+        self._constraints = constraints
 
     def make(self, prompt: Prompt, params: GenerationParams, outbox: Outbox) -> Request:
         """A request with samplers of its own.
@@ -168,6 +172,7 @@ class RequestMaker:
         )
 
     def _sampler(self, params: GenerationParams) -> Sampler:
+        constraint = self._constraints.compile(params)
         with self._gate.passed():
             params = with_bias_ids(params, self._model.tokenizer)
             return Sampler(
@@ -179,6 +184,7 @@ class RequestMaker:
                 vocab=llama_cpp.llama_model_get_vocab(self._model.address),
                 ends=self._model.vocab.end_of_generation,
                 n_least=params.n_predict_min,
+                constraint=constraint,
                 backend=self._backend.is_enabled
                 and params.n_probs < 0
                 and not params.n_predict_min
