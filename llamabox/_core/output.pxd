@@ -24,7 +24,6 @@ cdef class Output:
     cdef public int64_t wake_ns       # nanoseconds of sampling that are worth waking a helper
     cdef RowC* rows                   # [n_slots]: the slots whose output rows are sampled here
     cdef int32_t n_rows
-    cdef int64_t t_ready              # nanoseconds; when the forward's output was there
     cdef StatsC* counters             # the scheduler's
     cdef EventsC events               # of this step, for all outboxes
     cdef llama_token_data* scratch    # [max(n_vocab, n_ctx)]

@@ -84,7 +84,6 @@ cdef class Output:
             else:
                 self.rows[self.n_rows] = RowC(slot, self.context.logits(request.i_row))
                 self.n_rows += 1
-        self.t_ready = now_ns()
 
     cdef int32_t n_helpers(self) noexcept nogil:
         """How many helpers save more time than it takes to wake them."""
