@@ -11,6 +11,7 @@ from .cli_checkpoints import add_checkpoints
 from .cli_loading import add_loading
 from .cli_output import add_output
 from .cli_parser import FlagGroup
+from .cli_rate import add_rate_limit
 from .cli_reuse import add_prompt_reuse
 from .cli_shift import add_context_shift
 from .cli_templates import add_templates
@@ -25,6 +26,7 @@ PARTITIONED_FLAGS = ("-no-kvu", "--no-kv-unified")
 def add_completion(group: FlagGroup) -> None:
     add_loading(group)
     add_templates(group)
+    add_rate_limit(group)
     add_threads(group)
     _add_sizes(group)
     _add_layout(group)

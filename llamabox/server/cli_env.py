@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from .cli_layers import over
 from .cli_parser import FlagParser
 
 __all__ = ["SWITCHES", "VALUES", "read_environment"]
@@ -115,11 +114,11 @@ def read_environment(parser: FlagParser, environ: Mapping[str, str]) -> dict[str
     given: dict[str, Any] = {}
     for variable, flag in VALUES.items():
         if variable in environ:
-            given = over(parser.parse_variable(variable, f"{flag}={environ[variable]}"), given)
+            given |= parser.parse_variable(variable, f"{flag}={environ[variable]}")
     for variable, (flag, negative) in SWITCHES.items():
         word = _switch(parser, variable, flag, negative, environ)
         if word is not None:
-            given = over(parser.parse_variable(*word), given)
+            given |= parser.parse_variable(*word)
     return given
 
 
