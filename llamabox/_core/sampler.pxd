@@ -29,6 +29,8 @@ cdef struct SamplerC:
     float min_p_margin    # what rounding may add to that: the chain's own min_p decides
     void* chain           # finishes on the survivors; NULL if greedy
     void* grammar         # NULL if there is none
+    bint waits            # the grammar does, for the end of the reasoning
+    llama_token opening_token  # begins the reasoning, whatever the grammar says; -1: none does
     LookbackC* lookbacks  # in order
     int32_t n_lookbacks
     TokenLogitC* biases   # added to the logits
@@ -53,6 +55,8 @@ cdef void sampler_start(SamplerC* sampler, LlamaC* llama, const llama_token* his
 cdef llama_token sampler_sample(SamplerC* sampler, LlamaC* llama, float* logits, int32_t n_vocab,
                                 const llama_token* history, int32_t n_history,
                                 llama_token_data* scratch) noexcept nogil
+cdef llama_token sampler_force(SamplerC* sampler, LlamaC* llama, const float* logits,
+                               llama_token token, llama_token_data* scratch) noexcept nogil
 cdef void sampler_accept(SamplerC* sampler, LlamaC* llama, llama_token token) noexcept nogil
 cdef int32_t likeliest_candidates(const SamplerC* sampler, int32_t n_best,
                                   llama_token_data* out) noexcept nogil
