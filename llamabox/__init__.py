@@ -23,7 +23,7 @@ from .errors import (
     PromptTooLong,
     TemplateError,
 )
-from .params import ChoiceParams, EngineParams, GenerationParams, ModelParams
+from .params import ChoiceParams, EngineParams, GenerationParams, ModelParams, ReasoningParams
 from .sources import HubModel
 
 if TYPE_CHECKING:
@@ -75,6 +75,7 @@ __all__ = [
     "ModelParams",
     "Prompt",
     "PromptTooLong",
+    "ReasoningParams",
     "SampledToken",
     "Stream",
     "TemplateError",

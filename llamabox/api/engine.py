@@ -14,7 +14,7 @@ from .._core.outbox import Outbox
 from .._core.request import Request
 from .._core.scheduler import Scheduler
 from ..errors import EngineClosed, EngineOverloaded
-from ..params import ChoiceParams, EngineParams, GenerationParams, ModelParams
+from ..params import ChoiceParams, EngineParams, GenerationParams, ModelParams, ReasoningParams
 from ..templates import CHATML
 from .chat import ChatTemplate, Message
 from .choices import await_all, best, complete_all
@@ -267,11 +267,13 @@ class Engine:
         tools: Sequence[Mapping[str, Any]] | None = None,
         template_kwargs: Mapping[str, Any] | None = None,
         add_generation_prompt: bool = True,
+        reasoning: ReasoningParams | None = None,
     ) -> Prompt:
         """Render and tokenize a conversation, off the event loop.
 
         :param tools: function descriptions in OpenAI's form.
         :param template_kwargs: more variables for the template.
+        :param reasoning: None leaves that to the template.
         :raises TemplateError: the template refuses the messages.
         :raises PromptTooLong: the prompt does not fit the context.
         """
@@ -283,6 +285,7 @@ class Engine:
                 tools=tools,
                 variables=template_kwargs,
                 add_generation_prompt=add_generation_prompt,
+                reasoning=reasoning,
             ),
         )
 

@@ -9,9 +9,11 @@ from typing import Any
 import numpy as np
 
 from ..errors import InvalidRequest, PromptTooLong
+from ..params import ReasoningParams
 from .chat import ChatTemplate, Message
 from .gate import Gate
 from .text import Tokenizer, Tokens
+from .thinking import DEFAULT_PARAMS, Thinking, begin_thinking, thinking_variables
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -20,10 +22,13 @@ class Prompt:
 
     :param tokens: int32 [n_tokens].
     :param text: what they came from; "" if they were given as tokens.
+    :param thinking: what is known of the reasoning that the output may begin with; None if it will
+        not, or is no turn of a conversation.
     """
 
     tokens: Tokens
     text: str
+    thinking: Thinking | None = None
 
     @property
     def n_tokens(self) -> int:
@@ -67,10 +72,25 @@ class PromptReader:
         self.check_length(len(prompt))
         return Prompt(self._tokenizer.check(prompt), "")  # type: ignore[arg-type]
 
-    def read_chat(self, messages: Sequence[Message], **options: Any) -> Prompt:
+    def read_chat(
+        self,
+        messages: Sequence[Message],
+        *,
+        reasoning: ReasoningParams | None = None,
+        variables: Mapping[str, Any] | None = None,
+        **options: Any,
+    ) -> Prompt:
         """A conversation, rendered with the options of `ChatTemplate.render`; raises as `read`."""
+        params = reasoning or DEFAULT_PARAMS
+        given = variables or {}
         with self._gate.passed():
-            return self._from_text(self._template.render(messages, **options))
+            text = self._template.render(
+                messages, variables=thinking_variables(params, given), **options
+            )
+            text, thinking = begin_thinking(
+                self._template.source, text, self._tokenizer, params=params, variables=given
+            )
+            return dataclasses.replace(self._from_text(text), thinking=thinking)
 
     def check_length(self, n_prompt: int) -> None:
         """Raises as `read`, for a prompt of so many tokens."""

@@ -26,6 +26,7 @@ from .gate import Gate
 from .model import Model
 from .prompts import Prompt
 from .rates import Budgets
+from .thinking import Thinking
 
 NS = 1_000_000_000
 PRIORITY_NS = 10 * NS
@@ -112,7 +113,8 @@ class RequestMaker:
             n_reuse=params.n_cache_reuse,
             bucket=bucket,
             tokens_per_second=params.tokens_per_second,
-            sampler=self._sampler(params),
+            reasoning=prompt.thinking.reasoning() if prompt.thinking else None,
+            sampler=self._sampler(params, prompt.thinking),
             vocab=self._model.vocab,
             outbox=outbox,
         )
@@ -151,7 +153,8 @@ class RequestMaker:
             draft_p_min=engine.draft_p_min if params.draft_p_min < 0 else params.draft_p_min,
         )
 
-    def _sampler(self, params: GenerationParams) -> Sampler:
+    def _sampler(self, params: GenerationParams, thinking: Thinking | None) -> Sampler:
+        has_budget = thinking is not None and thinking.budget >= 0
         with self._gate.passed():
             return Sampler(
                 llama_cpp,
@@ -162,5 +165,6 @@ class RequestMaker:
                 vocab=llama_cpp.llama_model_get_vocab(self._model.address),
                 backend=self._backend.is_enabled
                 and params.n_probs < 0
+                and not has_budget
                 and not self._draft_bounds(params)["n_draft_max"],
             )

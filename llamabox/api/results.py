@@ -89,6 +89,7 @@ class Completion:
     :param n_prompt: tokens of the prompt.
     :param n_cached: those that did not have to be computed.
     :param n_output: tokens of the output.
+    :param n_reasoning: those of its reasoning, the tags included, if the prompt was a conversation.
     :param n_drafted: tokens that were drafted for it and verified; those that were rejected are in
         no other number.
     :param n_draft_accepted: tokens of the output that had been drafted.
@@ -108,6 +109,7 @@ class Completion:
     timings: Timings
     logprobs: tuple[SampledToken, ...] | None = None
     truncated: bool = False
+    n_reasoning: int = 0
     n_drafted: int = 0
     n_draft_accepted: int = 0
 

@@ -115,6 +115,7 @@ class Generation:
             timings=_timings(*request.times),
             logprobs=tuple(self._logprobs) if self._tells_probs else None,
             truncated=request.is_truncated,
+            n_reasoning=request.n_reasoning,
             n_drafted=request.n_drafted,
             n_draft_accepted=request.n_draft_accepted,
         )

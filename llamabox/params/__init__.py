@@ -8,14 +8,18 @@ from .choices import ChoiceParams
 from .engine import BACKEND_SAMPLING, FLASH_ATTENTION, KV_LAYOUTS, MAX_SEQUENCES, EngineParams
 from .generation import GenerationParams
 from .model import ModelParams
+from .reasoning import REASONING_EFFORTS, REASONING_FORMATS, ReasoningParams
 
 __all__ = [
     "BACKEND_SAMPLING",
     "FLASH_ATTENTION",
     "KV_LAYOUTS",
     "MAX_SEQUENCES",
+    "REASONING_EFFORTS",
+    "REASONING_FORMATS",
     "ChoiceParams",
     "EngineParams",
     "GenerationParams",
     "ModelParams",
+    "ReasoningParams",
 ]
