@@ -1,4 +1,7 @@
-"""Request bodies to dataclasses: the one place that knows the field names of the dialects."""
+"""Request bodies to dataclasses: the one place that knows the field names of the dialects.
+
+Each group of fields has a module of its own, ``schema_*``; what they read, and only that, is known.
+"""
 
 from __future__ import annotations
 
@@ -8,44 +11,49 @@ from typing import Any
 
 from ..errors import InvalidRequest
 from ..params import ChoiceParams, GenerationParams
-from .schema_chat import read_messages, read_tools
+from .schema_chat import read_messages
 from .schema_choices import read_chat_probs, read_choices, read_text_probs
-from .schema_fields import Fields, json_type
+from .schema_constraints import read_constraints
+from .schema_fields import Fields
+from .schema_output import length_field, read_output
+from .schema_prompt import read_prompt
+from .schema_reasoning import read_reasoning
 from .schema_sampling import read_sampling
 from .schema_speculation import SPECULATION_FIELDS, read_speculation
+from .schema_template import read_template
+from .schema_tools import read_tools
+from .schema_unsupported import refuse_unsupported
 
 __all__ = ["ChatRequest", "GenerationRequest", "TextRequest", "read_chat", "read_text"]
 
 ReadChanges = Callable[[Fields], dict[str, Any]]
 """Reads changes to the default ``GenerationParams``; None for a field that is not there."""
 
-LENGTH_FIELDS = ("max_completion_tokens", "max_tokens", "n_predict")
-"""Names of the output limit; the first that is there counts."""
+GENERATION: tuple[ReadChanges, ...] = (
+    read_sampling,
+    read_speculation,
+    read_output,
+    read_constraints,
+)
+"""What all dialects read."""
+CHAT: tuple[ReadChanges, ...] = (*GENERATION, read_chat_probs, read_reasoning)
+TEXT: tuple[ReadChanges, ...] = (*GENERATION, read_text_probs)
 
-_OFF: tuple[Any, ...] = (False,)
 NOT_SUPPORTED: Mapping[str, tuple[Any, ...]] = {
     "audio": (),
-    "continue_final_message": _OFF,
-    "echo": _OFF,
-    "function_call": ("auto", "none"),
-    "functions": ([],),
-    "grammar": ("",),
-    "json_schema": ({},),
+    "echo": (False,),
     "lora": ([],),
     "modalities": (["text"],),
     "n_indent": (0,),
-    "parallel_tool_calls": (True,),
     "response_fields": ([],),
-    "response_format": ({"type": "text"},),
-    "return_progress": _OFF,
-    "return_tokens": _OFF,
+    "return_progress": (False,),
+    "return_tokens": (False,),
     "suffix": ("",),
     "t_max_predict_ms": (-1, 0),
-    "timings_per_token": _OFF,
-    "tool_choice": ("auto", "none"),
+    "timings_per_token": (False,),
     "web_search_options": (),
 }
-"""Fields that would change the reply, with the values under which they would not."""
+"""Fields of no module that would change the reply, with the values under which they would not."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,15 +102,13 @@ def read_chat(body: Mapping[str, Any], defaults: GenerationParams) -> ChatReques
     :raises InvalidRequest: a field is missing, mistyped, out of range or not supported.
     """
     fields = Fields(body)
-    kwargs = fields.object("chat_template_kwargs")
-    uses_tools = body.get("tool_choice") != "none"
+    template = read_template(fields)
     tools = read_tools(fields)
     return ChatRequest(
-        **_read_generation(fields, defaults, read_chat_probs),
+        **_read_generation(fields, defaults, CHAT),
+        **template,
         messages=read_messages(fields),
-        tools=tools if tools and uses_tools else None,
-        template_kwargs=dict(kwargs.values) if kwargs else {},
-        add_generation_prompt=fields.boolean("add_generation_prompt", default=True),
+        tools=tools,
     )
 
 
@@ -112,36 +118,19 @@ def read_text(body: Mapping[str, Any], defaults: GenerationParams) -> TextReques
     :raises InvalidRequest: a field is missing, mistyped, out of range or not supported.
     """
     fields = Fields(body)
-    generation = _read_generation(fields, defaults, read_text_probs)
-    return TextRequest(**generation, prompt=_read_prompt(fields))
-
-
-def _read_prompt(fields: Fields) -> str | list[int]:
-    prompt = fields.values.get("prompt")
-    if prompt is None:
-        raise fields.refuse("prompt", "is required")
-    if isinstance(prompt, str):
-        return prompt
-    if not isinstance(prompt, list):
-        wanted = "must be a string or an array of token ids"
-        raise fields.refuse("prompt", f"{wanted}, not {json_type(prompt)}")
-    # bool is an int to isinstance, and a long prompt has to be checked fast.
-    if not set(map(type, prompt)) <= {int}:
-        wrong = next(item for item in prompt if type(item) is not int)
-        wanted = "an array must hold token ids only"
-        raise fields.refuse("prompt", f"{wanted}, not {json_type(wrong)}")
-    return prompt
+    generation = _read_generation(fields, defaults, TEXT)
+    return TextRequest(**generation, prompt=read_prompt(fields))
 
 
 def _read_generation(
-    fields: Fields, defaults: GenerationParams, read_probs: ReadChanges
+    fields: Fields, defaults: GenerationParams, readers: tuple[ReadChanges, ...]
 ) -> dict[str, Any]:
-    _refuse_unsupported(fields)
+    refuse_unsupported(fields, NOT_SUPPORTED)
     fields.string("model")
     options = fields.object("stream_options")
     stream = fields.boolean("stream")
     return {
-        "params": _read_params(fields, defaults, read_probs),
+        "params": _read_params(fields, defaults, readers),
         "choices": read_choices(fields, stream=stream),
         "stream": stream,
         "include_usage": options is not None and options.boolean("include_usage"),
@@ -149,35 +138,16 @@ def _read_generation(
 
 
 def _read_params(
-    fields: Fields, defaults: GenerationParams, read_probs: ReadChanges
+    fields: Fields, defaults: GenerationParams, readers: tuple[ReadChanges, ...]
 ) -> GenerationParams:
-    changes = read_sampling(fields) | read_probs(fields) | read_speculation(fields)
-    limits = {name: fields.integer(name) for name in LENGTH_FIELDS}
-    length_field = next((name for name in LENGTH_FIELDS if limits[name] is not None), "n_predict")
-    changes["n_predict"] = limits[length_field]
-    stop = fields.strings("stop")
-    changes["stop"] = None if stop is None else tuple(stop)
-    for name in ("n_keep", "n_discard", "n_cache_reuse", "priority"):
-        changes[name] = fields.integer(name)
-    changes["deadline"] = fields.number("deadline")
-    for name in ("ignore_eos", "cache_prompt"):
-        changes[name] = fields.boolean(name) if fields.present(name) else None
+    changes: dict[str, Any] = {}
+    for read in readers:
+        changes |= read(fields)
     try:
         return defaults.replace(**{k: v for k, v in changes.items() if v is not None})
     except InvalidRequest as error:
         name = error.param or ""
-        field = {**SPECULATION_FIELDS, "n_predict": length_field}.get(name)
+        field = {**SPECULATION_FIELDS, "n_predict": length_field(fields)}.get(name)
         if field is None:
             raise
         raise InvalidRequest(str(error).replace(name, field, 1), param=field) from None
-
-
-def _refuse_unsupported(fields: Fields) -> None:
-    for name, value in fields.values.items():
-        # True == 1 in Python, but `"n": true` is not `"n": 1`.
-        is_neutral = any(
-            value == neutral and isinstance(value, bool) == isinstance(neutral, bool)
-            for neutral in NOT_SUPPORTED.get(name, (value,))
-        )
-        if value is not None and not is_neutral:
-            raise fields.refuse(name, "is not supported by this server with this value")

@@ -1,4 +1,4 @@
-"""OpenAI's chat messages and tools, checked and brought to the form that templates expect."""
+"""OpenAI's chat messages, checked and brought to the form that templates expect."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import orjson
 from ..errors import InvalidRequest
 from .schema_fields import Fields, json_type
 
-__all__ = ["read_messages", "read_tools"]
+__all__ = ["read_messages"]
 
 ROLES = {
     "system": "system",
@@ -45,25 +45,6 @@ def read_messages(fields: Fields) -> list[dict[str, Any]]:
     return [_read_message(message) for message in messages]
 
 
-def read_tools(fields: Fields) -> list[dict[str, Any]] | None:
-    """The tools as they came; they are only checked.
-
-    :raises InvalidRequest: one is not a function with a name.
-    """
-    tools = fields.objects("tools")
-    for tool in tools or ():
-        if tool.string("type") not in (None, "function"):
-            raise tool.refuse("type", 'only "function" is supported')
-        function = tool.object("function")
-        if function is None:
-            raise tool.refuse("function", "is required")
-        if not function.string("name"):
-            raise function.refuse("name", "is required")
-        function.string("description")
-        function.object("parameters")
-    return None if tools is None else [dict(tool.values) for tool in tools]
-
-
 def _read_message(message: Fields) -> dict[str, Any]:
     role = message.string("role")
     if role is None:
@@ -82,7 +63,7 @@ def _read_message(message: Fields) -> dict[str, Any]:
 
 
 def _read_content(message: Fields) -> str | None:
-    content = message.values.get("content")
+    content = message.raw("content")
     if content is None or isinstance(content, str):
         return content
     if not isinstance(content, list):

@@ -22,14 +22,18 @@ _JSON_TYPES: tuple[tuple[type, str], ...] = (
 class Fields:
     """One JSON object. ``null`` is the same as absent.
 
+    It remembers what was asked for, so that a reader has to ask through it.
+
     :param values: the object.
     :param path: where it is in the body, for error messages.
+    :ivar names_read: names that somebody asked for, there or not.
     """
 
-    __slots__ = ("_path", "values")
+    __slots__ = ("_path", "names_read", "values")
 
     def __init__(self, values: Mapping[str, Any], path: str = "") -> None:
         self.values = values
+        self.names_read: set[str] = set()
         self._path = path
 
     def path(self, name: str) -> str:
@@ -41,17 +45,22 @@ class Fields:
         path = self.path(name)
         return InvalidRequest(f"{path}: {reason}", param=path)
 
+    def raw(self, name: str) -> Any:
+        """The value as it came, for a field of several types; None if absent."""
+        self.names_read.add(name)
+        return self.values.get(name)
+
     def present(self, name: str) -> bool:
-        return self.values.get(name) is not None
+        return self.raw(name) is not None
 
     def string(self, name: str) -> str | None:
-        value = self.values.get(name)
+        value = self.raw(name)
         if value is None or isinstance(value, str):
             return value
         raise self._mistyped(name, "a string")
 
     def boolean(self, name: str, default: bool = False) -> bool:
-        value = self.values.get(name)
+        value = self.raw(name)
         if value is None:
             return default
         if isinstance(value, bool):
@@ -59,7 +68,7 @@ class Fields:
         raise self._mistyped(name, "a boolean")
 
     def number(self, name: str) -> float | None:
-        value = self.values.get(name)
+        value = self.raw(name)
         if value is None:
             return None
         if isinstance(value, (int, float)) and not isinstance(value, bool):
@@ -78,7 +87,7 @@ class Fields:
 
     def strings(self, name: str) -> list[str] | None:
         """An array of strings; a single string is an array of one."""
-        value = self.values.get(name)
+        value = self.raw(name)
         if value is None:
             return None
         if isinstance(value, str):
@@ -91,7 +100,7 @@ class Fields:
         return value
 
     def object(self, name: str) -> Fields | None:
-        value = self.values.get(name)
+        value = self.raw(name)
         if value is None:
             return None
         if not isinstance(value, dict):
@@ -100,7 +109,7 @@ class Fields:
 
     def objects(self, name: str) -> list[Fields] | None:
         """An array of objects."""
-        value = self.values.get(name)
+        value = self.raw(name)
         if value is None:
             return None
         if not isinstance(value, list):

@@ -57,7 +57,7 @@ def read_sampling(fields: Fields) -> dict[str, Any]:
 
 def _read_samplers(fields: Fields) -> tuple[str, ...] | None:
     """An array of names, or a string of their letters."""
-    value = fields.values.get("samplers")
+    value = fields.raw("samplers")
     if isinstance(value, str):
         return samplers_from_chars(value)
     names = fields.strings("samplers")
@@ -66,7 +66,7 @@ def _read_samplers(fields: Fields) -> tuple[str, ...] | None:
 
 def _read_logit_bias(fields: Fields) -> tuple[tuple[int, float], ...] | None:
     """OpenAI's ``{"id": bias}``, or llama-server's ``[[id, bias], ...]``; ``false`` bans."""
-    value = fields.values.get("logit_bias")
+    value = fields.raw("logit_bias")
     if value is None:
         return None
     if isinstance(value, dict):

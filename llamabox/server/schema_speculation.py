@@ -29,7 +29,7 @@ def read_speculation(fields: Fields) -> dict[str, Any]:
         "n_draft_min": fields.integer("speculative.n_min"),
         "draft_p_min": fields.number("speculative.p_min"),
     }
-    value = fields.values.get("speculative")
+    value = fields.raw("speculative")
     if isinstance(value, bool):
         nested: dict[str, Any] = {} if value else {"n_draft_max": 0}
     else:

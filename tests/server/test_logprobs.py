@@ -11,7 +11,9 @@ import openai
 import pytest
 
 from llamabox import Chunk, FinishReason, GenerationParams, Prompt
-from llamabox.server.replies import ChatReply, NativeReply, TextReply
+from llamabox.server.reply_chat import ChatReply
+from llamabox.server.reply_native import NativeReply
+from llamabox.server.reply_text import TextReply
 from llamabox.server.schema import read_text
 from tests.server.live import LiveServer, eventually
 from tests.server.sse_reader import events, parse

@@ -7,6 +7,7 @@ import functools
 from .events import CallArguments, CallStart, Content, Event, Parser, Reasoning
 from .generic import GENERIC
 from .hermes import HERMES
+from .llama import LLAMA
 from .tool_format import CallShapes, Id, Json, Literal, Piece, Tool, ToolFormat, Until
 
 __all__ = [
@@ -31,6 +32,7 @@ __all__ = [
 
 FORMATS: tuple[ToolFormat, ...] = (
     HERMES,
+    LLAMA,
     GENERIC,
 )
 """In the order in which they are tried; the first that recognizes a template is its format. Those

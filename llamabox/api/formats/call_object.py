@@ -30,16 +30,19 @@ def read_call(
     *,
     keys: CallKeys = KEYS,
     names: Collection[str] | None = None,
+    is_open: bool = False,
 ) -> Reading[bool]:
     """Take an object and say the call that it is, its arguments as they come.
 
     What was taken before the call could be said is in the parser's record, if it has begun one;
     the record ends as soon as it is a call.
 
-    :param names: what is not one of these is no call; None for any name.
+    :param names: what is not one of these is no call, nor is an object with other keys in front of
+        its name and arguments; None for any object with a name.
+    :param is_open: its bracket was taken already.
     :returns: whether it is a call. If not, the text was taken as far as that had to be seen.
     """
-    return (yield from _CallObject(parser, keys, names).read())
+    return (yield from _CallObject(parser, keys, names).read(is_open))
 
 
 class _CallObject:
@@ -52,17 +55,17 @@ class _CallObject:
         self._early: str | None = None
         self._is_said = False
 
-    def read(self) -> Reading[bool]:
-        is_whole = yield from self._read_object()
+    def read(self, is_open: bool) -> Reading[bool]:
+        is_whole = yield from self._read_object(is_open)
         if not self._is_said and is_whole and self._is_named():
             self._start()
             self._parser.arguments(_arguments_of(self._early))
         return self._is_said
 
-    def _read_object(self) -> Reading[bool]:
+    def _read_object(self, is_open: bool = False) -> Reading[bool]:
         """Returns whether the object is complete, or was given up after the call was said."""
         parser = self._parser
-        if not (yield from parser.take("{")):
+        if not is_open and not (yield from parser.take("{")):
             return False
         yield from parser.skip_space()
         if (yield from parser.take("}")):
@@ -91,6 +94,8 @@ class _CallObject:
             return self._is_named()
         if key in keys.arguments and self._early is None and not self._is_said:
             return (yield from self._read_arguments(first))
+        if self._names is not None and not self._is_said and key not in (*keys.id, "type"):
+            return False
         text, is_complete = yield from parser.json_text()
         if key in keys.id and not self._id:
             self._id = _string(text) or text

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 
 from .call_object import read_call
@@ -10,7 +11,8 @@ from .markers import Markers
 from .text_parser import Reading, TextParser
 from .tool_format import CallShapes, Json, Literal, Piece, Tool, ToolFormat
 
-_OPEN = Markers("<tool_call>")
+TAG = "<tool_call>"
+_OPEN = Markers(TAG)
 _CLOSE = "</tool_call>"
 
 
@@ -18,17 +20,22 @@ class HermesParser(TextParser):
     """``text <tool_call> {"name": ..., "arguments": {...}} </tool_call> ...``"""
 
     def parse(self) -> Reading[None]:
-        while marker := (yield from self.pass_until(_OPEN, self.content)):
-            self.record()
-            yield from self.skip_space()
-            if not (yield from read_call(self)):
-                self.content(marker + self.recorded())
-                continue
-            yield from self.skip_space()
-            # Some models close the object once more.
-            while (yield from self.take("}")):
-                yield from self.skip_space()
-            yield from self.take(_CLOSE)
+        while (yield from self.pass_until(_OPEN, self.content)):
+            yield from read_tagged_call(self)
+
+
+def read_tagged_call(parser: TextParser) -> Reading[None]:
+    """Say the call behind an opening tag, or the tag and what it is instead as content."""
+    parser.record()
+    yield from parser.skip_space()
+    if not (yield from read_call(parser)):
+        parser.content(TAG + parser.recorded())
+        return
+    yield from parser.skip_space()
+    # Some models close the object once more.
+    while (yield from parser.take("}")):
+        yield from parser.skip_space()
+    yield from parser.take(_CLOSE)
 
 
 def hermes_parser(_: Sequence[Tool]) -> Parser:
@@ -37,16 +44,17 @@ def hermes_parser(_: Sequence[Tool]) -> Parser:
 
 def _call(tool: Tool) -> tuple[Piece, ...]:
     return (
-        Literal('<tool_call>\n{"name": "' + tool.name + '", "arguments": '),
+        Literal(f'{TAG}\n{{"name": {json.dumps(tool.name)}, "arguments": '),
         Json(tool.parameters),
-        Literal("}\n</tool_call>"),
+        Literal(f"}}\n{_CLOSE}"),
     )
 
 
+HERMES_SHAPES = CallShapes(call=_call, between=(Literal("\n"),))
 HERMES = ToolFormat(
     name="hermes",
-    recognizes=lambda template: "<tool_call>" in template,
+    recognizes=lambda template: TAG in template,
     parser=hermes_parser,
-    shapes=CallShapes(call=_call, between=(Literal("\n"),)),
+    shapes=HERMES_SHAPES,
     special_tokens=True,
 )

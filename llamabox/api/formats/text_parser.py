@@ -17,7 +17,7 @@ Reading = Generator[None, None, T]
 Say = Callable[[str], None]
 """Takes text piece by piece."""
 
-_SPACE = re.compile(r"\s*")
+SPACE = re.compile(r"\s*")
 _BACK = re.compile(r"\s*\Z")
 
 
@@ -111,8 +111,8 @@ class TextParser(abc.ABC):
         """Say the text in front of the next marker, as it comes; returns the marker, which is
         taken too, or None at the end of the text."""
         while True:
-            self.n_scanned += len(self._text) - self._at
             start, end = markers.find(self._text, self._at, is_last=self._is_last)
+            self.n_scanned += (end if end >= 0 else len(self._text)) - self._at
             if start > self._at:
                 say(self._take(start))
             if end >= 0:
@@ -167,13 +167,19 @@ class TextParser(abc.ABC):
 
     def skip_space(self) -> Reading[None]:
         """Take white space."""
-        yield from self.pass_run(_SPACE, _drop)
+        yield from self.pass_run(SPACE, _drop)
 
     def peek(self) -> Reading[str]:
         """The next character, which is not taken; "" at the end."""
         while self._at == len(self._text) and not self._is_last:
             yield
         return self._text[self._at : self._at + 1]
+
+    def character(self) -> Reading[str]:
+        """Take the next character; "" at the end."""
+        if not (yield from self.peek()):
+            return ""
+        return self._take(self._at + 1)
 
     def take(self, *literals: str) -> Reading[str]:
         """Take the one of these strings that the text goes on with, the longest of several;

@@ -22,6 +22,12 @@ class Tool:
     parameters: Mapping[str, Any] = field(default_factory=dict)
     strict: bool = False
 
+    @property
+    def parameter_names(self) -> tuple[str, ...]:
+        """The names of its arguments, in their order."""
+        properties = self.parameters.get("properties")
+        return tuple(properties) if isinstance(properties, Mapping) else ()
+
 
 @dataclass(frozen=True, slots=True)
 class Literal:
@@ -82,8 +88,6 @@ class ToolFormat:
         this format, which takes the generic one then.
     :param special_tokens: its markers are control tokens, which have to be rendered as text.
     :param reasons: its parser tells reasoning from content itself.
-    :param knows_tools: the templates it recognizes describe the tools themselves; else they are
-        described in a system message.
     :param stops: strings that end a turn with calls, where no end-of-generation token does.
     """
 
@@ -93,5 +97,4 @@ class ToolFormat:
     shapes: CallShapes | None = None
     special_tokens: bool = False
     reasons: bool = False
-    knows_tools: bool = True
     stops: tuple[str, ...] = ()

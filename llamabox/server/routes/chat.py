@@ -8,7 +8,7 @@ from sanic import Blueprint, HTTPResponse
 
 from ...errors import PromptTooLong
 from ..generation import generate
-from ..replies import ChatReply
+from ..reply_chat import ChatReply
 from ..schema import read_chat
 from ..service import ServerRequest
 

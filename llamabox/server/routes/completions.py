@@ -7,7 +7,8 @@ from functools import partial
 from sanic import Blueprint, HTTPResponse
 
 from ..generation import generate
-from ..replies import NativeReply, TextReply
+from ..reply_native import NativeReply
+from ..reply_text import TextReply
 from ..schema import TextRequest, read_text
 from ..service import ServerRequest, Service
 

@@ -6,7 +6,7 @@ import importlib
 
 import pytest
 
-from llamabox.api.formats import FORMATS, GENERIC, ToolFormat
+from llamabox.api.formats import FORMATS, ToolFormat
 from tests.api.formats.golden import Golden, check
 
 KINDS = {"plain", "one", "two", "before", "broken"}
@@ -14,7 +14,7 @@ KINDS = {"plain", "one", "two", "before", "broken"}
 
 def outputs_of(format_: ToolFormat) -> list[Golden]:
     """The table `GOLDEN` of the module named after the format."""
-    name = "hermes" if format_ is GENERIC else format_.name.replace("-", "_")
+    name = format_.name.replace("-", "_")
     golden: list[Golden] = importlib.import_module(f"tests.api.formats.{name}").GOLDEN
     return golden
 
