@@ -24,7 +24,7 @@ from .errors import (
     TemplateError,
 )
 from .params import ChoiceParams, EngineParams, GenerationParams, ModelParams, ReasoningParams
-from .sources import HubModel
+from .sources import HubModel, UrlModel
 
 if TYPE_CHECKING:
     from .api import (
@@ -79,6 +79,7 @@ __all__ = [
     "SampledToken",
     "Stream",
     "TemplateError",
+    "UrlModel",
     "__version__",
     "fetch",
     "interleaved",

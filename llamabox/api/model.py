@@ -16,6 +16,7 @@ from ..errors import ModelLoadError
 from ..params import ModelParams
 from .gguf import check_generates, read_head
 from .library import LIBRARY, captured_errors
+from .split import first_part
 from .system import device_addresses, has_gpu
 from .text import Tokenizer
 
@@ -88,13 +89,13 @@ class Model:
     ) -> Model:
         """Load a GGUF file; blocks.
 
-        :param path: the file, the first one if it is split; None takes the packaged model.
+        :param path: the file, any one if it is split; None takes the packaged model.
         :param progress: told the loaded share, on the calling thread.
         :raises ModelLoadError: the file is missing, damaged, of another kind, or refused by
             llama.cpp; the message says which.
         :raises InvalidRequest: there is no device of a name in `params`.
         """
-        file = Path(path) if path is not None else packaged_model()
+        file = first_part(Path(path)) if path is not None else packaged_model()
         check_generates(file, read_head(file))
         llama_cpp.llama_backend_init()
         params = params or ModelParams()

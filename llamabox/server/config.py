@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 
 from ..errors import InvalidRequest
-from ..params import EngineParams, GenerationParams, ModelParams
+from ..params import EngineParams, GenerationParams, ModelParams, ReasoningParams
 from ..sources import HubModel
 
 __all__ = ["ServerConfig"]
@@ -40,6 +40,7 @@ class ServerConfig:
     :param draft_model_params: how that file is loaded.
     :param engine_params: size of the engine.
     :param defaults: what a request that names no sampling setting gets.
+    :param reasoning: what a chat that says nothing of reasoning gets.
     :raises InvalidRequest: a value is out of range.
     """
 
@@ -61,6 +62,7 @@ class ServerConfig:
     draft_model_params: ModelParams = dataclasses.field(default_factory=ModelParams)
     engine_params: EngineParams = dataclasses.field(default_factory=EngineParams)
     defaults: GenerationParams = dataclasses.field(default_factory=GenerationParams)
+    reasoning: ReasoningParams = dataclasses.field(default_factory=ReasoningParams)
 
     def __post_init__(self) -> None:
         if not 0 <= self.port <= 65535:

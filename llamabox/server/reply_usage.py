@@ -26,7 +26,7 @@ def usage(first: Completion, *others: Completion) -> dict[str, Any]:
         "total_tokens": first.n_prompt + n_output,
         "prompt_tokens_details": {"cached_tokens": first.n_cached},
         "completion_tokens_details": {
-            "reasoning_tokens": 0,
+            "reasoning_tokens": sum(each.n_reasoning for each in (first, *others)),
             "accepted_prediction_tokens": n_accepted,
             "rejected_prediction_tokens": n_drafted - n_accepted,
         },

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from ..errors import InvalidRequest
-from ..params import ChoiceParams, GenerationParams
+from ..params import ChoiceParams, GenerationParams, ReasoningParams
 from .schema_chat import read_messages
 from .schema_choices import read_chat_probs, read_choices, read_text_probs
 from .schema_constraints import read_constraints
@@ -36,7 +36,7 @@ GENERATION: tuple[ReadChanges, ...] = (
     read_constraints,
 )
 """What all dialects read."""
-CHAT: tuple[ReadChanges, ...] = (*GENERATION, read_chat_probs, read_reasoning)
+CHAT: tuple[ReadChanges, ...] = (*GENERATION, read_chat_probs)
 TEXT: tuple[ReadChanges, ...] = (*GENERATION, read_text_probs)
 
 NOT_SUPPORTED: Mapping[str, tuple[Any, ...]] = {
@@ -78,12 +78,14 @@ class ChatRequest(GenerationRequest):
     :param tools: None if there are none, or the caller wants none used.
     :param template_kwargs: variables for the chat template.
     :param add_generation_prompt: end the prompt where the assistant's turn begins.
+    :param reasoning: what becomes of the model's reasoning.
     """
 
     messages: list[dict[str, Any]]
     tools: list[dict[str, Any]] | None
     template_kwargs: dict[str, Any]
     add_generation_prompt: bool
+    reasoning: ReasoningParams
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,9 +98,14 @@ class TextRequest(GenerationRequest):
     prompt: str | list[int]
 
 
-def read_chat(body: Mapping[str, Any], defaults: GenerationParams) -> ChatRequest:
+def read_chat(
+    body: Mapping[str, Any],
+    defaults: GenerationParams,
+    reasoning: ReasoningParams,
+) -> ChatRequest:
     """A chat request.
 
+    :param reasoning: what one gets that says nothing of it.
     :raises InvalidRequest: a field is missing, mistyped, out of range or not supported.
     """
     fields = Fields(body)
@@ -109,6 +116,7 @@ def read_chat(body: Mapping[str, Any], defaults: GenerationParams) -> ChatReques
         **template,
         messages=read_messages(fields),
         tools=tools,
+        reasoning=read_reasoning(fields, reasoning),
     )
 
 

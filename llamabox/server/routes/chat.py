@@ -25,7 +25,8 @@ def blueprint() -> Blueprint:
 async def chat(request: ServerRequest) -> HTTPResponse | None:
     service = request.app.ctx
     engine = service.engine
-    parse = partial(read_chat, defaults=service.config.defaults)
+    config = service.config
+    parse = partial(read_chat, defaults=config.defaults, reasoning=config.reasoning)
     asked = await service.read(request.body, parse)
     try:
         prompt = await engine.prepare_chat(
@@ -33,6 +34,7 @@ async def chat(request: ServerRequest) -> HTTPResponse | None:
             tools=asked.tools,
             template_kwargs=asked.template_kwargs,
             add_generation_prompt=asked.add_generation_prompt,
+            reasoning=asked.reasoning,
         )
     except PromptTooLong as error:
         error.param = "messages"
