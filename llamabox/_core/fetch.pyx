@@ -14,6 +14,8 @@ from .tier cimport free_fetch
 
 # Tokens that the tier gives beyond what sequences hold, at least: less is as soon computed.
 cdef int32_t MIN_GAIN = 32
+# A parked sequence of so many times fewer tokens than those to be restored is given up for them.
+cdef int32_t LITTLE = 16
 # Steps that a fetch waits for copies between streams.
 cdef int32_t MAX_WAITS = 8
 # Nanoseconds without any progress, and in all, after which nobody waits any longer.
@@ -166,15 +168,22 @@ cdef class Fetches:
         return True
 
     cdef int32_t restore(self, RequestC* request) noexcept nogil:
-        """A live sequence of a partitioned memory with what was joined, and the end of the fetch;
-        -1 if llama.cpp does not take it. Not while copies between streams are due."""
+        """A live sequence of a partitioned memory with what was joined, and the end of the fetch,
+        which comes a step later if somebody decodes: who would wait for the restoring and for a row
+        over all these cells at once; -1 if llama.cpp does not take it. Not while copies between
+        streams are due.
+
+        It is a neighbour of the other live ones if little is parked there, as llama.cpp computes
+        their rows at once."""
         cdef FetchC* fetch = <FetchC*> request.fetch
         cdef int32_t n = fetch.n_tokens
-        cdef int32_t i = self.pool.tree.vacant()
+        cdef int32_t i = self.pool.tree.first_idle()
         cdef bint done
+        if self.pool.length(i) > n // LITTLE:
+            i = self.pool.tree.vacant()
         if i < 0:
             i = self.pool.tree.oldest_parked()
-            self.pool.retire(i)
+        self.pool.retire(i)
         done = self.pool.context.restore(i, fetch.joined.data, fetch.joined.n_bytes, False)
         if done and self.pool.context.trim(i, n) != n:
             done = False
@@ -182,7 +191,9 @@ cdef class Fetches:
             self.pool.tree.start(i, request.key)
             self.pool.extend(i, request.tokens, n)
             self.count(fetch, n)
-        self.close(request)
+            fetch.rests = self.tier.whole_ns >= 0
+        if not fetch.rests:
+            self.close(request)
         return i if done else -1
 
     cdef bint load(self, Slots slots) noexcept nogil:
@@ -191,14 +202,17 @@ cdef class Fetches:
         cdef bint is_waiting = False
         cdef int64_t t_end = INT64_MAX
         cdef SlotC* slot
+        cdef FetchC* fetch
         if self.tier.whole_ns >= 0:
             t_end = now_ns() + self.tier.slices_ns
         for i in range(slots.n_slots):
             slot = &slots.slots[i]
             if slot.request == NULL or slot.request.fetch == NULL:
                 continue
-            if slot.i_sequence >= 0:
+            fetch = <FetchC*> slot.request.fetch
+            if slot.i_sequence >= 0 and not fetch.rests:
                 self.load_slices(slot, t_end)
+            fetch.rests = False
             is_waiting = is_waiting or slot.request.fetch != NULL
         return is_waiting
 

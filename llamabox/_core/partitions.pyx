@@ -5,12 +5,12 @@ is shared is copied, the whole stream at a time. llama.cpp computes the rows of 
 follow one another at once, and others after them, so the live sequences are kept together: a
 request takes the first sequence that is not live, and what is parked there moves.
 """
-from .context cimport MEMORY_WINDOW
+from .context cimport MEMORY_CELLS, MEMORY_WINDOW
 from .pool cimport fail
 from .prefix cimport HOLDER_PARKED
 from .request cimport RequestC
 
-# A match of fewer tokens is not worth the copy of a stream.
+# Fewer tokens, of a match or behind one in its sequence, are not worth the copy of a stream.
 cdef int32_t MIN_COPY = 32
 
 
@@ -46,7 +46,7 @@ cdef class Partitions(Pool):
             source = match.i_whole
         if match.n_tokens < self.min_shared:
             source = -1
-        if i == source and self.length(i) == match.n_tokens:
+        if i == source and self.is_worth_cutting(i, match.n_tokens):
             return self.take_over(i, match.n_tokens)
         if source >= 0 and match.n_tokens == self.length(source) and (
                 self.tree.sequences[source].holder == HOLDER_PARKED):
@@ -66,6 +66,13 @@ cdef class Partitions(Pool):
                 self.rescue(source)
                 self.evict(source)
         return i
+
+    cdef bint is_worth_cutting(self, int32_t i, int32_t n_kept) noexcept nogil:
+        """Whether what a sequence holds behind its first `n_kept` tokens is nothing, or too little
+        to be kept elsewhere."""
+        if self.context.kind != MEMORY_CELLS:
+            return self.length(i) == n_kept
+        return self.length(i) < n_kept + MIN_COPY
 
     cdef int32_t claim(self) noexcept nogil:
         """The first sequence that is not live, vacant."""

@@ -22,6 +22,7 @@ cdef struct FetchC:
     bint is_first         # the request has not begun before: what comes counts as cached
     bint has_given        # some of it is in cells
     bint is_abandoned     # nobody waits for it
+    bint rests            # the step that restored it computes nothing of its request
     bint has_failed       # the blocks could not be joined
     JobC* joined          # all blocks as one saved sequence; for a partitioned memory
     int64_t t_open

@@ -4,11 +4,13 @@ Nothing here knows of HTTP, status codes or OpenAI's field names, and nothing he
 `llamabox.server`.
 """
 
+from .backends import NUMA_STRATEGIES, add_rpc_servers, set_numa
 from .chat import ChatTemplate
 from .choices import await_all, best, interleaved
 from .context import Layout
 from .engine import Engine
 from .hub import fetch
+from .loading import check_model_params
 from .model import Model, packaged_model
 from .prompts import Prompt
 from .results import (
@@ -26,6 +28,7 @@ from .system import Device, list_devices, physical_cores, system_info
 from .text import Tokenizer
 
 __all__ = [
+    "NUMA_STRATEGIES",
     "AsyncStream",
     "Candidate",
     "ChatTemplate",
@@ -43,12 +46,15 @@ __all__ = [
     "Stream",
     "Timings",
     "Tokenizer",
+    "add_rpc_servers",
     "await_all",
     "best",
+    "check_model_params",
     "fetch",
     "interleaved",
     "list_devices",
     "packaged_model",
     "physical_cores",
+    "set_numa",
     "system_info",
 ]

@@ -13,7 +13,8 @@ from .._core.backend import Backend
 from .._core.backend_chain import largest_chain
 from .._core.context import Context
 from ..errors import InvalidRequest, ModelLoadError
-from ..params import FLASH_ATTENTION, MAX_SEQUENCES, EngineParams
+from ..params import FLASH_ATTENTION, MAX_SEQUENCES, MOVABLE, ROPE_SCALINGS, EngineParams
+from .cell_types import CELL_TYPES
 from .library import LIBRARY, captured_errors
 from .model import Model
 from .system import default_threads
@@ -90,7 +91,8 @@ class OwnedContext:
         is_used = bool(self._chains)
         self.backend = Backend(self.core, is_used, is_set=is_used)
         if self.core.can_shift:
-            self.core.can_shift = self._shifts_cleanly()
+            # llama.cpp crashes where it has to move other keys.
+            self.core.can_shift = params.cache_type_k in MOVABLE and self._shifts_cleanly()
 
     def warm_up(self) -> None:
         """Run one forward and forget it, so that no request pays for first-time work."""
@@ -226,5 +228,14 @@ def context_params(model: Model, params: EngineParams, layout: Layout) -> Any:
     c_params.kv_unified = not layout.partitioned
     c_params.swa_full = params.swa_full
     c_params.flash_attn_type = FLASH_ATTENTION.index(layout.flash_attention) - 1
+    c_params.type_k = CELL_TYPES[params.cache_type_k].number
+    c_params.type_v = CELL_TYPES[params.cache_type_v].number
+    c_params.offload_kqv = params.kv_offload
+    c_params.op_offload = params.op_offload
+    for field in dataclasses.fields(params.rope):
+        value = getattr(params.rope, field.name)
+        is_scaling = field.name == "rope_scaling"
+        name = "rope_scaling_type" if is_scaling else field.name
+        setattr(c_params, name, ROPE_SCALINGS.index(value) - 1 if is_scaling else value)
     c_params.no_perf = True
     return c_params

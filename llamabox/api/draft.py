@@ -9,7 +9,7 @@ import llama_cpp
 
 from .._core.model_drafter import ModelDrafter
 from ..errors import ModelLoadError
-from ..params import EngineParams, ModelParams
+from ..params import EngineParams, ModelParams, RopeParams
 from .context import Layout, OwnedContext
 from .model import Model
 
@@ -30,6 +30,7 @@ class Draft:
     :param draft_model: a loaded `Model`, which the caller goes on owning, or a path.
     :param model_params: how the file is loaded.
     :ivar model: the draft model.
+    :ivar contexts: those of its drafters.
     :raises ModelLoadError: it cannot be loaded, or does not fit the target.
     """
 
@@ -45,12 +46,14 @@ class Draft:
             check_vocabulary(target, self.model)
             self._owned = undo.pop_all()
         self._target = target
+        self.contexts: list[OwnedContext] = []
 
     def drafter(self, params: EngineParams, layout: Layout, n_ctx: int) -> ModelDrafter:
         """What drafts, on a context that is closed with this object.
 
         The context has a sequence for each of the target's, in the same layout, and all cells of a
-        sliding window, so that any part of a prefix can be cut off.
+        sliding window, so that any part of a prefix can be cut off. Its cells are F16, and RoPE is
+        the draft model's own, whatever the engine's are.
 
         :param params: of the engine.
         :param layout: of the engine's context.
@@ -62,8 +65,12 @@ class Draft:
             backend_sampling="off",
             context_shift=False,
             swa_full=True,
+            cache_type_k="f16",
+            cache_type_v="f16",
+            rope=RopeParams(),
         )
         context = OwnedContext(self.model, params, layout)
+        self.contexts.append(context)
         self._owned.callback(context.close)
         if params.warmup:
             context.warm_up()

@@ -29,6 +29,7 @@ from .requests import NS, RequestMaker
 from .results import Completion, EngineStats, Histogram
 from .stream import AsyncStream, LoopDelivery, Orphans, Stream
 from .system import default_sampling_threads
+from .threads import ComputeThreads
 from .tier import SecondTier, open_tier
 
 CHUNK = 8
@@ -122,6 +123,7 @@ class Engine:
                 backend=context.backend,
                 tier=tier.core if tier else None,
             )
+            threads = ComputeThreads(self.params, [context, *(draft.contexts if draft else ())])
             undo.pop_all()
         self._deliveries: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, LoopDelivery]
         self._deliveries = weakref.WeakKeyDictionary()
@@ -140,7 +142,9 @@ class Engine:
         self._lock = threading.Lock()
         self._closing = threading.Lock()
         self._pid = os.getpid()
-        thread = threading.Thread(target=self._scheduler.run, name="llamabox-step", daemon=True)
+        thread = threading.Thread(
+            target=threads.run, args=(self._scheduler.run,), name="llamabox-step", daemon=True
+        )
         thread.start()
         self._shut_down = weakref.finalize(
             self,

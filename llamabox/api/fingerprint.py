@@ -33,6 +33,7 @@ NUMBERS = (
     "type_k",
     "type_v",
     "swa_full",
+    "offload_kqv",
 )
 """Fields of ``llama_context_params`` that change cells."""
 

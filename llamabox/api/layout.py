@@ -9,7 +9,8 @@ from collections.abc import Callable
 import llama_cpp
 
 from ..errors import ModelLoadError
-from ..params import EngineParams
+from ..params import QUANTIZED, EngineParams
+from .cell_types import CELL_TYPES
 from .context import MAX_CELLS, Layout, n_sequences
 from .library import captured_errors
 from .model import Model
@@ -18,8 +19,6 @@ from .trial import N_CHUNK, ROUNDS, Trial
 
 MEMORY_SHARE = 0.25
 """Of the memory at hand that the cells of a partitioned context may take."""
-CELL_ITEM = 2
-"""Bytes of a number in a cell: F16."""
 MAX_SEQUENCES = 16
 SESSION_SHARE = 8
 """A session is taken to hold an eighth of its context, within these bounds:"""
@@ -42,13 +41,17 @@ def choose_layout(model: Model, params: EngineParams, draft: Model | None = None
     """
     partitioned = _partitions(model, params, draft)
     attentions = [params.flash_attention]
-    if params.flash_attention == "auto" and params.warmup:
+    if params.cache_type_v in QUANTIZED:
+        attentions = ["on"]
+    elif params.flash_attention == "auto" and params.warmup:
         attentions = ["on", "off"]
     candidates = [Layout(*pair) for pair in itertools.product(partitioned, attentions)]
     if len(candidates) == 1:
         return candidates[0]
     chosen = _try_out(model, params, candidates) if params.warmup else None
-    return chosen or Layout(partitioned[-1], params.flash_attention)
+    if chosen is not None:
+        return chosen
+    return Layout(partitioned[-1], attentions[0] if len(attentions) == 1 else "auto")
 
 
 def _partitions(model: Model, params: EngineParams, draft: Model | None) -> list[bool]:
@@ -59,32 +62,34 @@ def _partitions(model: Model, params: EngineParams, draft: Model | None) -> list
         return [True]
     n_ctx, n_pools = params.n_ctx or model.n_ctx_train, n_sequences(params, partitioned=True)
     n_cells = n_ctx * n_pools
-    n_bytes = n_cells * cell_bytes(model)
+    n_bytes = n_cells * cell_bytes(model, params.cache_type_k, params.cache_type_v)
     if draft is not None:
         n_bytes += (params.n_ctx_draft or n_ctx) * n_pools * cell_bytes(draft)
     fits = n_bytes <= MEMORY_SHARE * memory_at_hand()
     return [False, True] if fits and n_cells <= MAX_CELLS else [False]
 
 
-def cell_bytes(model: Model) -> int:
+def cell_bytes(model: Model, type_k: str = "f16", type_v: str = "f16") -> float:
     """Bytes of a cell, K and V in all layers, by the model's metadata; 0 without attention.
 
     The metadata of a hybrid model do not say which layers have attention, so it is measured.
     """
     address = model.address
     if llama_cpp.llama_model_is_hybrid(address):
-        return _measured_cell_bytes(model)
+        n_most = max(CELL_TYPES[kind].n_bytes for kind in (type_k, type_v))
+        return _measured_cell_bytes(model) * n_most / CELL_TYPES["f16"].n_bytes
     n_head = llama_cpp.llama_model_n_head(address)
     if n_head <= 0:
         return 0
     head: str | int = model.n_embd // n_head
     prefix = f"{model.metadata.get('general.architecture')}.attention"
-    length = sum(
-        int(model.metadata.get(f"{prefix}.{name}_length", head)) for name in ("key", "value")
+    n_bytes = sum(
+        int(model.metadata.get(f"{prefix}.{name}_length", head)) * CELL_TYPES[kind].n_bytes
+        for name, kind in (("key", type_k), ("value", type_v))
     )
     n_layer: int = llama_cpp.llama_model_n_layer(address)
     n_head_kv: int = llama_cpp.llama_model_n_head_kv(address)
-    return n_layer * n_head_kv * length * CELL_ITEM
+    return n_layer * n_head_kv * n_bytes
 
 
 def _measured_cell_bytes(model: Model) -> int:

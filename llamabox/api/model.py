@@ -5,7 +5,7 @@ from __future__ import annotations
 import ctypes
 import importlib.resources
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -13,15 +13,13 @@ import llama_cpp
 
 from .._core.vocab import Vocab
 from ..errors import ModelLoadError
-from ..params import ModelParams
+from ..params import KvValue, ModelParams
 from .gguf import check_generates, read_head
 from .library import LIBRARY, captured_errors
+from .loading import Progress, model_params
 from .split import first_part
-from .system import device_addresses, has_gpu
+from .system import has_gpu
 from .text import Tokenizer
-
-Progress = Callable[[float], bool | None]
-"""Called with the loaded share, 0 to 1; returning False gives the loading up."""
 
 
 def packaged_model() -> Path:
@@ -57,19 +55,21 @@ class Model:
 
     :ivar path: of the GGUF file.
     :ivar name: `general.name`, or the file's stem.
-    :ivar metadata: the file's scalar metadata as strings.
+    :ivar metadata: the file's scalar metadata as strings, with what replaces them.
     :ivar tokenizer: its `Tokenizer`.
     :ivar chat_template: Jinja source, or None.
     """
 
-    def __init__(self, weights: Weights, *, path: Path) -> None:
+    def __init__(
+        self, weights: Weights, *, path: Path, kv_overrides: Iterable[tuple[str, KvValue]] = ()
+    ) -> None:
         address = weights.address
         self.weights = weights
         self.path = path
         vocab_address = llama_cpp.llama_model_get_vocab(address)
         self.vocab = Vocab(LIBRARY, vocab_address, owner=weights)
         self.tokenizer = Tokenizer(llama_cpp, vocab_address, self.vocab)
-        self.metadata = _metadata(address)
+        self.metadata = _metadata(address) | {key: _shown(v) for key, v in kv_overrides}
         self.name = self.metadata.get("general.name") or path.stem
         self.chat_template = self.metadata.get("tokenizer.chat_template")
         self.vocab_type: int = llama_cpp.llama_vocab_type(vocab_address)
@@ -93,13 +93,13 @@ class Model:
         :param progress: told the loaded share, on the calling thread.
         :raises ModelLoadError: the file is missing, damaged, of another kind, or refused by
             llama.cpp; the message says which.
-        :raises InvalidRequest: there is no device of a name in `params`.
+        :raises InvalidRequest: there is no device or buffer type of a name in `params`.
         """
         file = first_part(Path(path)) if path is not None else packaged_model()
         check_generates(file, read_head(file))
         llama_cpp.llama_backend_init()
         params = params or ModelParams()
-        c_params, kept = _c_params(params, progress)
+        c_params, kept = model_params(params, progress)
         with captured_errors() as errors:
             address = llama_cpp.llama_model_load_from_file(os.fsencode(file), c_params)
         del kept
@@ -109,7 +109,7 @@ class Model:
         if llama_cpp.llama_model_has_encoder(address):
             weights.close()
             raise ModelLoadError(f"{file}: models with an encoder do not generate here")
-        return cls(weights, path=file)
+        return cls(weights, path=file, kv_overrides=params.kv_overrides)
 
     @classmethod
     def from_llama(cls, llama: Any) -> Model:
@@ -163,24 +163,6 @@ class Model:
         self.close()
 
 
-def _c_params(params: ModelParams, progress: Progress | None) -> tuple[Any, Any]:
-    """llama.cpp's parameters, and what must outlive their use."""
-    c_params = llama_cpp.llama_model_default_params()
-    c_params.n_gpu_layers = params.n_gpu_layers
-    c_params.use_mmap = params.use_mmap
-    c_params.use_mlock = params.use_mlock
-    callback = llama_cpp.llama_progress_callback(
-        lambda share, _: progress is None or progress(share) is not False
-    )
-    c_params.progress_callback = callback
-    devices = None
-    if params.devices is not None:
-        # NULL ends the list; without a list, llama.cpp takes all devices.
-        devices = (ctypes.c_void_p * (len(params.devices) + 1))(*device_addresses(params.devices))
-        c_params.devices = ctypes.cast(devices, ctypes.c_void_p)
-    return c_params, (callback, devices)
-
-
 def _metadata(address: int) -> dict[str, str]:
     def text(read: Callable[..., int], i: int) -> str:
         size = read(address, i, None, 0) + 1
@@ -194,3 +176,8 @@ def _metadata(address: int) -> dict[str, str]:
         )
         for i in range(llama_cpp.llama_model_meta_count(address))
     }
+
+
+def _shown(value: KvValue) -> str:
+    """As llama.cpp shows values of metadata."""
+    return str(value).lower() if isinstance(value, bool) else str(value)

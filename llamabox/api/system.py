@@ -90,7 +90,7 @@ def system_info() -> str:
 
 def list_devices() -> list[Device]:
     """The devices that ggml knows, CPU included, in its order (`ggml_backend_dev_*`)."""
-    ggml = _ggml()
+    ggml = ggml_library()
     llama_cpp.llama_backend_init()
     return [
         _device(ggml, ggml.ggml_backend_dev_get(i)) for i in range(ggml.ggml_backend_dev_count())
@@ -99,7 +99,7 @@ def list_devices() -> list[Device]:
 
 def has_gpu() -> bool:
     """Whether the installed llama.cpp build finds a GPU."""
-    ggml = _ggml()
+    ggml = ggml_library()
     devices = map(ggml.ggml_backend_dev_get, range(ggml.ggml_backend_dev_count()))
     return any(ggml.ggml_backend_dev_type(device) in GPU_TYPES for device in devices)
 
@@ -109,7 +109,7 @@ def device_addresses(names: Iterable[str]) -> list[int]:
 
     :raises InvalidRequest: one is none that layers can be offloaded to.
     """
-    ggml = _ggml()
+    ggml = ggml_library()
     devices = [ggml.ggml_backend_dev_get(i) for i in range(ggml.ggml_backend_dev_count())]
     known = {
         ggml.ggml_backend_dev_name(device).decode(): device
@@ -124,6 +124,18 @@ def device_addresses(names: Iterable[str]) -> list[int]:
     return [known[name] for name in names]
 
 
+def buffer_types() -> dict[str, int]:
+    """The buffer types that tensors can be put into, CPU's included: their addresses by name."""
+    ggml = ggml_library()
+    llama_cpp.llama_backend_init()
+    found = {}
+    for i in range(ggml.ggml_backend_dev_count()):
+        address = ggml.ggml_backend_dev_buffer_type(ggml.ggml_backend_dev_get(i))
+        if address:
+            found[ggml.ggml_backend_buft_name(address).decode()] = address
+    return found
+
+
 def _device(ggml: Any, device: int) -> Device:
     free, total = ctypes.c_size_t(), ctypes.c_size_t()
     ggml.ggml_backend_dev_memory(device, ctypes.byref(free), ctypes.byref(total))
@@ -135,13 +147,19 @@ def _device(ggml: Any, device: int) -> Device:
     )
 
 
-def _ggml() -> Any:
+def ggml_library() -> Any:
     """ggml's functions as libllama's own dependency, so that no second copy is loaded."""
     library = ctypes.CDLL(llama_cpp.llama_cpp._lib._name)
     library.ggml_backend_dev_count.restype = ctypes.c_size_t
     library.ggml_backend_dev_get.argtypes = [ctypes.c_size_t]
     library.ggml_backend_dev_get.restype = ctypes.c_void_p
-    for function in (library.ggml_backend_dev_name, library.ggml_backend_dev_description):
+    library.ggml_backend_dev_buffer_type.argtypes = [ctypes.c_void_p]
+    library.ggml_backend_dev_buffer_type.restype = ctypes.c_void_p
+    for function in (
+        library.ggml_backend_buft_name,
+        library.ggml_backend_dev_name,
+        library.ggml_backend_dev_description,
+    ):
         function.argtypes = [ctypes.c_void_p]
         function.restype = ctypes.c_char_p
     library.ggml_backend_dev_type.argtypes = [ctypes.c_void_p]

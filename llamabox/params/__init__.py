@@ -5,21 +5,40 @@ OpenAI's names (``max_tokens``, ``stop``) into these.
 """
 
 from .choices import ChoiceParams
-from .engine import BACKEND_SAMPLING, FLASH_ATTENTION, KV_LAYOUTS, MAX_SEQUENCES, EngineParams
+from .cpu import CpuParams
+from .engine import (
+    BACKEND_SAMPLING,
+    CACHE_TYPES,
+    FLASH_ATTENTION,
+    KV_LAYOUTS,
+    MAX_SEQUENCES,
+    MOVABLE,
+    QUANTIZED,
+    EngineParams,
+)
 from .generation import GenerationParams
-from .model import ModelParams
+from .model import SPLIT_MODES, KvValue, ModelParams
 from .reasoning import REASONING_EFFORTS, REASONING_FORMATS, ReasoningParams
+from .rope import ROPE_SCALINGS, RopeParams
 
 __all__ = [
     "BACKEND_SAMPLING",
+    "CACHE_TYPES",
     "FLASH_ATTENTION",
     "KV_LAYOUTS",
     "MAX_SEQUENCES",
+    "MOVABLE",
+    "QUANTIZED",
     "REASONING_EFFORTS",
     "REASONING_FORMATS",
+    "ROPE_SCALINGS",
+    "SPLIT_MODES",
     "ChoiceParams",
+    "CpuParams",
     "EngineParams",
     "GenerationParams",
+    "KvValue",
     "ModelParams",
     "ReasoningParams",
+    "RopeParams",
 ]

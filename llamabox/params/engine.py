@@ -9,12 +9,18 @@ from typing import Any
 from ..checks import check_choice, check_float, check_int, check_rate
 from ..errors import InvalidRequest
 from ..ranges import MAX_DRAFT, MAX_SECONDS
+from .cpu import CpuParams
 from .replacing import replaced
+from .rope import RopeParams
 
 FLASH_ATTENTION = ("auto", "off", "on")
 """Their places less one are llama.cpp's numbers (``llama_flash_attn_type``)."""
 KV_LAYOUTS = ("auto", "unified", "partitioned")
 BACKEND_SAMPLING = ("auto", "off", "on")
+CACHE_TYPES = ("f32", "f16", "bf16", "q8_0", "q4_0", "q4_1", "iq4_nl", "q5_0", "q5_1")
+MOVABLE = CACHE_TYPES[:2]
+"""Types whose positions llama.cpp can change (``ggml_compute_forward_rope``)."""
+QUANTIZED = CACHE_TYPES[3:]
 MAX_SEQUENCES = 256
 """Sequences that one llama.cpp context can hold (``LLAMA_MAX_SEQ``)."""
 MAX_CHECKPOINTS = 1024
@@ -40,10 +46,18 @@ class EngineParams:
         that also decodes.
     :param n_threads: compute threads; None takes the physical cores less one, at least one.
     :param n_threads_batch: compute threads of forwards over several rows; None: ``n_threads``.
+    :param cpu: where those threads run, and how they wait.
+    :param cpu_batch: the same for forwards over several rows; None: ``cpu``.
     :param n_threads_sampling: threads that sample the rows of a forward, 1 for the step's own
         alone; None takes the physical cores, 8 at most.
     :param flash_attention: "on", "off", or "auto" for what a trial at the start finds faster;
         llama.cpp's choice if the model is too slow for a trial, or `warmup` is off.
+    :param cache_type_k: type of the keys in cells, one of `CACHE_TYPES`; those
+        that are not in `MOVABLE` cannot be moved, so not with `context_shift`, nor by `GenerationParams.n_cache_reuse`.
+    :param cache_type_v: of the values; a quantized one needs flash attention.
+    :param kv_offload: cells lie where the layers do, on a GPU; else in RAM.
+    :param op_offload: a GPU computes on large batches what lies in RAM.
+    :param rope: scaling of positions.
     :param n_queue: requests that may wait for a slot; more are refused; 0 has no limit.
     :param target_itl: seconds between two tokens of a request that prompts of others may stretch
         a step to; 0 for four times what a step takes that only decodes.
@@ -87,9 +101,16 @@ class EngineParams:
     n_ubatch: int = 512
     n_threads: int | None = None
     n_threads_batch: int | None = None
+    cpu: CpuParams = dataclasses.field(default_factory=CpuParams)
+    cpu_batch: CpuParams | None = None
     n_threads_sampling: int | None = None
     kv_layout: str = "auto"
     flash_attention: str = "auto"
+    cache_type_k: str = "f16"
+    cache_type_v: str = "f16"
+    kv_offload: bool = True
+    op_offload: bool = True
+    rope: RopeParams = dataclasses.field(default_factory=RopeParams)
     n_queue: int = 0
     target_itl: float = 0.0
     preempt_ram: int = 256
@@ -116,9 +137,23 @@ class EngineParams:
         check_int(self, "n_parallel", 1, MAX_SEQUENCES)
         check_int(self, "n_batch", 1)
         check_int(self, "n_ubatch", 1)
+        for name in ("n_threads", "n_threads_batch", "n_threads_sampling"):
+            if getattr(self, name) is not None:
+                check_int(self, name, 1, MAX_THREADS)
         check_choice(self, "flash_attention", FLASH_ATTENTION)
         check_choice(self, "kv_layout", KV_LAYOUTS)
         check_choice(self, "backend_sampling", BACKEND_SAMPLING)
+        check_choice(self, "cache_type_k", CACHE_TYPES)
+        check_choice(self, "cache_type_v", CACHE_TYPES)
+        if self.cache_type_v in QUANTIZED and self.flash_attention == "off":
+            raise InvalidRequest(
+                f"cache_type_v: {self.cache_type_v} needs flash_attention", param="cache_type_v"
+            )
+        if self.cache_type_k not in MOVABLE and self.context_shift:
+            raise InvalidRequest(
+                f"cache_type_k: {self.cache_type_k} keys cannot be moved, as context_shift has to",
+                param="cache_type_k",
+            )
         check_int(self, "n_queue", 0)
         check_float(self, "target_itl", 0, MAX_SECONDS)
         check_int(self, "preempt_ram", 0)
@@ -136,13 +171,13 @@ class EngineParams:
             )
         check_float(self, "draft_p_min", 0, 1)
         check_int(self, "n_ctx_draft", 0)
+        self._check_caches()
+
+    def _check_caches(self) -> None:
         check_int(self, "cache_ram", 0, MAX_MIB)
         check_int(self, "cache_disk_max", 0, MAX_MIB)
         check_int(self, "cache_min_tokens", 1)
         self._check_cache_disk()
-        for name in ("n_threads", "n_threads_batch", "n_threads_sampling"):
-            if getattr(self, name) is not None:
-                check_int(self, name, 1, MAX_THREADS)
 
     def _check_cache_disk(self) -> None:
         """What goes to disk comes through RAM."""

@@ -18,15 +18,30 @@ MIN_COPY = 32
 
 def test_n_cached_is_the_longest_prefix_worth_a_copy(tiny: LoadedModel) -> None:
     held: list[list[int]] = []
+    sure: list[list[int]] = []
+    n_exact = 0
+
+    def longest(known: list[list[int]], prompt: list[int]) -> int:
+        n = max((common_prefix(tokens, prompt[:-1]) for tokens in known), default=0)
+        return n if n >= MIN_COPY else 0
+
     with Core(tiny, n_ctx=256, n_parallel=4, n_sequences=100, partitioned=True) as core:
         for prompt in branching_prompts(tiny, 60):
-            longest = max((common_prefix(h, prompt[:-1]) for h in held), default=0)
             result = core.run(prompt, 6, params=ENDLESS)
-            assert result.request.n_cached == (longest if longest >= MIN_COPY else 0)
-            held = [h for h in held if len(h) >= MIN_COPY]
+            n = result.request.n_cached
+            assert longest(sure, prompt) <= n <= longest(held, prompt)
+            n_exact += n == longest(held, prompt)
+            # What lies little behind the prefix that was taken may have been given up for it.
+            sure = [
+                h[:n] if n and common_prefix(h, prompt) >= n and len(h) < n + MIN_COPY else h
+                for h in sure
+            ]
+            held, sure = ([h for h in known if len(h) >= MIN_COPY] for known in (held, sure))
             held.append(held_tokens(result, prompt))
+            sure.append(held[-1])
             core.checked_cells()
         assert core.stats()["n_cached_tokens"] > 0
+        assert n_exact > 50
 
 
 def test_a_burst_computes_its_common_prefix_once(tiny: LoadedModel) -> None:

@@ -271,11 +271,12 @@ def test_preempted_requests_go_on_and_their_prefixes_are_right(
 
 
 class Slow:
-    """Files that read nothing before they are let."""
+    """Files that do nothing of one kind before they are let."""
 
     def __init__(self) -> None:
-        self.may_read = threading.Event()
-        self.is_reading = threading.Event()
+        self.kind = "read"
+        self.may_go = threading.Event()
+        self.is_at_it = threading.Event()
         self.fails = False
         self.n_jobs = 0
         self._digests = 0
@@ -292,9 +293,9 @@ class Slow:
             self._digests += 1
             job.file = self._digests
             return True
-        if job.kind == "read":
-            self.is_reading.set()
-            self.may_read.wait(HANG)
+        if job.kind == self.kind:
+            self.is_at_it.set()
+            self.may_go.wait(HANG)
         if self.fails:
             raise RuntimeError("a fault in the worker")
         return False
@@ -304,7 +305,7 @@ class Slow:
 def slow() -> Iterator[Slow]:
     files = Slow()
     yield files
-    files.may_read.set()
+    files.may_go.set()
 
 
 def evicted_to(files: object, tiny: LoadedModel, core: Core, prompt: list[int]) -> None:
@@ -325,11 +326,11 @@ def test_a_request_that_waits_for_a_file_is_cancelled_at_once(
     with Core(tiny, n_ctx=512, n_parallel=1, partitioned=partitioned, second=second) as core:
         evicted_to(slow, tiny, core, prompt)
         waiting = core.submit(prompt, 4)
-        assert slow.is_reading.wait(HANG)
+        assert slow.is_at_it.wait(HANG)
         waiting.request.cancel()
         core.wait(waiting)
         assert waiting.finish == CANCELLED
-        slow.may_read.set()
+        slow.may_go.set()
         core.run(prompt, 4)
 
 
@@ -343,14 +344,40 @@ def test_a_file_that_takes_too_long_is_not_waited_for_and_costs_others_nothing(
     with Core(tiny, n_ctx=512, n_parallel=2, partitioned=partitioned, second=second) as core:
         evicted_to(slow, tiny, core, prompt)
         waiting = core.submit(prompt, 4, params=ENDLESS)
-        assert slow.is_reading.wait(HANG)
+        assert slow.is_at_it.wait(HANG)
         other = core.run(tiny.random_prompt(rng, 30), 20, params=ENDLESS)
         assert len(other.tokens) == 20
         assert not waiting.finish
         core.wait(waiting)
         assert waiting.request.n_cached == 0
         check_output(tiny, prompt, waiting)
-        slow.may_read.set()
+        slow.may_go.set()
+
+
+def test_cells_that_the_worker_is_about_to_join_stay_though_nobody_waits_for_them(
+    tiny: LoadedModel, slow: Slow
+) -> None:
+    rng = np.random.default_rng(18)
+    prompt = tiny.random_prompt(rng, 300)
+    n_blocks = -(-300 // N_BLOCK)
+    slow.kind = "touch"
+    second = SecondTier(150_000, files=slow)
+    with Core(tiny, n_ctx=512, n_parallel=1, partitioned=True, second=second) as core:
+        core.run(prompt, 1)
+        for _ in range(4):
+            core.run(tiny.random_prompt(rng, 40), 1)
+            core.all_saved()
+        waiting = core.submit(prompt, 4)
+        assert slow.is_at_it.wait(HANG)
+        waiting.request.cancel()
+        core.wait(waiting)
+        for _ in range(3):
+            core.run(tiny.random_prompt(rng, 300), 1)
+        assert tier_of(core)["blocks"] >= n_blocks
+        slow.may_go.set()
+        core.run(tiny.random_prompt(rng, 20), 1)
+        core.all_saved()
+        core.run(prompt, 1)
 
 
 @in_both_layouts
@@ -361,7 +388,7 @@ def test_a_worker_that_dies_ends_the_tier_and_nothing_else(
     second = SecondTier(150_000, files=slow)
     second.dies_of = RuntimeError
     slow.fails = True
-    slow.may_read.set()
+    slow.may_go.set()
     with Core(tiny, n_ctx=512, n_parallel=1, partitioned=partitioned, second=second) as core:
         evicted_to(slow, tiny, core, prompt)
         for _ in range(3):
