@@ -10,13 +10,15 @@ from .choices import await_all, best, interleaved
 from .context import Layout
 from .engine import Engine
 from .hub import fetch
+from .infill import Infill
 from .loading import check_model_params
 from .model import Model, packaged_model
-from .prompts import Prompt
+from .prompts import Prompt, PromptLike
 from .results import (
     Candidate,
     Chunk,
     Completion,
+    Counts,
     EngineStats,
     FinishReason,
     Histogram,
@@ -34,14 +36,17 @@ __all__ = [
     "ChatTemplate",
     "Chunk",
     "Completion",
+    "Counts",
     "Device",
     "Engine",
     "EngineStats",
     "FinishReason",
     "Histogram",
+    "Infill",
     "Layout",
     "Model",
     "Prompt",
+    "PromptLike",
     "SampledToken",
     "Stream",
     "Timings",

@@ -7,18 +7,19 @@ import contextlib
 import os
 import threading
 import weakref
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from .._core.outbox import Outbox
 from .._core.request import Request
 from .._core.scheduler import Scheduler
 from ..errors import EngineClosed, EngineOverloaded
-from ..params import ChoiceParams, EngineParams, GenerationParams, ModelParams, ReasoningParams
+from ..params import ChoiceParams, EngineParams, GenerationParams, ModelParams
 from ..templates import CHATML
 from .chat import ChatTemplate, Message
 from .choices import await_all, best, complete_all
 from .context import OwnedContext, draft_rows, n_sequences
+from .conversation import Conversation
 from .draft import Draft, DraftModel
 from .gate import Gate
 from .layout import choose_layout
@@ -172,23 +173,30 @@ class Engine:
         return self.stream(prompt, params, **options).completion()
 
     def chat(
-        self,
-        messages: Sequence[Message],
-        params: GenerationParams | None = None,
-        *,
-        tools: Sequence[Mapping[str, Any]] | None = None,
-        **options: Any,
+        self, messages: Sequence[Message], params: GenerationParams | None = None, **options: Any
     ) -> Completion:
-        """Run the assistant's next turn to its end; raises as `generate`, and `TemplateError`."""
-        return self.generate(self._prompts.read_chat(messages, tools=tools), params, **options)
+        """Run the assistant's next turn to its end: a `Completion` with a `message`.
+
+        Options are fields of `Conversation` (`tools`, `tool_choice`, ...) and `GenerationParams`.
+        Raises as `generate`, and `TemplateError`.
+        """
+        return self.chat_stream(messages, params, **options).completion()
+
+    def chat_stream(
+        self, messages: Sequence[Message], params: GenerationParams | None = None, **options: Any
+    ) -> Stream:
+        """`chat` as an iterator of `Chunk`, whose `events` are pieces of the message."""
+        conversation, options = Conversation.split(messages, options)
+        return self.stream(conversation, params, **options)
 
     def stream(
         self, prompt: PromptLike, params: GenerationParams | None = None, **options: Any
     ) -> Stream:
         """Start a prompt; returns an iterator of `Chunk`. Raises as `generate`."""
-        params = (params or GenerationParams()).replace(**options)
-        request = self._request(self._prompts.read(prompt), params, Outbox())
-        stream = Stream(request, params, self._orphans)
+        prepared = self._prompts.read(prompt)
+        params = prepared.params((params or GenerationParams()).replace(**options))
+        request = self._request(prepared, params, Outbox())
+        stream = Stream(request, params, self._orphans, prepared.output())
         self._submit(request)
         return stream
 
@@ -207,12 +215,14 @@ class Engine:
         index, and if one fails, all do.
         """
         choices = ChoiceParams(n=n, best_of=best_of)
-        params = (params or GenerationParams()).replace(**options)
+        prepared = self._prompts.read(prompt)
+        params = prepared.params((params or GenerationParams()).replace(**options))
         outboxes = [Outbox() for _ in range(choices.n_generated)]
-        requests = self._requests.make_choices(
-            self._prompts.read(prompt), params, choices, outboxes
-        )
-        streams = [Stream(request, params, self._orphans) for request, params in requests]
+        requests = self._requests.make_choices(prepared, params, choices, outboxes)
+        streams = [
+            Stream(request, params, self._orphans, prepared.output())
+            for request, params in requests
+        ]
         self._submit(*(stream.request for stream in streams))
         return best(complete_all(streams), choices, params)
 
@@ -224,16 +234,18 @@ class Engine:
         return await stream.completion()
 
     async def achat(
-        self,
-        messages: Sequence[Message],
-        params: GenerationParams | None = None,
-        *,
-        tools: Sequence[Mapping[str, Any]] | None = None,
-        **options: Any,
+        self, messages: Sequence[Message], params: GenerationParams | None = None, **options: Any
     ) -> Completion:
         """`chat` for the running event loop; cancelled with its task."""
-        prompt = await self.prepare_chat(messages, tools=tools)
-        return await self.agenerate(prompt, params, **options)
+        stream = await self.achat_stream(messages, params, **options)
+        return await stream.completion()
+
+    async def achat_stream(
+        self, messages: Sequence[Message], params: GenerationParams | None = None, **options: Any
+    ) -> AsyncStream:
+        """`chat_stream` for the running event loop."""
+        conversation, options = Conversation.split(messages, options)
+        return await self.astream(conversation, params, **options)
 
     async def astream(
         self, prompt: PromptLike, params: GenerationParams | None = None, **options: Any
@@ -264,34 +276,14 @@ class Engine:
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(None, self._prompts.read, prompt)
 
-    async def prepare_chat(
-        self,
-        messages: Sequence[Message],
-        *,
-        tools: Sequence[Mapping[str, Any]] | None = None,
-        template_kwargs: Mapping[str, Any] | None = None,
-        add_generation_prompt: bool = True,
-        reasoning: ReasoningParams | None = None,
-    ) -> Prompt:
-        """Render and tokenize a conversation, off the event loop.
+    async def prepare_chat(self, messages: Sequence[Message], **fields: Any) -> Prompt:
+        """Render and tokenize a `Conversation` with these fields, off the event loop.
 
-        :param tools: function descriptions in OpenAI's form.
-        :param template_kwargs: more variables for the template.
-        :param reasoning: None leaves that to the template.
+        :raises InvalidRequest: a field is wrong.
         :raises TemplateError: the template refuses the messages.
         :raises PromptTooLong: the prompt does not fit the context.
         """
-        loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(
-            None,
-            lambda: self._prompts.read_chat(
-                messages,
-                tools=tools,
-                variables=template_kwargs,
-                add_generation_prompt=add_generation_prompt,
-                reasoning=reasoning,
-            ),
-        )
+        return await self.prepare(Conversation(messages=messages, **fields))
 
     def submit(self, prompt: Prompt, params: GenerationParams) -> AsyncStream:
         """Start a prepared prompt for the running event loop, without waiting.
@@ -302,8 +294,9 @@ class Engine:
         """
         loop = asyncio.get_running_loop()
         delivery = self._delivery(loop)
+        params = prompt.params(params)
         request = self._request(prompt, params, delivery.outbox)
-        stream = AsyncStream(request, params, loop)
+        stream = AsyncStream(request, params, loop, prompt.output())
         self._submit(request)
         delivery.listen()
         return stream
@@ -321,10 +314,13 @@ class Engine:
         loop = asyncio.get_running_loop()
         delivery = self._delivery(loop)
         outboxes = [delivery.outbox] * choices.n_generated
+        params = prompt.params(params)
         requests = await loop.run_in_executor(
             None, self._requests.make_choices, prompt, params, choices, outboxes
         )
-        streams = [AsyncStream(request, params, loop) for request, params in requests]
+        streams = [
+            AsyncStream(request, params, loop, prompt.output()) for request, params in requests
+        ]
         self._submit(*(stream.request for stream in streams))
         delivery.listen()
         return streams

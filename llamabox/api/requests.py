@@ -21,6 +21,7 @@ from ..params import (
     GenerationParams,
 )
 from ..ranges import MAX_SEED, RANDOM_SEED, UNLIMITED, WHOLE_PROMPT
+from .biases import with_bias_ids
 from .choices import choice_params
 from .gate import Gate
 from .model import Model
@@ -87,6 +88,7 @@ class RequestMaker:
         n_alike: int,
         bucket: Bucket | None,
     ) -> Request:
+        thinking = prompt.turn.thinking if prompt.turn else None
         n_predict, n_keep = params.n_predict, params.n_keep
         if n_predict == UNLIMITED:
             n_trained = self._model.n_ctx_train if self._params.context_shift else 0
@@ -113,8 +115,8 @@ class RequestMaker:
             n_reuse=params.n_cache_reuse,
             bucket=bucket,
             tokens_per_second=params.tokens_per_second,
-            reasoning=prompt.thinking.reasoning() if prompt.thinking else None,
-            sampler=self._sampler(params, prompt.thinking),
+            reasoning=thinking.reasoning() if thinking else None,
+            sampler=self._sampler(params, thinking),
             vocab=self._model.vocab,
             outbox=outbox,
         )
@@ -156,6 +158,7 @@ class RequestMaker:
     def _sampler(self, params: GenerationParams, thinking: Thinking | None) -> Sampler:
         has_budget = thinking is not None and thinking.budget >= 0
         with self._gate.passed():
+            params = with_bias_ids(params, self._model.tokenizer)
             return Sampler(
                 llama_cpp,
                 self._model.n_vocab,

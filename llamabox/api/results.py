@@ -5,6 +5,9 @@ from __future__ import annotations
 import dataclasses
 import enum
 
+from .formats import Event
+from .messages import ChatMessage
+
 
 class FinishReason(str, enum.Enum):
     """Why a generation ended."""
@@ -54,12 +57,16 @@ class Chunk:
         the last ones may come with the next chunk.
     :param finish_reason: set in the last chunk.
     :param logprobs: of these tokens [n_tokens]; None if `n_probs` does not ask.
+    :param tokens: their ids [n_tokens].
+    :param events: what a conversation's turn says by this text: pieces of its message.
     """
 
     text: str
     n_tokens: int
     finish_reason: FinishReason | None
     logprobs: tuple[SampledToken, ...] | None = None
+    tokens: tuple[int, ...] = ()
+    events: tuple[Event, ...] = ()
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,6 +88,18 @@ class Timings:
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Counts:
+    """How far a generation is; fields as those of `Completion`."""
+
+    n_prompt: int
+    n_cached: int
+    n_output: int
+    n_drafted: int
+    n_draft_accepted: int
+    timings: Timings
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Completion:
     """A whole output.
 
@@ -95,6 +114,7 @@ class Completion:
     :param n_draft_accepted: tokens of the output that had been drafted.
     :param truncated: the context was too short: it shifted, or the output ended with it.
     :param stop_string: the stop string that ended it, if one did.
+    :param message: what the text says, if it is the turn of a conversation.
     :param logprobs: of all `tokens` [n_output], also of those that the stop string or nothing has
         come of; None if `n_probs` does not ask.
     """
@@ -108,6 +128,7 @@ class Completion:
     stop_string: str | None
     timings: Timings
     logprobs: tuple[SampledToken, ...] | None = None
+    message: ChatMessage | None = None
     truncated: bool = False
     n_reasoning: int = 0
     n_drafted: int = 0

@@ -90,7 +90,8 @@ class GenerationParams:
     :param adaptive_target: probability that adaptive-p aims at, if ``adaptive_p`` is among the
         samplers; below 0 it only samples.
     :param adaptive_decay: of its memory, 0 to 0.99.
-    :param logit_bias: (token id, added to its logit) pairs; ``-math.inf`` bans the token.
+    :param logit_bias: (token id, added to its logit) pairs; ``-math.inf`` bans the token. A text
+        instead of an id stands for each of its tokens.
     :param samplers: names in their order; see `llamabox.samplers`.
     :param grammar: GBNF that the output keeps to, from its rule ``root``.
     :param seed: of the samplers' RNGs; -1 draws one.
@@ -137,7 +138,7 @@ class GenerationParams:
     mirostat_eta: float = 0.1
     adaptive_target: float = -1.0
     adaptive_decay: float = 0.9
-    logit_bias: tuple[tuple[int, float], ...] = ()
+    logit_bias: tuple[tuple[int | str, float], ...] = ()
     samplers: tuple[str, ...] = DEFAULT_SAMPLERS
     grammar: str | None = None
     seed: int = RANDOM_SEED

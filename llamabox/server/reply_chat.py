@@ -31,7 +31,7 @@ class ChatReply(OpenAIReply):
     def last_delta(self) -> dict[str, Any]:
         return {"delta": {}}
 
-    def answer(self, text: str) -> dict[str, Any]:
+    def answer(self, text: str, index: int) -> dict[str, Any]:
         return {"message": {"role": "assistant", "content": text, "refusal": None}}
 
     def logprobs(self, tokens: Sequence[SampledToken], index: int) -> dict[str, Any]:

@@ -76,8 +76,8 @@ class TestPrompt:
     def test_the_template_opens_it(self, engine: Engine):
         prompt = prompt_of(engine)
         assert prompt.text.endswith("<think>\n")
-        assert prompt.thinking is not None
-        assert prompt.thinking.is_open
+        assert prompt.turn is not None
+        assert prompt.turn.thinking.is_open
 
     @pytest.mark.parametrize("off", [{"enabled": False}, {"budget": 0}, {"effort": "none"}])
     @pytest.mark.parametrize("variables", [{}, {"obeys": True}])
@@ -86,8 +86,8 @@ class TestPrompt:
     ):
         prompt = prompt_of(engine, variables, **off)
         assert prompt.text.endswith("<think>\n\n</think>\n\n")
-        assert prompt.thinking is not None
-        assert not prompt.thinking.is_open
+        assert prompt.turn is not None
+        assert not prompt.turn.thinking.is_open
 
     def test_a_variable_of_the_caller_turns_it_off(self, engine: Engine):
         prompt = prompt_of(engine, {"enable_thinking": False})

@@ -40,4 +40,4 @@ async def chat(request: ServerRequest) -> HTTPResponse | None:
         error.param = "messages"
         raise
     reply = ChatReply(service.model_name, asked)
-    return await generate(request, engine, prompt, asked, reply)
+    return await generate(request, engine, [prompt], asked, reply)
