@@ -94,6 +94,7 @@ class Counts:
     n_prompt: int
     n_cached: int
     n_output: int
+    n_reasoning: int
     n_drafted: int
     n_draft_accepted: int
     timings: Timings

@@ -118,6 +118,7 @@ class Generation:
             n_prompt=request.n_prompt,
             n_cached=request.n_cached,
             n_output=request.n_output,
+            n_reasoning=request.n_reasoning,
             n_drafted=request.n_drafted,
             n_draft_accepted=request.n_draft_accepted,
             timings=_timings(*request.times),

@@ -13,7 +13,7 @@ __all__ = ["add_reasoning", "reasoning_params"]
 
 SWITCH = {"on": True, "off": False, "auto": None}
 FIELDS = {
-    "reasoning": "enabled",
+    "reasoning_enabled": "enabled",
     "reasoning_effort": "effort",
     "reasoning_budget": "budget",
     "reasoning_budget_message": "budget_message",
@@ -25,14 +25,14 @@ FIELDS = {
 def add_reasoning(group: FlagGroup) -> None:
     group.value(
         "--enable-reasoning",
-        dest="reasoning",
+        dest="reasoning_enabled",
         action="store_const",
         const="auto",
         help="Let models reason, as their chat templates have it (default)",
     )
     group.value(
         "--no-enable-reasoning",
-        dest="reasoning",
+        dest="reasoning_enabled",
         action="store_const",
         const="off",
         help="Have the chat template tell the model not to reason; where it begins the reasoning\n"
@@ -41,7 +41,7 @@ def add_reasoning(group: FlagGroup) -> None:
     group.value(
         "-rea",
         "--reasoning",
-        dest="reasoning",
+        dest="reasoning_enabled",
         choices=sorted(SWITCH),
         metavar="[on|off|auto]",
         help="The same by llama-server's name; on: also where the template has an own default",
