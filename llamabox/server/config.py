@@ -6,6 +6,7 @@ import dataclasses
 import os
 from pathlib import Path
 
+from ..checks import check_int
 from ..errors import InvalidRequest
 from ..params import EngineParams, GenerationParams, ModelParams, ReasoningParams
 from ..sources import HubModel
@@ -29,12 +30,17 @@ class ServerConfig:
     :param timeout: seconds that a connection may stay silent while a request is read or
         answered; 0 has no limit.
     :param n_http_threads: threads that parse, render and tokenize; -1 for one per core, 8 at most.
+    :param conn_idle: seconds that a new connection may wait with its first request.
+    :param conn_keepalive: seconds that a connection is kept for another request.
     :param api_keys: accepted keys; without any, nobody is asked for one.
     :param metrics: serve ``GET /metrics``.
     :param tokens_per_second_per_key: the requests of one API key, or without keys of one tenant,
         share one limit of tokens per second.
     :param chat_template: Jinja source that replaces the model's template.
     :param max_body: bytes of the largest request body.
+    :param rpc_servers: ``host:port`` of servers whose devices are used as those here.
+    :param numa: how threads are placed by NUMA nodes: "distribute", "isolate", "numactl"; None
+        leaves that to the system.
     :param model_params: how the file is loaded.
     :param draft_model: GGUF file of a model that drafts tokens; None for none.
     :param draft_model_params: how that file is loaded.
@@ -52,11 +58,15 @@ class ServerConfig:
     port: int = 8080
     timeout: int = 600
     n_http_threads: int = AUTOMATIC
+    conn_idle: int = 60
+    conn_keepalive: int = 15
     api_keys: tuple[str, ...] = ()
     metrics: bool = False
     tokens_per_second_per_key: bool = False
     chat_template: str | None = None
     max_body: int = MAX_BODY_BYTES
+    rpc_servers: tuple[str, ...] = ()
+    numa: str | None = None
     model_params: ModelParams = dataclasses.field(default_factory=ModelParams)
     draft_model: Path | None = None
     draft_model_params: ModelParams = dataclasses.field(default_factory=ModelParams)
@@ -72,7 +82,8 @@ class ServerConfig:
         if self.n_http_threads < 1 and self.n_http_threads != AUTOMATIC:
             message = f"n_http_threads: {self.n_http_threads} is neither -1 nor 1 or more"
             raise InvalidRequest(message, param="n_http_threads")
-
+        for name in ("conn_idle", "conn_keepalive"):
+            check_int(self, name, 1)
         if self.tokens_per_second_per_key and not self.engine_params.tokens_per_second:
             message = "tokens_per_second_per_key: needs tokens_per_second"
             raise InvalidRequest(message, param="tokens_per_second_per_key")
