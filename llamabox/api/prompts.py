@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
 
 import numpy as np
 
@@ -47,16 +46,8 @@ class Prompt:
         return None if self.turn is None else self.turn.output()
 
 
-
-
 PromptLike = (
-    str
-    | Sequence[int]
-    | Sequence[int | str]
-    | Sequence[Message]
-    | Conversation
-    | Infill
-    | Prompt
+    str | Sequence[int] | Sequence[int | str] | Sequence[Message] | Conversation | Infill | Prompt
 )
 """Text, token ids, pieces of both, chat messages, these with tools, what an infill is between, or
 a `Prompt`."""

@@ -23,19 +23,17 @@ FIELDS = {
 
 
 def add_reasoning(group: FlagGroup) -> None:
-    group.value(
+    group.switch(
         "--enable-reasoning",
         dest="reasoning_enabled",
-        action="store_const",
-        const="auto",
-        help="Let models reason, as their chat templates have it (default)",
+        to="auto",
+        text="Let models reason, as their chat templates have it (default)",
     )
-    group.value(
+    group.switch(
         "--no-enable-reasoning",
         dest="reasoning_enabled",
-        action="store_const",
-        const="off",
-        help="Have the chat template tell the model not to reason; where it begins the reasoning\n"
+        to="off",
+        text="Have the chat template tell the model not to reason; where it begins the reasoning\n"
         "all the same, end that at once",
     )
     group.value(

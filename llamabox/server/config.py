@@ -9,7 +9,7 @@ from pathlib import Path
 from ..checks import check_int
 from ..errors import InvalidRequest
 from ..params import EngineParams, GenerationParams, ModelParams, ReasoningParams
-from ..sources import HubModel
+from ..sources import HubModel, ModelSource
 
 __all__ = ["ServerConfig"]
 
@@ -22,7 +22,7 @@ class ServerConfig:
     """Settings of one server.
 
     :param model: GGUF file; None serves the packaged model.
-    :param hub_model: the model on the hub, instead of `model`.
+    :param hub_model: the model on the hub or at a URL, instead of `model`.
     :param hub_draft_model: the draft model on the hub.
     :param alias: name of the model in replies; None takes the model's own.
     :param host: address to listen on, or a path that ends with ``.sock`` for a UNIX socket.
@@ -51,7 +51,7 @@ class ServerConfig:
     """
 
     model: Path | None = None
-    hub_model: HubModel | None = None
+    hub_model: ModelSource | None = None
     hub_draft_model: HubModel | None = None
     alias: str | None = None
     host: str = "127.0.0.1"
