@@ -5,13 +5,17 @@ Nothing here knows of HTTP, status codes or OpenAI's field names, and nothing he
 """
 
 from .backends import NUMA_STRATEGIES, add_rpc_servers, set_numa
-from .chat import ChatTemplate
+from .capabilities import Capabilities
+from .chat import RESERVED_VARIABLES, ChatTemplate
 from .choices import await_all, best, interleaved
 from .context import Layout
+from .conversation import Conversation
 from .engine import Engine
+from .formats import CallArguments, CallStart, Content, Event, Reasoning, Tool
 from .hub import fetch
 from .infill import Infill
 from .loading import check_model_params
+from .messages import ChatMessage, ToolCall
 from .model import Model, packaged_model
 from .prompts import Prompt, PromptLike
 from .results import (
@@ -31,15 +35,23 @@ from .text import Tokenizer
 
 __all__ = [
     "NUMA_STRATEGIES",
+    "RESERVED_VARIABLES",
     "AsyncStream",
+    "CallArguments",
+    "CallStart",
     "Candidate",
+    "Capabilities",
+    "ChatMessage",
     "ChatTemplate",
     "Chunk",
     "Completion",
+    "Content",
+    "Conversation",
     "Counts",
     "Device",
     "Engine",
     "EngineStats",
+    "Event",
     "FinishReason",
     "Histogram",
     "Infill",
@@ -47,10 +59,13 @@ __all__ = [
     "Model",
     "Prompt",
     "PromptLike",
+    "Reasoning",
     "SampledToken",
     "Stream",
     "Timings",
     "Tokenizer",
+    "Tool",
+    "ToolCall",
     "add_rpc_servers",
     "await_all",
     "best",

@@ -15,8 +15,7 @@ from .._core.request import Request
 from .._core.scheduler import Scheduler
 from ..errors import EngineClosed, EngineOverloaded
 from ..params import ChoiceParams, EngineParams, GenerationParams, ModelParams
-from ..templates import CHATML
-from .chat import ChatTemplate, Message
+from .chat import Message, model_template
 from .choices import await_all, best, complete_all
 from .context import OwnedContext, draft_rows, n_sequences
 from .conversation import Conversation
@@ -78,8 +77,7 @@ class Engine:
             )
             self.model: Model = owned_model or model  # type: ignore[assignment]
             tokenizer = self.model.tokenizer
-            source = chat_template or self.model.chat_template or CHATML
-            self.template = ChatTemplate(source, bos=tokenizer.bos, eos=tokenizer.eos)
+            self.template = model_template(self.model, chat_template)
             draft = None
             if draft_model is not None and self.params.n_draft_max > 0:
                 draft = Draft(self.model, draft_model, draft_model_params)

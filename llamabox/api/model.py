@@ -21,6 +21,8 @@ from .split import first_part
 from .system import has_gpu
 from .text import Tokenizer
 
+TEMPLATE_KEY = "tokenizer.chat_template"
+
 
 def packaged_model() -> Path:
     """The small chat model inside the package."""
@@ -58,6 +60,7 @@ class Model:
     :ivar metadata: the file's scalar metadata as strings, with what replaces them.
     :ivar tokenizer: its `Tokenizer`.
     :ivar chat_template: Jinja source, or None.
+    :ivar named_templates: its other chat templates by name, such as `tool_use`.
     """
 
     def __init__(
@@ -71,7 +74,12 @@ class Model:
         self.tokenizer = Tokenizer(llama_cpp, vocab_address, self.vocab)
         self.metadata = _metadata(address) | {key: _shown(v) for key, v in kv_overrides}
         self.name = self.metadata.get("general.name") or path.stem
-        self.chat_template = self.metadata.get("tokenizer.chat_template")
+        self.chat_template = self.metadata.get(TEMPLATE_KEY)
+        self.named_templates = {
+            key.removeprefix(f"{TEMPLATE_KEY}."): source
+            for key, source in self.metadata.items()
+            if key.startswith(f"{TEMPLATE_KEY}.")
+        }
         self.vocab_type: int = llama_cpp.llama_vocab_type(vocab_address)
         self.n_vocab = self.vocab.n_tokens
         self.n_ctx_train: int = llama_cpp.llama_model_n_ctx_train(address)

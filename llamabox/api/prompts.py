@@ -16,7 +16,7 @@ from .gate import Gate
 from .infill import Infill, infill_tokens
 from .pieces import piece_tokens
 from .text import Tokenizer, Tokens
-from .thinking import begin_thinking, thinking_variables
+from .thinking import begin_thinking
 from .turn import Turn, TurnOutput
 
 
@@ -86,33 +86,32 @@ class PromptReader:
                 return self._from_infill(prompt)
         if not isinstance(prompt, (Sequence, np.ndarray)):
             raise InvalidRequest("the prompt is no text, no tokens and no messages", param="prompt")
+        return self._from_sequence(prompt)
+
+    def _from_sequence(self, prompt: Sequence[Any]) -> Prompt:
         if len(prompt) > 0 and isinstance(prompt[0], Mapping):
-            return self._from_conversation(Conversation(messages=prompt))  # type: ignore[arg-type]
+            return self._from_conversation(Conversation(messages=prompt))
         self.check_length(len(prompt))
         if str in set(map(type, prompt)):
             with self._gate.passed():
-                return self._from_pieces(prompt)  # type: ignore[arg-type]
-        return Prompt(self._tokenizer.check(prompt), "")  # type: ignore[arg-type]
+                return self._from_pieces(prompt)
+        return Prompt(self._tokenizer.check(prompt), "")
 
     def _from_conversation(self, conversation: Conversation) -> Prompt:
-        use = conversation.tool_use()
-        given = conversation.template_kwargs or {}
         with self._gate.passed():
-            text = self._template.render(
-                conversation.messages,
-                tools=use.described,
-                variables=thinking_variables(conversation.reasoning, given),
-                add_generation_prompt=conversation.add_generation_prompt,
-            )
+            text = conversation.render(self._template)
             text, thinking = begin_thinking(
                 self._template.source,
                 text,
                 self._tokenizer,
                 params=conversation.reasoning,
-                variables=given,
+                variables=conversation.template_kwargs,
+                begun=conversation.begun(text),
             )
-            turn = Turn(format_of(self._template.source), use, thinking)
-            return dataclasses.replace(self._from_text(text), turn=turn)
+            prompt = self._from_text(text)
+        format_ = format_of(self._template.tool_source)
+        turn = Turn(format_, conversation.tool_use(), thinking)
+        return dataclasses.replace(prompt, turn=turn)
 
     def check_length(self, n_prompt: int) -> None:
         """Raises as `read`, for a prompt of so many tokens."""

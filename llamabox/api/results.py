@@ -58,7 +58,8 @@ class Chunk:
     :param finish_reason: set in the last chunk.
     :param logprobs: of these tokens [n_tokens]; None if `n_probs` does not ask.
     :param tokens: their ids [n_tokens].
-    :param events: what a conversation's turn says by this text: pieces of its message.
+    :param events: what the turn of a conversation says by this text: pieces of its message; None
+        for other text.
     """
 
     text: str
@@ -66,7 +67,7 @@ class Chunk:
     finish_reason: FinishReason | None
     logprobs: tuple[SampledToken, ...] | None = None
     tokens: tuple[int, ...] = ()
-    events: tuple[Event, ...] = ()
+    events: tuple[Event, ...] | None = None
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

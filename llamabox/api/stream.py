@@ -102,9 +102,9 @@ class Generation:
         reason = FINISH_REASONS[self._finish]
         return FinishReason.EOG if has_enough and reason is not None else reason
 
-    def _read(self, text: str) -> tuple[Event, ...]:
+    def _read(self, text: str) -> tuple[Event, ...] | None:
         if self._output is None:
-            return ()
+            return None
         events = self._output.feed(text, is_last=bool(self._finish))
         if self._output.is_enough:
             self.cancel()

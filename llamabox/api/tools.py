@@ -41,7 +41,7 @@ class ToolUse:
 def tool_use(
     given: Sequence[ToolLike] | None, choice: ToolChoice = "auto", *, parallel: bool = True
 ) -> ToolUse:
-    """:raises InvalidRequest: a tool has no name, two have the same, or the choice is none of them."""
+    """:raises InvalidRequest: a tool has no name, two share one, or the choice is none of them."""
     tools = tuple(map(read_tool, given or ()))
     names = [tool.name for tool in tools]
     double = next((name for name in names if names.count(name) > 1), None)

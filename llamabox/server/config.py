@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 import os
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from ..checks import check_int
 from ..errors import InvalidRequest
@@ -37,6 +39,8 @@ class ServerConfig:
     :param tokens_per_second_per_key: the requests of one API key, or without keys of one tenant,
         share one limit of tokens per second.
     :param chat_template: Jinja source that replaces the model's template.
+    :param chat_template_kwargs: variables for it, which those of a request replace.
+    :param prefill_assistant: a last message that is the assistant's is gone on with.
     :param max_body: bytes of the largest request body.
     :param rpc_servers: ``host:port`` of servers whose devices are used as those here.
     :param numa: how threads are placed by NUMA nodes: "distribute", "isolate", "numactl"; None
@@ -64,6 +68,8 @@ class ServerConfig:
     metrics: bool = False
     tokens_per_second_per_key: bool = False
     chat_template: str | None = None
+    chat_template_kwargs: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    prefill_assistant: bool = True
     max_body: int = MAX_BODY_BYTES
     rpc_servers: tuple[str, ...] = ()
     numa: str | None = None

@@ -35,10 +35,12 @@ class OpenAIReply(abc.ABC):
     """What chat and text completions have in common.
 
     :param id_prefix: first part of the reply's id.
+    :cvar empty_part: what `parts` would say of no text.
     """
 
     whole_object: str
     chunk_object: str
+    empty_part: bytes
 
     def __init__(
         self, id_prefix: str, model: str, asked: GenerationRequest, n_prompts: int = 1
@@ -60,6 +62,9 @@ class OpenAIReply(abc.ABC):
         }
         logprobs = HOLE if asked.params.n_probs >= 0 else None
         self._frames = [self._frame(i, logprobs) for i in range(self._n_choices)]
+        self._more_frames = [
+            split_event(self._chunk(self.delta(HOLE), None, i)) for i in range(self._n_choices)
+        ]
 
     def _frame(self, index: int, logprobs: str | None) -> list[bytes]:
         """A chunk with holes: text, and what is asked for of log probabilities, ids, timings."""
@@ -69,20 +74,28 @@ class OpenAIReply(abc.ABC):
         return split_event(chunk | ({"timings": HOLE} if self._tells_timings else {}))
 
     @abc.abstractmethod
-    def delta(self, text: str) -> dict[str, Any]:
-        """The part of a stream's choice that holds text."""
+    def delta(self, part: Any) -> dict[str, Any]:
+        """What holds a part in a stream's choice."""
+
+    @abc.abstractmethod
+    def parts(self, chunk: Chunk) -> list[bytes]:
+        """What is said by a chunk's text, as JSON; each is a frame."""
 
     @abc.abstractmethod
     def last_delta(self) -> dict[str, Any]:
         """The same part in the last choice."""
 
     @abc.abstractmethod
-    def answer(self, text: str, index: int) -> dict[str, Any]:
+    def answer(self, completion: Completion, index: int) -> dict[str, Any]:
         """The part of a whole reply's choice that holds the text."""
 
     @abc.abstractmethod
     def logprobs(self, tokens: Sequence[SampledToken], index: int) -> dict[str, Any]:
         """The log probabilities of a choice's next tokens."""
+
+    def finish_reason(self, completion: Completion) -> str:
+        """Why a choice ended."""
+        return FINISH_REASONS[completion.finish_reason]
 
     def whole(
         self, choices: Sequence[Completion], generated: Sequence[Completion]
@@ -102,18 +115,19 @@ class OpenAIReply(abc.ABC):
         return b""
 
     def part(self, chunk: Chunk, index: int = 0) -> bytes:
+        parts = self.parts(chunk)
+        before, after = self._more_frames[index]
         if self._is_plain:
-            if not chunk.text:
-                return b""
-            before, after = self._frames[index]
-            return before + orjson.dumps(chunk.text) + after
-        if not (chunk.text or chunk.logprobs or (self._tells_tokens and chunk.n_tokens)):
+            return b"".join([before + part + after for part in parts])
+        if not (parts or chunk.logprobs or (self._tells_tokens and chunk.n_tokens)):
             return b""
-        return fill(self._frames[index], self._values(chunk, index))
+        first, *more = parts or [self.empty_part]
+        frame = fill(self._frames[index], self._values(first, chunk, index))
+        return frame + b"".join([before + part + after for part in more])
 
-    def _values(self, chunk: Chunk, index: int) -> Iterator[bytes]:
+    def _values(self, part: bytes, chunk: Chunk, index: int) -> Iterator[bytes]:
         """What a frame's holes are for."""
-        yield orjson.dumps(chunk.text)
+        yield part
         if chunk.logprobs is not None:
             yield orjson.dumps(self.logprobs(chunk.logprobs, index))
         if self._tells_tokens:
@@ -140,15 +154,14 @@ class OpenAIReply(abc.ABC):
         tokens = completion.logprobs
         choice = {
             "index": index,
-            **self.answer(completion.text, index),
+            **self.answer(completion, index),
             "logprobs": None if tokens is None else self.logprobs(tokens, index),
-            "finish_reason": FINISH_REASONS[completion.finish_reason],
+            "finish_reason": self.finish_reason(completion),
         }
         return choice | {"tokens": completion.tokens} if self._tells_tokens else choice
 
     def _last_chunk(self, completion: Completion, index: int) -> dict[str, Any]:
-        reason = FINISH_REASONS[completion.finish_reason]
-        return self._chunk(self.last_delta(), reason, index)
+        return self._chunk(self.last_delta(), self.finish_reason(completion), index)
 
     def _chunk(
         self,

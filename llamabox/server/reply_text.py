@@ -7,7 +7,7 @@ from typing import Any
 
 import orjson
 
-from ..api import Prompt, SampledToken
+from ..api import Chunk, Completion, Prompt, SampledToken
 from .reply_logprobs import TextLogprobs
 from .reply_openai import OpenAIReply
 from .schema import TextRequest
@@ -24,6 +24,7 @@ class TextReply(OpenAIReply):
 
     whole_object = "text_completion"
     chunk_object = "text_completion"
+    empty_part = b'""'
 
     def __init__(self, model: str, prompts: Sequence[Prompt], asked: TextRequest) -> None:
         super().__init__("cmpl", model, asked, len(prompts))
@@ -31,13 +32,17 @@ class TextReply(OpenAIReply):
         n = asked.choices.n
         self._echoed = [prompts[i // n].text for i in range(self._n_choices)] if asked.echo else []
 
-    def delta(self, text: str) -> dict[str, Any]:
-        return {"text": text}
+    def delta(self, part: Any) -> dict[str, Any]:
+        return {"text": part}
+
+    def parts(self, chunk: Chunk) -> list[bytes]:
+        return [orjson.dumps(chunk.text)] if chunk.text else []
 
     def last_delta(self) -> dict[str, Any]:
         return {"text": ""}
 
-    def answer(self, text: str, index: int) -> dict[str, Any]:
+    def answer(self, completion: Completion, index: int) -> dict[str, Any]:
+        text = completion.text
         return {"text": self._echoed[index] + text if self._echoed else text}
 
     def logprobs(self, tokens: Sequence[SampledToken], index: int) -> dict[str, Any]:

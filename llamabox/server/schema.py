@@ -23,7 +23,7 @@ from .schema_reply import ReplyOptions, read_reply_options
 from .schema_sampling import read_sampling
 from .schema_speculation import SPECULATION_FIELDS, read_speculation
 from .schema_template import read_template
-from .schema_tools import read_tools
+from .schema_tools import ToolFields, read_tools
 from .schema_unknown import unknown_fields
 from .schema_unsupported import refuse_unsupported
 
@@ -90,16 +90,19 @@ class GenerationRequest:
 class ChatRequest(GenerationRequest):
     """``/v1/chat/completions``.
 
-    :param tools: None if there are none, or the caller wants none used.
+    :param tools: which there are, and which may be called.
     :param template_kwargs: variables for the chat template.
-    :param add_generation_prompt: end the prompt where the assistant's turn begins.
+    :param add_generation_prompt: end the prompt where the assistant's turn begins; None if it is
+        not said.
+    :param continue_final_message: end it inside the last message; None if it is not said.
     :param reasoning: what becomes of the model's reasoning.
     """
 
     messages: list[dict[str, Any]]
-    tools: list[dict[str, Any]] | None
+    tools: ToolFields
     template_kwargs: dict[str, Any]
-    add_generation_prompt: bool
+    add_generation_prompt: bool | None
+    continue_final_message: bool | str | None
     reasoning: ReasoningParams
 
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from sanic import Blueprint
 
-from . import chat, completions, health, metrics, models
+from . import apply_template, chat, completions, health, metrics, models, props
 
 __all__ = ["blueprints"]
 
 
 def blueprints() -> list[Blueprint]:
     """Fresh blueprints of all routes."""
-    return [module.blueprint() for module in (chat, completions, health, metrics, models)]
+    modules = (apply_template, chat, completions, health, metrics, models, props)
+    return [module.blueprint() for module in modules]
