@@ -12,7 +12,7 @@ from .sampler cimport Sampler, SamplerC
 from .sync cimport load_int
 from .text cimport TextC
 from .types cimport FINISH_CANCELLED, FINISH_DEADLINE, FINISH_NONE
-from .vocab cimport Vocab
+from .vocab cimport Vocab, VocabC
 
 
 cdef struct RequestC:
@@ -32,6 +32,9 @@ cdef struct RequestC:
     bint starts_anew      # from nothing that others have computed
     int32_t n_reuse       # tokens of a chunk at least that it takes from another position; 0: none
     int32_t n_cached      # prompt tokens that were in a slot already
+    bint tells_progress   # of its prompt
+    bint has_progress     # of which no event tells yet
+    int32_t n_computed    # prompt tokens that were computed by then
     int32_t n_unreported  # output tokens of which no event tells yet
     int32_t n_branch      # of its tokens, those that other sequences hold or are about to
     int32_t n_alike       # requests of the same prompt that were submitted with it, itself included
@@ -60,6 +63,7 @@ cdef struct RequestC:
     void* fetch           # a `FetchC`: of its prefix from the second tier; or NULL
     bint has_fetched      # that was tried since it got its slot
     TextC text
+    const VocabC* vocab   # whose pieces its text is made of
     ProbsC probs
     SamplerC* sampler
     ReasoningC* reasoning # NULL: none is expected

@@ -28,6 +28,7 @@ class Request:
         stops: Sequence[bytes] = (),
         priority_ns: int = 0,
         deadline_ns: int = 0,
+        progress: bool = False,
         n_probs: int = -1,
         post_sampling: bool = False,
         n_draft_max: int = 0,

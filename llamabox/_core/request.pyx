@@ -25,6 +25,7 @@ cdef class Request:
     :param stops: stop strings, encoded.
     :param priority_ns: nanoseconds by which it counts as older than it is.
     :param deadline_ns: nanoseconds after its submission at which it ends; 0 for never.
+    :param progress: events tell of the prompt tokens that are computed.
     :param n_probs: likeliest tokens that its events tell of beside each output token (`probs`); -1
         tells nothing.
     :param post_sampling: tell their probabilities after the samplers, not the model's own.
@@ -41,14 +42,15 @@ cdef class Request:
     :param tokens_per_second: what that is to fill with once it is submitted; 0 leaves it as it is.
     :param reasoning: its own, if its output may begin with some; kept alive.
     :param sampler: its own; kept alive.
-    :param vocab: kept alive.
+    :param vocab: with the pieces that its text is made of; kept alive.
     :param outbox: where its events go; kept alive.
     :param consumer: whatever the drainer wants to find on the request; see `consumer`.
     """
 
     def __cinit__(self, const int32_t[::1] prompt, *, int32_t n_predict, int32_t n_ctx,
                   bint context_shift=False, int32_t n_keep=0, int32_t n_discard=0, stops=(),
-                  int64_t priority_ns=0, int64_t deadline_ns=0, int32_t n_probs=-1,
+                  int64_t priority_ns=0, int64_t deadline_ns=0, bint progress=False,
+                  int32_t n_probs=-1,
                   bint post_sampling=False, int32_t n_draft_max=0, int32_t n_draft_min=0,
                   float draft_p_min=0, int32_t n_alike=1, bint starts_anew=False,
                   int32_t n_reuse=0, int64_t key=0,
@@ -64,11 +66,13 @@ cdef class Request:
         self.c.owner = <PyObject*> self
         self.c.sampler = &sampler.c
         self.c.outbox = &outbox.c
+        self.c.vocab = &vocab.c
         self.c.n_predict = n_predict
         self.c.n_window = n_ctx
         self.c.key = key
         self.c.i_slot = self.c.i_row = -1
         self.c.n_alike = n_alike
+        self.c.tells_progress = progress
         self.c.starts_anew = starts_anew
         self.c.n_reuse = 0 if starts_anew else n_reuse
         self.c.n_draft_max = min(n_draft_max, <int32_t> MAX_DRAFT)

@@ -404,6 +404,7 @@ cdef class Scheduler:
         cdef RequestC* request = slot.request
         cdef int32_t n_draft = request.n_draft, n_booked = slot.n_planned
         cdef int32_t reason = FINISH_NONE
+        self.output.note_progress(request, request.n_past + slot.n_planned)
         if request.i_row >= 0:
             reason = self.output.take(slot, now)
             n_booked += slot.n_verified - 1 - n_draft
@@ -417,6 +418,8 @@ cdef class Scheduler:
         if n_booked < slot.n_planned:
             self.drop_rejected(slot)
         self.admission.mark(request, slot.i_sequence)
+        if request.has_progress and reason == FINISH_NONE:
+            self.output.report(request, 0)
         return reason
 
     cdef void drop_rejected(self, SlotC* slot) noexcept nogil:

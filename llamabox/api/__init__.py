@@ -17,6 +17,7 @@ from .infill import Infill
 from .loading import check_model_params
 from .messages import ChatMessage, ToolCall
 from .model import Model, packaged_model
+from .pieces import piece_tokens
 from .prompts import Prompt, PromptLike
 from .results import (
     Candidate,
@@ -26,6 +27,7 @@ from .results import (
     EngineStats,
     FinishReason,
     Histogram,
+    Progress,
     SampledToken,
     Timings,
 )
@@ -57,6 +59,7 @@ __all__ = [
     "Infill",
     "Layout",
     "Model",
+    "Progress",
     "Prompt",
     "PromptLike",
     "Reasoning",
@@ -75,6 +78,7 @@ __all__ = [
     "list_devices",
     "packaged_model",
     "physical_cores",
+    "piece_tokens",
     "set_numa",
     "system_info",
 ]

@@ -17,6 +17,7 @@ from ..errors import EngineClosed, EngineOverloaded
 from ..params import ChoiceParams, EngineParams, GenerationParams, ModelParams
 from .chat import Message, model_template
 from .choices import await_all, best, complete_all
+from .constraints import ConstraintCompiler
 from .context import OwnedContext, draft_rows, n_sequences
 from .conversation import Conversation
 from .draft import Draft, DraftModel
@@ -56,6 +57,7 @@ class Engine:
     :ivar n_ctx: tokens that a request may hold.
     :ivar layout: how the context keeps its cells.
     :ivar drafts: whether anything drafts tokens for requests.
+    :ivar constraints: compiles what outputs have to keep to.
     :ivar tokens_per_second: what a request may ask for at most; 0 for no such limit.
     :raises ModelLoadError: a model or its context cannot be made, or the draft model does not fit.
     :raises TemplateError: the chat template does not compile.
@@ -129,6 +131,7 @@ class Engine:
         self._orphans = Orphans()
         gate = Gate()
         self._prompts = PromptReader(tokenizer, self.template, n_ctx=self.n_ctx, gate=gate)
+        self.constraints = ConstraintCompiler(self.model, gate)
         self._requests = RequestMaker(
             self.model,
             self.params,
@@ -137,6 +140,7 @@ class Engine:
             drafts=self.drafts,
             budgets=Budgets(self.tokens_per_second),
             gate=gate,
+            constraints=self.constraints,
         )
         self._lock = threading.Lock()
         self._closing = threading.Lock()
@@ -250,7 +254,9 @@ class Engine:
     ) -> AsyncStream:
         """`stream` for the running event loop."""
         params = (params or GenerationParams()).replace(**options)
-        return self.submit(await self.prepare(prompt), params)
+        prepared = await self.prepare(prompt)
+        await self.constrain(params)
+        return self.submit(prepared, params)
 
     async def agenerate_choices(
         self,
@@ -282,6 +288,15 @@ class Engine:
         :raises PromptTooLong: the prompt does not fit the context.
         """
         return await self.prepare(Conversation(messages=messages, **fields))
+
+    async def constrain(self, params: GenerationParams) -> None:
+        """Compile the constraint of `params`, off the event loop, so that `submit` finds it.
+
+        :raises InvalidRequest: it is wrong; with the reason, and the field's name.
+        """
+        if not self.constraints.has(params):
+            loop = asyncio.get_running_loop()
+            await loop.run_in_executor(None, self.constraints.compile, params)
 
     def submit(self, prompt: Prompt, params: GenerationParams) -> AsyncStream:
         """Start a prepared prompt for the running event loop, without waiting.

@@ -23,6 +23,7 @@ from ..params import (
 from ..ranges import MAX_SEED, RANDOM_SEED, UNLIMITED, WHOLE_PROMPT
 from .biases import with_bias_ids
 from .choices import choice_params
+from .constraints import ConstraintCompiler
 from .gate import Gate
 from .model import Model
 from .prompts import Prompt
@@ -50,6 +51,7 @@ class RequestMaker:
     :param drafts: whether there is anything that drafts.
     :param budgets: what their output is charged to.
     :param gate: passed while the model is used.
+    :param constraints: compiles what outputs have to keep to.
     """
 
     def __init__(
@@ -62,6 +64,7 @@ class RequestMaker:
         drafts: bool,
         budgets: Budgets,
         gate: Gate,
+        constraints: ConstraintCompiler,
     ) -> None:
         self._model = model
         self._params = params
@@ -70,6 +73,7 @@ class RequestMaker:
         self._drafts = drafts
         self._budgets = budgets
         self._gate = gate
+        self._constraints = constraints
 
     def make(self, prompt: Prompt, params: GenerationParams, outbox: Outbox) -> Request:
         """A request with samplers of its own.
@@ -107,6 +111,7 @@ class RequestMaker:
             stops=[stop.encode() for stop in params.stop],
             priority_ns=params.priority * PRIORITY_NS,
             deadline_ns=math.ceil(params.deadline * NS),
+            progress=params.progress,
             n_probs=params.n_probs,
             post_sampling=params.post_sampling_probs,
             **self._draft_bounds(params),
@@ -117,7 +122,7 @@ class RequestMaker:
             tokens_per_second=params.tokens_per_second,
             reasoning=thinking.reasoning() if thinking else None,
             sampler=self._sampler(params, thinking),
-            vocab=self._model.vocab,
+            vocab=self._model.special_vocab if params.special else self._model.vocab,
             outbox=outbox,
         )
 
@@ -157,6 +162,7 @@ class RequestMaker:
 
     def _sampler(self, params: GenerationParams, thinking: Thinking | None) -> Sampler:
         has_budget = thinking is not None and thinking.budget >= 0
+        constraint = self._constraints.compile(params)
         with self._gate.passed():
             params = with_bias_ids(params, self._model.tokenizer)
             return Sampler(
@@ -166,6 +172,7 @@ class RequestMaker:
                 params,
                 self._model.vocab.end_of_generation if params.ignore_eos else (),
                 vocab=llama_cpp.llama_model_get_vocab(self._model.address),
+                constraint=constraint,
                 backend=self._backend.is_enabled
                 and params.n_probs < 0
                 and not has_budget

@@ -49,6 +49,22 @@ class SampledToken(Candidate):
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a prompt is computed.
+
+    :param n_prompt: its tokens.
+    :param n_cached: those that did not have to be computed.
+    :param n_computed: those that are in cells now, `n_cached` included.
+    :param seconds: since its request got a slot.
+    """
+
+    n_prompt: int
+    n_cached: int
+    n_computed: int
+    seconds: float
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
 class Chunk:
     """A piece of output.
 
@@ -58,6 +74,7 @@ class Chunk:
     :param finish_reason: set in the last chunk.
     :param logprobs: of these tokens [n_tokens]; None if `n_probs` does not ask.
     :param tokens: their ids [n_tokens].
+    :param progress: of the prompt, if there is news of it and `GenerationParams.progress` asks.
     :param events: what the turn of a conversation says by this text: pieces of its message; None
         for other text.
     """
@@ -67,6 +84,7 @@ class Chunk:
     finish_reason: FinishReason | None
     logprobs: tuple[SampledToken, ...] | None = None
     tokens: tuple[int, ...] = ()
+    progress: Progress | None = None
     events: tuple[Event, ...] | None = None
 
 

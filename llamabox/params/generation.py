@@ -7,7 +7,6 @@ from typing import Any
 
 from ..checks import (
     check_bool,
-    check_encodable,
     check_float,
     check_int,
     check_key,
@@ -19,11 +18,13 @@ from ..checks import (
 from ..errors import InvalidRequest
 from ..ranges import FLOAT_RANGES, INT_RANGES, RANDOM_SEED, UNLIMITED
 from ..samplers import DEFAULT_SAMPLERS
+from .constraint import check_constraints
 from .replacing import replaced
 
 MAX_STOPS = 256
 MAX_STOP_LENGTH = 65_536
 """Of all stop strings together, in characters."""
+BOOLS = ("cache_prompt", "special", "progress")
 MAX_BREAKERS = 64
 """Each costs DRY a pass over the vocabulary when the request starts."""
 
@@ -49,6 +50,9 @@ class GenerationParams:
         of them there, so the output is not what computing the prompt would give; only where the
         memory can move cells.
     :param stop: strings that end the output; they are not part of it.
+    :param special: the text of control tokens is part of the output too, but for the token that
+        ends it.
+    :param progress: tell how much of the prompt is computed, once a step at most.
     :param n_probs: tell the log probability of each output token, and of so many of the likeliest
         tokens in its place; -1 tells nothing. They are the model's own, before any sampler.
     :param post_sampling_probs: tell those of the distribution that was sampled from instead.
@@ -93,7 +97,12 @@ class GenerationParams:
     :param logit_bias: (token id, added to its logit) pairs; ``-math.inf`` bans the token. A text
         instead of an id stands for each of its tokens.
     :param samplers: names in their order; see `llamabox.samplers`.
-    :param grammar: GBNF that the output keeps to, from its rule ``root``.
+    :param grammar: GBNF that the output keeps to, from its rule ``root``; or a grammar of
+        llguidance, in its variant of Lark, from ``start``, if it begins with ``%llguidance``.
+    :param json_schema: JSON text of a schema that the output, which is JSON, keeps to.
+    :param regex: a regular expression, in the syntax of Rust's, that matches the output in full.
+    :param constrained_after: any of these holds behind this text alone, which comes once; it is
+        not for GBNF.
     :param seed: of the samplers' RNGs; -1 draws one.
     """
 
@@ -103,6 +112,8 @@ class GenerationParams:
     cache_prompt: bool = True
     n_cache_reuse: int = 0
     stop: tuple[str, ...] = ()
+    special: bool = False
+    progress: bool = False
     n_probs: int = -1
     post_sampling_probs: bool = False
     n_draft_max: int = -1
@@ -141,6 +152,9 @@ class GenerationParams:
     logit_bias: tuple[tuple[int | str, float], ...] = ()
     samplers: tuple[str, ...] = DEFAULT_SAMPLERS
     grammar: str | None = None
+    json_schema: str = ""
+    regex: str = ""
+    constrained_after: str = ""
     seed: int = RANDOM_SEED
 
     def __post_init__(self) -> None:
@@ -148,7 +162,8 @@ class GenerationParams:
             check_int(self, name, lowest, highest)
         for name, low, high in FLOAT_RANGES:
             check_float(self, name, low, high)
-        check_bool(self, "cache_prompt")
+        for name in BOOLS:
+            check_bool(self, name)
         check_rate(self, "tokens_per_second")
         check_key(self, "rate_key")
         check_strings(self, "stop")
@@ -164,10 +179,7 @@ class GenerationParams:
             )
         check_logit_bias(self)
         check_samplers(self)
-        if self.grammar is not None:
-            if not isinstance(self.grammar, str):
-                raise InvalidRequest(f"grammar: {self.grammar!r} is not a string", param="grammar")
-            check_encodable(self.grammar, "grammar")
+        check_constraints(self)
 
     def replace(self, **changes: Any) -> GenerationParams:
         """These parameters with some fields changed.

@@ -12,6 +12,7 @@ from ..errors import InvalidRequest
 from ..params import EngineParams, GenerationParams, ModelParams
 from .cli_cells import rope_params
 from .cli_completion import add_completion
+from .cli_constraints import add_constraints, constraints_of
 from .cli_draft import add_draft_model, draft_model_params
 from .cli_env import read_environment
 from .cli_general import Action, add_general, log_config
@@ -91,6 +92,7 @@ def flag_parser() -> FlagParser:
     completion = FlagGroup(parser, "server/completion")
     add_completion(completion)
     add_sampling(completion)
+    add_constraints(completion)
     speculative = FlagGroup(parser, "server/completion/speculative")
     add_speculative(speculative)
     add_draft_model(speculative)
@@ -137,7 +139,7 @@ def _defaults(given: Mapping[str, Any]) -> GenerationParams:
     """Of requests. A flag that bounds the whole engine is none of them, though a field of a
     request may have its name."""
     bounds = _fields(EngineParams, given)
-    fields = _fields(GenerationParams, given)
+    fields = _fields(GenerationParams, given) | constraints_of(given)
     return GenerationParams(**{k: v for k, v in fields.items() if k not in bounds})
 
 

@@ -8,6 +8,7 @@ from .cli_cache import add_cache
 from .cli_cells import add_cells, add_rope
 from .cli_checkpoints import add_checkpoints
 from .cli_loading import add_loading
+from .cli_output import add_output
 from .cli_parser import FlagGroup
 from .cli_rate import add_rate_limit
 from .cli_reasoning import add_reasoning
@@ -37,6 +38,7 @@ def add_completion(group: FlagGroup) -> None:
     add_context_shift(group)
     add_prompt_reuse(group)
     add_reasoning(group)
+    add_output(group)
     group.absent(
         "-mm",
         "--mmproj",

@@ -170,6 +170,8 @@ def _read_generation(
     fields.string("model")
     reply = read_reply_options(fields)
     params = _read_params(fields, defaults, readers)
+    if reply.stream and reply.return_progress:
+        params = params.replace(progress=True)
     choices = read_choices(fields, stream=reply.stream)
     return {
         "params": params,

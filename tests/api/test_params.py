@@ -21,6 +21,8 @@ GENERATION: dict[str, tuple[list[Any], list[Any]]] = {
         [(), ("a",), ("a", "ab", "é😀")],
         [("",), ("a", ""), "ab", ["a"], (1,), (b"a",), ("\ud800",), None],
     ),
+    "special": ([True, False], [1, "yes", None]),
+    "progress": ([True, False], [1, "yes", None]),
     "n_probs": ([-1, 0, 1, 256], [-2, 257, 0.5, "1", None, True]),
     "post_sampling_probs": ([True, False], []),
     "n_draft_max": ([-1, 0, 64], [-2, 65, 1.5, "1", True, None]),

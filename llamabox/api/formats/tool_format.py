@@ -57,7 +57,14 @@ class Id:
     regex: str
 
 
-Piece = Literal | Json | Until | Id
+@dataclass(frozen=True, slots=True)
+class Maybe:
+    """These pieces, or none of them. They begin with a `Literal`, which tells."""
+
+    pieces: tuple[Piece, ...]
+
+
+Piece = Literal | Json | Until | Id | Maybe
 
 
 @dataclass(frozen=True, slots=True)
