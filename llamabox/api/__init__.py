@@ -6,7 +6,8 @@ Nothing here knows of HTTP, status codes or OpenAI's field names, and nothing he
 
 from .adapters import Adapter, Adapters
 from .backends import NUMA_STRATEGIES, add_rpc_servers, set_numa
-from .chat import ChatTemplate
+from .capabilities import Capabilities
+from .chat import RESERVED_VARIABLES, ChatTemplate
 from .choices import await_all, best, interleaved
 from .context import Layout
 from .conversation import Conversation
@@ -37,12 +38,14 @@ from .text import Tokenizer
 
 __all__ = [
     "NUMA_STRATEGIES",
+    "RESERVED_VARIABLES",
     "Adapter",
     "Adapters",
     "AsyncStream",
     "CallArguments",
     "CallStart",
     "Candidate",
+    "Capabilities",
     "ChatMessage",
     "ChatTemplate",
     "Chunk",

@@ -15,11 +15,11 @@ from .._core.request import Request
 from .._core.scheduler import Scheduler
 from ..errors import EngineClosed, EngineOverloaded
 from ..params import ChoiceParams, EngineParams, GenerationParams, ModelParams
-from ..templates import CHATML
 from .adapters import Adapters
-from .chat import ChatTemplate, Message
+from .chat import Message, model_template
 from .choices import await_all, best, complete_all
 from .closing import shut_down
+from .constraints import ConstraintCompiler
 from .context import OwnedContext, draft_rows, n_sequences
 from .control_vectors import apply_directions
 from .conversation import Conversation
@@ -61,6 +61,7 @@ class Engine:
     :ivar adapters: its LoRA adapters; `Adapters.set_scales` changes their scales.
     :ivar layout: how the context keeps its cells.
     :ivar drafts: whether anything drafts tokens for requests.
+    :ivar constraints: compiles what outputs have to keep to.
     :ivar tokens_per_second: what a request may ask for at most; 0 for no such limit.
     :raises ModelLoadError: a model or its context cannot be made, or the draft model, an adapter
         or a control vector does not fit.
@@ -83,8 +84,7 @@ class Engine:
             )
             self.model: Model = owned_model or model  # type: ignore[assignment]
             tokenizer = self.model.tokenizer
-            source = chat_template or self.model.chat_template or CHATML
-            self.template = ChatTemplate(source, bos=tokenizer.bos, eos=tokenizer.eos)
+            self.template = model_template(self.model, chat_template)
             draft = None
             if draft_model is not None and self.params.n_draft_max > 0:
                 draft = Draft(self.model, draft_model, draft_model_params)
@@ -140,6 +140,7 @@ class Engine:
         self._orphans = Orphans()
         gate = Gate()
         self._prompts = PromptReader(tokenizer, self.template, n_ctx=self.n_ctx, gate=gate)
+        self.constraints = ConstraintCompiler(self.model, gate)
         self._requests = RequestMaker(
             self.model,
             self.params,
@@ -149,6 +150,7 @@ class Engine:
             adapters=self.adapters,
             budgets=Budgets(self.tokens_per_second),
             gate=gate,
+            constraints=self.constraints,
         )
         self._lock = threading.Lock()
         self._closing = threading.Lock()
@@ -263,7 +265,9 @@ class Engine:
     ) -> AsyncStream:
         """`stream` for the running event loop."""
         params = (params or GenerationParams()).replace(**options)
-        return self.submit(await self.prepare(prompt), params)
+        prepared = await self.prepare(prompt)
+        await self.constrain(params)
+        return self.submit(prepared, params)
 
     async def agenerate_choices(
         self,
@@ -295,6 +299,15 @@ class Engine:
         :raises PromptTooLong: the prompt does not fit the context.
         """
         return await self.prepare(Conversation(messages=messages, **fields))
+
+    async def constrain(self, params: GenerationParams) -> None:
+        """Compile the constraint of `params`, off the event loop, so that `submit` finds it.
+
+        :raises InvalidRequest: it is wrong; with the reason, and the field's name.
+        """
+        if not self.constraints.has(params):
+            loop = asyncio.get_running_loop()
+            await loop.run_in_executor(None, self.constraints.compile, params)
 
     def submit(self, prompt: Prompt, params: GenerationParams) -> AsyncStream:
         """Start a prepared prompt for the running event loop, without waiting.
