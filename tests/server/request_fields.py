@@ -40,6 +40,11 @@ def parameter(good: Any, name: str, value: Any, bad: Any, **more: Any) -> Field:
     return Field(good, (f"params.{name}", value), bad, **more)
 
 
+def chat_parameter(good: Any, name: str, value: Any, bad: Any) -> Field:
+    """A field of ``ReasoningParams``."""
+    return Field(good, (f"reasoning.{name}", value), bad, routes=(CHAT,))
+
+
 SAMPLING = {
     "adaptive_decay": parameter(0.8, "adaptive_decay", 0.8, 2),
     "adaptive_target": parameter(0.5, "adaptive_target", 0.5, "x"),
@@ -130,7 +135,10 @@ REPLY = {
 TEMPLATE = {
     "add_generation_prompt": Field(False, ("add_generation_prompt", False), "no", routes=(CHAT,)),
     "chat_template_kwargs": Field({"a": 1}, ("template_kwargs", {"a": 1}), 5, routes=(CHAT,)),
-    "continue_final_message": Field(False, None, 5, routes=(CHAT,)),
+    "chat_template": Field(None, None, "x", routes=(CHAT,)),
+    "continue_final_message": Field(
+        "content", ("continue_final_message", "content"), 5, routes=(CHAT,)
+    ),
     "messages": Field(MESSAGES, ("messages", MESSAGES), [], routes=(CHAT,)),
 }
 TOOLS = {
@@ -144,10 +152,26 @@ TOOLS = {
     ),
     "tools": Field([TOOL], ("tools.tools", [TOOL]), [{"type": "function"}], routes=(CHAT,)),
 }
+SCHEMA = {"type": "object"}
+SCHEMA_TEXT = '{"type":"object"}'
 CONSTRAINTS = {
-    "grammar": Field("", None, 5),
-    "json_schema": Field({}, None, 5),
-    "response_format": Field({"type": "text"}, None, {"type": "poem"}),
+    "grammar": parameter('root ::= "x"', "grammar", 'root ::= "x"', 5),
+    "json_schema": parameter(SCHEMA, "json_schema", SCHEMA_TEXT, 5),
+    "regex": parameter("[a-c]+", "regex", "[a-c]+", 5),
+    "response_format": parameter(
+        {"type": "json_schema", "json_schema": {"name": "x", "schema": SCHEMA, "strict": True}},
+        "json_schema",
+        SCHEMA_TEXT,
+        {"type": "poem"},
+    ),
+}
+REASONING = {
+    "reasoning_budget": chat_parameter(5, "budget", 5, -2),
+    "reasoning_budget_message": chat_parameter("Enough.", "budget_message", "Enough.", 5),
+    "reasoning_budget_tokens": chat_parameter(5, "budget", 5, "x"),
+    "reasoning_effort": chat_parameter("low", "effort", "low", "huge"),
+    "reasoning_format": chat_parameter("none", "format", "none", "poem"),
+    "thinking_budget_tokens": chat_parameter(0, "budget", 0, 1.5),
 }
 PROMPT = {
     "echo": Field(True, ("echo", True), 1, routes=TEXTS),
@@ -167,6 +191,7 @@ FIELDS: dict[str, Field] = {
     **TEMPLATE,
     **TOOLS,
     **CONSTRAINTS,
+    **REASONING,
     **PROMPT,
     **REFUSED,
 }

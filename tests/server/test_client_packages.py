@@ -10,10 +10,20 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from pydantic import BaseModel
 
 from tests.server.live import HANG, LiveServer
 
 HELLO = "Say hello."
+PARIS = "Paris is in France. Tell me the city and its country."
+WEATHER = "What is the weather in Paris?"
+
+
+class City(BaseModel):
+    """A city."""
+
+    name: str
+    country: str
 
 
 @pytest.fixture(autouse=True)
@@ -85,3 +95,67 @@ def test_litellm(server: LiveServer) -> None:
     assert text
     assert whole.usage.completion_tokens > 0
     assert "".join(chunk.choices[0].delta.content or "" for chunk in stream) == text
+
+
+def test_langchain_calls_tools_and_parses(server: LiveServer) -> None:
+    from langchain_core.tools import tool
+    from langchain_openai import ChatOpenAI
+
+    @tool
+    def get_weather(city: str) -> str:
+        """Get the weather in a city."""
+        return f"It rains in {city}."
+
+    chat = ChatOpenAI(
+        model="pocket",
+        base_url=f"{server.url}/v1",
+        api_key="none",
+        timeout=HANG,
+        max_retries=0,
+        temperature=0,
+        max_tokens=100,
+    )
+    called = chat.bind_tools([get_weather], tool_choice="get_weather").invoke(WEATHER)
+    assert called.tool_calls[0]["name"] == "get_weather"
+    assert get_weather.invoke(called.tool_calls[0]["args"]).startswith("It rains in ")
+    for method in ("json_schema", "function_calling"):
+        city = chat.with_structured_output(City, method=method).invoke(PARIS)
+        assert isinstance(city, City)
+
+
+def test_litellm_calls_tools(server: LiveServer) -> None:
+    import litellm
+
+    function = {"name": "City", "parameters": City.model_json_schema()}
+    reply = litellm.completion(
+        model="openai/pocket",
+        api_base=f"{server.url}/v1",
+        api_key="none",
+        timeout=HANG,
+        num_retries=0,
+        messages=[{"role": "user", "content": PARIS}],
+        tools=[{"type": "function", "function": function}],
+        tool_choice={"type": "function", "function": {"name": "City"}},
+        max_tokens=100,
+        temperature=0,
+    )
+    (call,) = reply.choices[0].message.tool_calls
+    assert City.model_validate_json(call.function.arguments)
+
+
+@pytest.mark.parametrize("mode", ["TOOLS", "JSON", "JSON_SCHEMA"])
+def test_instructor(server: LiveServer, mode: str) -> None:
+    import instructor
+    import openai
+
+    with openai.OpenAI(base_url=f"{server.url}/v1", api_key="none", max_retries=0) as plain:
+        client = instructor.from_openai(plain, mode=instructor.Mode[mode])
+        city = client.chat.completions.create(
+            model="pocket",
+            messages=[{"role": "user", "content": PARIS}],
+            response_model=City,
+            max_retries=1,
+            temperature=0,
+            max_tokens=100,
+        )
+    assert isinstance(city, City)

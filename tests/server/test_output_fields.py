@@ -48,8 +48,15 @@ def test_an_adapter_has_to_be_there(client: httpx.Client, route: str) -> None:
 
 @pytest.mark.parametrize(
     "lora",
-    [{}, [1], [{"scale": 1}], [{"id": -1, "scale": 1}], [{"id": 0}], [{"id": 0, "scale": "x"}]]
-    + [[{"id": 0, "scale": 1}] * 2],
+    [
+        {},
+        [1],
+        [{"scale": 1}],
+        [{"id": -1, "scale": 1}],
+        [{"id": 0}],
+        [{"id": 0, "scale": "x"}],
+        [{"id": 0, "scale": 1}] * 2,
+    ],
 )
 def test_adapters_that_are_none(client: httpx.Client, lora: Any) -> None:
     response = client.post(TEXT, json={"prompt": "x", "lora": lora})
