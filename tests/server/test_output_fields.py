@@ -8,6 +8,7 @@ import httpx
 import pytest
 
 from tests.server.request_fields import ALL, CHAT, MESSAGES, NATIVE, TEXT
+from tests.server.sse_reader import events
 from tests.server.test_bad_input import error_of
 
 GREEDY = {"temperature": 0, "max_tokens": 200}
@@ -61,3 +62,31 @@ def test_an_adapter_has_to_be_there(client: httpx.Client, route: str) -> None:
 def test_adapters_that_are_none(client: httpx.Client, lora: Any) -> None:
     response = client.post(TEXT, json={"prompt": "x", "lora": lora})
     assert error_of(response, 400)["param"].startswith("lora")
+
+
+@pytest.mark.parametrize("route", ALL)
+def test_a_stop_string_is_held_back_whole(client: httpx.Client, route: str) -> None:
+    prompt = {"messages": MESSAGES} if route == CHAT else {"prompt": "Once upon a time"}
+    body = {**prompt, "temperature": 0, "max_tokens": 40, "ignore_eos": True}
+
+    def streamed(**more: Any) -> str:
+        parts = [event for event in events(client, route, body | more) if event != "[DONE]"]
+        return "".join(text_of(route, part) for part in parts)
+
+    plain = streamed()
+    for start, length in ((3, 9), (8, 15), (14, 2)):
+        stop = plain[start : start + length]
+        assert len(stop) == length
+        said = streamed(stop=["never said", stop, "\x00" * 300])
+        assert said == plain[: plain.index(stop)]
+        assert streamed(stop=stop + "\x00") == plain
+
+
+def text_of(route: str, part: Any) -> str:
+    """What an event adds to the text."""
+    if route == NATIVE:
+        return part["content"]
+    if not part["choices"]:
+        return ""
+    choice = part["choices"][0]
+    return choice["delta"].get("content") or "" if route == CHAT else choice["text"]

@@ -45,21 +45,15 @@ def test_a_stream_is_parsed(openai_client: openai.OpenAI) -> None:
 
 
 def test_arguments_of_a_tool_are_parsed(openai_client: openai.OpenAI) -> None:
-    tool = openai.pydantic_function_tool(GetWeather)
-    named = {"type": "function", "function": {"name": "GetWeather"}}
-    for choice in ("required", named):
-        reply = openai_client.chat.completions.parse(
-            messages=PARIS, tools=[tool], tool_choice=choice, **SETTINGS
-        )
-        (call,) = reply.choices[0].message.tool_calls or ()
-        assert isinstance(call.function.parsed_arguments, GetWeather)
+    tool = openai.pydantic_function_tool(GetWeather, name="get_weather")
+    reply = openai_client.chat.completions.parse(messages=PARIS, tools=[tool], **SETTINGS)
+    (call,) = reply.choices[0].message.tool_calls or ()
+    assert isinstance(call.function.parsed_arguments, GetWeather)
 
 
 def test_a_streamed_call_is_parsed(openai_client: openai.OpenAI) -> None:
-    tool = openai.pydantic_function_tool(GetWeather)
-    with openai_client.chat.completions.stream(
-        messages=PARIS, tools=[tool], tool_choice="required", **SETTINGS
-    ) as stream:
+    tool = openai.pydantic_function_tool(GetWeather, name="get_weather")
+    with openai_client.chat.completions.stream(messages=PARIS, tools=[tool], **SETTINGS) as stream:
         kinds = {event.type for event in stream}
         final = stream.get_final_completion()
     assert {"tool_calls.function.arguments.delta", "tool_calls.function.arguments.done"} <= kinds
