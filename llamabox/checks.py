@@ -15,6 +15,8 @@ MIN_RATE = 0.001
 MAX_RATE = 1e6
 """Tokens per second."""
 MEASURED = -1
+MAX_BIAS_LENGTH = 4096
+"""Of all texts among the biases together, in characters."""
 MAX_KEY_LENGTH = 1024
 
 
@@ -97,11 +99,17 @@ def check_logit_bias(params: object) -> None:
         if not isinstance(pair, tuple) or len(pair) != 2:
             raise InvalidRequest(f"logit_bias: {pair!r} is not a pair", param="logit_bias")
         token, bias = pair
-        if not isinstance(token, int) or isinstance(token, bool) or not 0 <= token <= MAX_INT:
+        if isinstance(token, str) and token:
+            check_encodable(token, "logit_bias")
+        elif not isinstance(token, int) or isinstance(token, bool) or not 0 <= token <= MAX_INT:
             raise InvalidRequest(f"logit_bias: {token!r} is not a token id", param="logit_bias")
         is_number = isinstance(bias, (int, float)) and not isinstance(bias, bool)
         if not is_number or not (abs(bias) <= MAX_FLOAT or bias == -math.inf):
             raise InvalidRequest(f"logit_bias: {bias!r} is not a bias", param="logit_bias")
+    if sum(len(token) for token, _ in pairs if isinstance(token, str)) > MAX_BIAS_LENGTH:
+        raise InvalidRequest(
+            f"logit_bias: texts of more than {MAX_BIAS_LENGTH} characters", param="logit_bias"
+        )
 
 
 def check_scales(params: object, name: str) -> None:

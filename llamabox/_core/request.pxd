@@ -9,6 +9,7 @@ from .ngram cimport NgramC
 from .outbox cimport Outbox, OutboxC
 from .probs cimport ProbsC
 from .ratelimit cimport Bucket, BucketC
+from .reasoning cimport Reasoning, ReasoningC
 from .sampler cimport Sampler, SamplerC
 from .sync cimport load_int
 from .text cimport TextC
@@ -72,6 +73,7 @@ cdef struct RequestC:
     const VocabC* vocab   # whose pieces its text is made of
     ProbsC probs
     SamplerC* sampler
+    ReasoningC* reasoning # NULL: none is expected
     BucketC* bucket       # pays for its tokens; NULL: nobody has to
     int32_t n_allowed     # output tokens that this has for it in this step
     int64_t bucket_rate   # what that fills with from its submission on; see `BucketC`
@@ -92,6 +94,7 @@ cdef class Request:
     cdef readonly Outbox outbox
     cdef readonly Bucket bucket
     cdef readonly AdapterSet adapters
+    cdef readonly Reasoning reasoning
     cdef public object consumer
     cdef int64_t priority_ns
     cdef int64_t deadline_ns
@@ -103,6 +106,8 @@ cdef class Request:
     cdef void retract(self)
 
 
+cdef void request_think(RequestC* request, llama_token token, const char* piece,
+                        int32_t n_bytes) noexcept nogil
 cdef int request_append(RequestC* request, llama_token token) noexcept nogil
 cdef int request_draft(RequestC* request, const llama_token* tokens, int32_t n) noexcept nogil
 cdef int request_discard(RequestC* request) noexcept nogil

@@ -4,6 +4,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from .guidance import Constraint
 from .lib import Library
 
 class Sampler:
@@ -16,6 +17,7 @@ class Sampler:
         banned: Sequence[int] = (),
         *,
         vocab: int | None = None,
+        constraint: Constraint | None = None,
         backend: bool = False,
         ends: Sequence[int] = (),
         n_least: int = 0,

@@ -8,9 +8,10 @@ equally good tokens, of which llama.cpp takes any.
 import ctypes
 
 from libc.math cimport INFINITY, fabsf, log
-from libc.stdint cimport uintptr_t
+from libc.stdint cimport uint32_t, uintptr_t
 from libc.stdlib cimport calloc, free, malloc, qsort
 
+from .guidance cimport Constraint, matcher_allows, matcher_candidates
 from .lib cimport Library
 
 from .backend_chain import backend_chain
@@ -40,6 +41,7 @@ cdef class Sampler:
     :param banned: tokens that are never sampled.
     :param ends: tokens that are not sampled as one of the first `n_least` of the output, whose
         tokens before that are what `start` tells.
+    :param constraint: a compiled `Constraint` that its tokens keep to; kept alive.
     :param backend: make the chain for llama.cpp to run beside the model too, if that can be.
     :param vocab: address of the `llama_vocab`; without it there is no DRY, infill or grammar, and
         tokens that the model suppresses are not known.
@@ -47,11 +49,14 @@ cdef class Sampler:
     """
 
     def __cinit__(self, binding, int32_t n_vocab, int32_t n_ctx, params, banned=(), *,
-                  vocab=None, bint backend=False, ends=(), int32_t n_least=0):
+                  vocab=None, Constraint constraint=None, bint backend=False, ends=(),
+                  int32_t n_least=0):
         self.release = <void (*)(void*) noexcept nogil> <uintptr_t> function_address(
             binding, "llama_sampler_free")
         parts = build_parts(
-            binding, params, n_vocab=n_vocab, n_ctx=n_ctx, banned=banned, vocab=vocab)
+            binding, params, n_vocab=n_vocab, n_ctx=n_ctx, banned=banned, vocab=vocab,
+            is_constrained=constraint is not None)
+        self.c.opening_token = -1
         self.c.prune = parts.prune
         self.c.top_k = params.top_k
         self.c.min_keep = params.min_keep
@@ -60,7 +65,10 @@ cdef class Sampler:
             self.c.min_p_width = -log(params.min_p) * parts.temperature
             self.c.min_p_margin = PRUNE_MARGIN * max(1.0, parts.temperature)
         self.take_samplers(parts)
-        made = backend and backend_chain(binding, params, parts, n_vocab=n_vocab, n_ctx=n_ctx)
+        if constraint is not None:
+            self.take_constraint(constraint, n_vocab)
+        made = backend and constraint is None and backend_chain(
+            binding, params, parts, n_vocab=n_vocab, n_ctx=n_ctx)
         if made:
             self.c.backend = address_of(made[0])
             self.c.backend_key = made[1]
@@ -74,6 +82,8 @@ cdef class Sampler:
             self.release(self.c.chain)
         if self.c.grammar != NULL:
             self.release(self.c.grammar)
+        if self.c.matcher != NULL:
+            self.release_matcher(self.c.matcher)
         if self.c.backend != NULL:
             self.release(self.c.backend)
         for i in range(self.c.n_lookbacks):
@@ -107,6 +117,15 @@ cdef class Sampler:
             self.c.ends[i] = token
         self.c.n_ends = len(ends)
         self.c.n_least = n_least
+        return 0
+
+    cdef int take_constraint(self, Constraint constraint, int32_t n_vocab) except -1:
+        if constraint.n_tokens != n_vocab:
+            raise ValueError("the constraint is of another vocabulary")
+        self.constraint = constraint
+        self.c.guidance = &constraint.library.c
+        self.release_matcher = constraint.library.c.free_matcher
+        self.c.matcher = constraint.library.c.clone_matcher(constraint.matcher)
         return 0
 
     cdef int take_biases(self, biases, int32_t n_vocab) except -1:
@@ -193,15 +212,25 @@ cdef llama_token sampler_sample(SamplerC* sampler, LlamaC* llama, float* logits,
     cdef llama_token token
     lead(sampler, llama, logits, history, n_history, scratch)
     token = choose(sampler, llama, prune(sampler, logits, n_vocab, scratch), scratch)
-    if token >= 0 and sampler.grammar != NULL and not fits_grammar(sampler, llama, token):
-        token = choose_fitting(sampler, llama, logits, n_vocab, scratch)
-        if token >= 0 and not fits_grammar(sampler, llama, token):
-            token = -1
+    if token >= 0 and not fits(sampler, llama, token):
+        if token == sampler.opening_token:
+            sampler.waits = True
+        else:
+            token = choose_fitting(sampler, llama, logits, n_vocab, scratch)
     while sampler.n_edits > 0:
         sampler.n_edits -= 1
         logits[sampler.edits[sampler.n_edits].token] = sampler.edits[sampler.n_edits].logit
     if token >= 0:
         sampler_accept(sampler, llama, token)
+    return token
+
+
+cdef llama_token sampler_force(SamplerC* sampler, LlamaC* llama, const float* logits,
+                               llama_token token, llama_token_data* scratch) noexcept nogil:
+    """Take a token as if it had been sampled, as the only candidate; parameters as above."""
+    scratch[0] = llama_token_data(token, logits[token], 1)
+    sampler.candidates = llama_token_data_array(data=scratch, size=1, selected=0, sorted=False)
+    sampler_accept(sampler, llama, token)
     return token
 
 
@@ -213,8 +242,13 @@ cdef void sampler_accept(SamplerC* sampler, LlamaC* llama, llama_token token) no
             llama.sampler_accept(sampler.lookbacks[i].sampler, token)
     if sampler.chain != NULL:
         llama.sampler_accept(sampler.chain, token)
+    if sampler.waits:
+        return
     if sampler.grammar != NULL:
         llama.sampler_accept(sampler.grammar, token)
+    if sampler.matcher != NULL:
+        # A failure shows at the next token, for which there are no candidates then.
+        sampler.guidance.matcher_consume_token(sampler.matcher, <uint32_t> token)
 
 
 cdef void lead(SamplerC* sampler, LlamaC* llama, float* logits, const llama_token* history,
@@ -313,6 +347,15 @@ cdef llama_token choose(SamplerC* sampler, LlamaC* llama, int32_t n,
     return candidates.data[candidates.selected].id
 
 
+cdef bint fits(SamplerC* sampler, LlamaC* llama, llama_token token) noexcept nogil:
+    """Whether the constraints of the request, if there are any that hold now, allow `token`."""
+    if sampler.waits:
+        return True
+    if sampler.grammar != NULL and not fits_grammar(sampler, llama, token):
+        return False
+    return sampler.matcher == NULL or matcher_allows(sampler.guidance, sampler.matcher, token)
+
+
 cdef bint fits_grammar(SamplerC* sampler, LlamaC* llama, llama_token token) noexcept nogil:
     cdef llama_token_data alone = llama_token_data(token, 1, 0)
     cdef llama_token_data_array candidates = llama_token_data_array(
@@ -323,12 +366,27 @@ cdef bint fits_grammar(SamplerC* sampler, LlamaC* llama, llama_token token) noex
 
 cdef llama_token choose_fitting(SamplerC* sampler, LlamaC* llama, float* logits, int32_t n_vocab,
                                 llama_token_data* scratch) noexcept nogil:
-    """Choose again, among all tokens that the grammar allows (`common_sampler_sample`)."""
-    cdef int32_t n = select_all(logits, n_vocab, <candidate_t*> scratch)
-    cdef llama_token_data_array candidates = llama_token_data_array(
-        data=scratch, size=n, selected=-1, sorted=False)
+    """Choose again, among all tokens that are allowed (`common_sampler_sample`); -1 if none is."""
+    cdef llama_token_data_array candidates
+    cdef llama_token token
+    cdef int32_t n
+    if sampler.matcher != NULL:
+        n = matcher_candidates(sampler.guidance, sampler.matcher, logits, n_vocab, scratch)
+    else:
+        n = select_all(logits, n_vocab, <candidate_t*> scratch)
+    if sampler.grammar == NULL:
+        return choose(sampler, llama, n, scratch)
+    candidates = llama_token_data_array(data=scratch, size=n, selected=-1, sorted=False)
     llama.sampler_apply(sampler.grammar, &candidates)
-    return choose(sampler, llama, n, scratch)
+    token = choose(sampler, llama, n, scratch)
+    return token if token >= 0 and fits_grammar(sampler, llama, token) else -1
+
+
+cdef bint constraint_ended(const SamplerC* sampler) noexcept nogil:
+    """Of a sampler that found no token: whether its constraints allow none."""
+    if sampler.matcher != NULL:
+        return not sampler.guidance.matcher_is_error(sampler.matcher)
+    return sampler.grammar != NULL
 
 
 cdef int32_t likeliest_candidates(const SamplerC* sampler, int32_t n_best,

@@ -36,7 +36,6 @@ cdef class Scheduler:
     cdef StatsC counters
     cdef int64_t n_arrived
     cdef int32_t n_prompt_rows        # of the current batch
-    cdef int64_t t_forward            # nanoseconds; when the last one began
     cdef int64_t t_scan               # nanoseconds; when the queue is searched next
     cdef int64_t t_wake               # until when nothing can be done unless something arrives
 

@@ -357,8 +357,7 @@ cdef class Scheduler:
         """Compute the batch; False if that failed, and then the failure is dealt with."""
         cdef int32_t code
         cdef int64_t cpu_ns = thread_ns()
-        self.t_forward = now_ns()
-        self.turns.apply(self.t_forward)
+        self.turns.apply(now_ns())
         if LLAMABOX_DEBUG:
             self.turns.check()
         code = self.context.forward(self.batch.c)
@@ -442,8 +441,7 @@ cdef class Scheduler:
     cdef void account(self, int64_t elapsed) noexcept nogil:
         """Charge the step's time, in nanoseconds, by the share of prompt and output rows."""
         cdef int64_t prefill_ns = elapsed * self.n_prompt_rows // self.batch.c.n_tokens
-        cdef int64_t draft_ns = self.speculation.learn(
-            self.plan, self.output.t_ready - self.t_forward)
+        cdef int64_t draft_ns = self.speculation.learn(self.plan, elapsed)
         self.plan.observe(elapsed - draft_ns)
         self.counters.n_steps += 1
         self.counters.n_prompt_tokens += self.n_prompt_rows

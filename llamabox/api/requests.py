@@ -22,11 +22,14 @@ from ..params import (
 )
 from ..ranges import MAX_SEED, RANDOM_SEED, UNLIMITED, WHOLE_PROMPT
 from .adapters import Adapters
+from .biases import with_bias_ids
 from .choices import choice_params
+from .constraints import ConstraintCompiler
 from .gate import Gate
 from .model import Model
 from .prompts import Prompt
 from .rates import Budgets
+from .thinking import Thinking
 
 NS = 1_000_000_000
 PRIORITY_NS = 10 * NS
@@ -50,6 +53,7 @@ class RequestMaker:
     :param adapters: what their rows may be computed with.
     :param budgets: what their output is charged to.
     :param gate: passed while the model is used.
+    :param constraints: compiles what outputs have to keep to.
     """
 
     def __init__(
@@ -63,6 +67,7 @@ class RequestMaker:
         adapters: Adapters,
         budgets: Budgets,
         gate: Gate,
+        constraints: ConstraintCompiler,
     ) -> None:
         self._model = model
         self._params = params
@@ -72,6 +77,7 @@ class RequestMaker:
         self._adapters = adapters
         self._budgets = budgets
         self._gate = gate
+        self._constraints = constraints
 
     def make(self, prompt: Prompt, params: GenerationParams, outbox: Outbox) -> Request:
         """A request with samplers of its own.
@@ -90,6 +96,7 @@ class RequestMaker:
         n_alike: int,
         bucket: Bucket | None,
     ) -> Request:
+        thinking = prompt.turn.thinking if prompt.turn else None
         n_predict, n_keep = params.n_predict, params.n_keep
         if n_predict == UNLIMITED:
             n_trained = self._model.n_ctx_train if self._params.context_shift else 0
@@ -127,7 +134,8 @@ class RequestMaker:
             n_reuse=params.n_cache_reuse,
             bucket=bucket,
             tokens_per_second=params.tokens_per_second,
-            sampler=self._sampler(params),
+            reasoning=thinking.reasoning() if thinking else None,
+            sampler=self._sampler(params, thinking),
             vocab=self._model.special_vocab if params.special else self._model.vocab,
             outbox=outbox,
         )
@@ -166,8 +174,11 @@ class RequestMaker:
             draft_p_min=engine.draft_p_min if params.draft_p_min < 0 else params.draft_p_min,
         )
 
-    def _sampler(self, params: GenerationParams) -> Sampler:
+    def _sampler(self, params: GenerationParams, thinking: Thinking | None) -> Sampler:
+        has_budget = thinking is not None and thinking.budget >= 0
+        constraint = self._constraints.compile(params)
         with self._gate.passed():
+            params = with_bias_ids(params, self._model.tokenizer)
             return Sampler(
                 llama_cpp,
                 self._model.n_vocab,
@@ -177,8 +188,10 @@ class RequestMaker:
                 vocab=llama_cpp.llama_model_get_vocab(self._model.address),
                 ends=self._model.vocab.end_of_generation,
                 n_least=params.n_predict_min,
+                constraint=constraint,
                 backend=self._backend.is_enabled
                 and params.n_probs < 0
                 and not params.n_predict_min
+                and not has_budget
                 and not self._draft_bounds(params)["n_draft_max"],
             )

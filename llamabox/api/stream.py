@@ -15,8 +15,10 @@ from .._core.outbox import Outbox
 from .._core.request import Request
 from ..errors import GenerationError
 from ..params import GenerationParams
+from .formats import Event
 from .logprobs import Probs, sampled_tokens
-from .results import Chunk, Completion, FinishReason, Progress, SampledToken, Timings
+from .results import Chunk, Completion, Counts, FinishReason, Progress, SampledToken, Timings
+from .turn import TurnOutput
 
 FINISH_REASONS = (
     None,
@@ -32,13 +34,17 @@ FINISH_REASONS = (
 class Generation:
     """What both kinds of stream are: the request, and the output that nobody has taken yet.
 
-    A stream that is dropped before its end cancels its request.
+    A stream that is dropped before its end cancels its request, as does one that has enough.
 
+    :param output: reads it, if it is the turn of a conversation.
     :ivar result: the whole `Completion`, once the generation has ended.
     """
 
-    def __init__(self, request: Request, params: GenerationParams) -> None:
+    def __init__(
+        self, request: Request, params: GenerationParams, output: TurnOutput | None = None
+    ) -> None:
         self.request = request
+        self._output = output
         self.result: Completion | None = None
         self._params = params
         self._tells_probs = params.n_probs >= 0
@@ -97,10 +103,11 @@ class Generation:
         chunk = Chunk(
             text,
             len(self._tokens),
-            FINISH_REASONS[self._finish],
+            self._finish_reason(),
             logprobs,
             tuple(self._tokens),
             self._progress,
+            self._read(text),
         )
         self._texts.append(text)
         self._ready.clear()
@@ -110,6 +117,34 @@ class Generation:
             self._exhausted = True
             self.result = self._completion(chunk.finish_reason)
         return chunk
+
+    def _finish_reason(self) -> FinishReason | None:
+        """An output that was cancelled here, since no more of it is wanted, is at its end."""
+        has_enough = self._output is not None and self._output.is_enough
+        reason = FINISH_REASONS[self._finish]
+        return FinishReason.EOG if has_enough and reason is not None else reason
+
+    def _read(self, text: str) -> tuple[Event, ...] | None:
+        if self._output is None:
+            return None
+        events = self._output.feed(text, is_last=bool(self._finish))
+        if self._output.is_enough:
+            self.cancel()
+        return events
+
+    @property
+    def counts(self) -> Counts:
+        """How far it is by now."""
+        request = self.request
+        return Counts(
+            n_prompt=request.n_prompt,
+            n_cached=request.n_cached,
+            n_output=request.n_output,
+            n_reasoning=request.n_reasoning,
+            n_drafted=request.n_drafted,
+            n_draft_accepted=request.n_draft_accepted,
+            timings=_timings(*request.times),
+        )
 
     def _take_logprobs(self) -> tuple[SampledToken, ...]:
         tokens = sampled_tokens(
@@ -136,7 +171,9 @@ class Generation:
             stop_string=self._params.stop[request.i_stop] if request.i_stop >= 0 else None,
             timings=_timings(*request.times),
             logprobs=tuple(self._logprobs) if self._tells_probs else None,
+            message=self._output.message() if self._output else None,
             truncated=request.is_truncated,
+            n_reasoning=request.n_reasoning,
             n_drafted=request.n_drafted,
             n_draft_accepted=request.n_draft_accepted,
             slot=request.slot,
@@ -166,8 +203,14 @@ class Orphans:
 class Stream(Generation, Iterator[Chunk]):
     """A generation that a thread iterates over; `close`, or leaving a `with`, cancels it."""
 
-    def __init__(self, request: Request, params: GenerationParams, orphans: Orphans) -> None:
-        super().__init__(request, params)
+    def __init__(
+        self,
+        request: Request,
+        params: GenerationParams,
+        orphans: Orphans,
+        output: TurnOutput | None = None,
+    ) -> None:
+        super().__init__(request, params, output)
         self._orphans = orphans
         self._poll = select.poll()
         self._poll.register(request.outbox.fd, select.POLLIN)
@@ -214,9 +257,13 @@ class AsyncStream(Generation, AsyncIterator[Chunk]):
     """A generation that a task iterates over; `aclose`, or leaving an `async with`, cancels it."""
 
     def __init__(
-        self, request: Request, params: GenerationParams, loop: asyncio.AbstractEventLoop
+        self,
+        request: Request,
+        params: GenerationParams,
+        loop: asyncio.AbstractEventLoop,
+        output: TurnOutput | None = None,
     ) -> None:
-        super().__init__(request, params)
+        super().__init__(request, params, output)
         self._loop = loop
         self._waiter: asyncio.Future[None] | None = None
 

@@ -59,8 +59,9 @@ class EngineParams:
         alone; None takes the physical cores, 8 at most.
     :param flash_attention: "on", "off", or "auto" for what a trial at the start finds faster;
         llama.cpp's choice if the model is too slow for a trial, or `warmup` is off.
-    :param cache_type_k: type of the keys in cells, one of `CACHE_TYPES`; those
-        that are not in `MOVABLE` cannot be moved, so not with `context_shift`, nor by `GenerationParams.n_cache_reuse`.
+    :param cache_type_k: type of the keys in cells, one of `CACHE_TYPES`; those that
+        are not in `MOVABLE` cannot be moved, so not with `context_shift`, nor by
+        `GenerationParams.n_cache_reuse`.
     :param cache_type_v: of the values; a quantized one needs flash attention.
     :param kv_offload: cells lie where the layers do, on a GPU; else in RAM.
     :param op_offload: a GPU computes on large batches what lies in RAM.

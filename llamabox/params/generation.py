@@ -7,7 +7,6 @@ from typing import Any
 
 from ..checks import (
     check_bool,
-    check_encodable,
     check_float,
     check_int,
     check_key,
@@ -20,6 +19,7 @@ from ..checks import (
 from ..errors import InvalidRequest
 from ..ranges import ANY_SLOT, FLOAT_RANGES, INT_RANGES, RANDOM_SEED, UNLIMITED
 from ..samplers import DEFAULT_SAMPLERS
+from .constraint import check_constraints
 from .replacing import replaced
 
 MAX_STOPS = 256
@@ -106,9 +106,15 @@ class GenerationParams:
     :param adaptive_target: probability that adaptive-p aims at, if ``adaptive_p`` is among the
         samplers; below 0 it only samples.
     :param adaptive_decay: of its memory, 0 to 0.99.
-    :param logit_bias: (token id, added to its logit) pairs; ``-math.inf`` bans the token.
+    :param logit_bias: (token id, added to its logit) pairs; ``-math.inf`` bans the token. A text
+        instead of an id stands for each of its tokens.
     :param samplers: names in their order; see `llamabox.samplers`.
-    :param grammar: GBNF that the output keeps to, from its rule ``root``.
+    :param grammar: GBNF that the output keeps to, from its rule ``root``; or a grammar of
+        llguidance, in its variant of Lark, from ``start``, if it begins with ``%llguidance``.
+    :param json_schema: JSON text of a schema that the output, which is JSON, keeps to.
+    :param regex: a regular expression, in the syntax of Rust's, that matches the output in full.
+    :param constrained_after: any of these holds behind this text alone, which comes once; it is
+        not for GBNF.
     :param seed: of the samplers' RNGs; -1 draws one.
     """
 
@@ -160,9 +166,12 @@ class GenerationParams:
     mirostat_eta: float = 0.1
     adaptive_target: float = -1.0
     adaptive_decay: float = 0.9
-    logit_bias: tuple[tuple[int, float], ...] = ()
+    logit_bias: tuple[tuple[int | str, float], ...] = ()
     samplers: tuple[str, ...] = DEFAULT_SAMPLERS
     grammar: str | None = None
+    json_schema: str = ""
+    regex: str = ""
+    constrained_after: str = ""
     seed: int = RANDOM_SEED
 
     def __post_init__(self) -> None:
@@ -189,10 +198,7 @@ class GenerationParams:
             )
         check_logit_bias(self)
         check_samplers(self)
-        if self.grammar is not None:
-            if not isinstance(self.grammar, str):
-                raise InvalidRequest(f"grammar: {self.grammar!r} is not a string", param="grammar")
-            check_encodable(self.grammar, "grammar")
+        check_constraints(self)
 
     def replace(self, **changes: Any) -> GenerationParams:
         """These parameters with some fields changed.
