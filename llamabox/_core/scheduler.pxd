@@ -14,6 +14,7 @@ from .speculation cimport Speculation
 from .stats cimport StatsC
 from .throttle cimport Throttle
 from .tier cimport Tier
+from .turns cimport Turns
 from .waiting cimport WaitingC
 
 
@@ -23,6 +24,7 @@ cdef class Scheduler:
     cdef readonly Pool pool
     cdef readonly Throttle throttle
     cdef readonly Speculation speculation
+    cdef readonly Turns turns
     cdef readonly Plan plan
     cdef readonly Batch batch
     cdef readonly Admission admission

@@ -91,7 +91,8 @@ cdef class Speculation:
         for i in range(self.slots.n_slots):
             slot = &self.slots.slots[i]
             slot.n_wanted = 0
-            self.n_decode += is_decoding(slot) and slot.request.n_allowed > 0
+            self.n_decode += (is_decoding(slot) and slot.request.n_allowed > 0
+                              and not slot.waits_turn)
         self.n_to_index = N_INDEXED if self.n_decode > 0 else N_INDEXED_IDLE
         for i in range(self.slots.n_slots):
             slot = &self.slots.slots[i]
@@ -99,7 +100,7 @@ cdef class Speculation:
                 continue
             slot.request.n_draft = 0
             self.index(slot.request)
-            if is_decoding(slot) and not self.is_paused:
+            if is_decoding(slot) and not self.is_paused and not slot.waits_turn:
                 self.offer(i)
 
     cdef void index(self, RequestC* request) noexcept nogil:

@@ -17,10 +17,13 @@ from .config import ServerConfig
 from .cors import allow_origin, preflight
 from .errors import JsonErrorHandler, Unauthorized
 from .routes import blueprints
+from .schema_unknown import warning
 from .service import ServerApp, ServerRequest, Service
 from .trace import trace_of
 
 __all__ = ["create_app"]
+
+WARNING_HEADER = "X-Llamabox-Warning"
 
 
 def create_app(config: ServerConfig, service: Service | None = None) -> ServerApp:
@@ -98,6 +101,8 @@ async def _finish(request: ServerRequest, response: BaseHTTPResponse) -> None:
     trace = trace_of(request)
     response.headers["X-Request-ID"] = trace.id
     response.headers["X-Request-Accepted-At"] = str(trace.accepted_at)
+    if trace.unknown:
+        response.headers[WARNING_HEADER] = warning(trace.unknown)
     allow_origin(request, response)
     route = f"/{request.route.path}" if request.route else "none"
     request.app.ctx.count(route, response.status)

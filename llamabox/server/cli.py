@@ -12,6 +12,7 @@ from ..errors import InvalidRequest
 from ..params import EngineParams, GenerationParams, ModelParams
 from .cli_cells import rope_params
 from .cli_completion import add_completion
+from .cli_constraints import add_constraints, constraints_of
 from .cli_draft import add_draft_model, draft_model_params
 from .cli_env import read_environment
 from .cli_general import Action, add_general, log_config
@@ -20,6 +21,7 @@ from .cli_layers import over
 from .cli_loading import add_offloading
 from .cli_model import add_attention, add_model, add_warmup
 from .cli_parser import WARNINGS, FlagGroup, FlagParser
+from .cli_reasoning import reasoning_params
 from .cli_sampling import add_sampling, add_seed, escaped
 from .cli_server import add_server, api_keys
 from .cli_speculative import add_speculative
@@ -90,6 +92,7 @@ def flag_parser() -> FlagParser:
     completion = FlagGroup(parser, "server/completion")
     add_completion(completion)
     add_sampling(completion)
+    add_constraints(completion)
     speculative = FlagGroup(parser, "server/completion/speculative")
     add_speculative(speculative)
     add_draft_model(speculative)
@@ -128,6 +131,7 @@ def _config(given: dict[str, Any]) -> ServerConfig:
             **(_fields(EngineParams, given) | cpu_params(given)), rope=rope_params(given)
         ),
         defaults=_defaults(given),
+        reasoning=reasoning_params(given),
     )
 
 
@@ -135,7 +139,7 @@ def _defaults(given: Mapping[str, Any]) -> GenerationParams:
     """Of requests. A flag that bounds the whole engine is none of them, though a field of a
     request may have its name."""
     bounds = _fields(EngineParams, given)
-    fields = _fields(GenerationParams, given)
+    fields = _fields(GenerationParams, given) | constraints_of(given)
     return GenerationParams(**{k: v for k, v in fields.items() if k not in bounds})
 
 

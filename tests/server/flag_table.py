@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from llamabox import UrlModel
 from llamabox.samplers import DEFAULT_SAMPLERS
 from llamabox.server.cli import Action
 
@@ -22,6 +23,7 @@ ENGINE = "config.engine_params."
 MODEL = "config.model_params."
 REQUEST = "config.defaults."
 DRAFT = "config.draft_model_params."
+REASONING = "config.reasoning."
 
 
 @dataclass(frozen=True)
@@ -223,6 +225,8 @@ FLAGS: dict[str, tuple[Flag | Refused, ...]] = {
         sets("--no-mmap", None, MODEL + "use_mmap", None, False),
         sets("--mmap", None, MODEL + "use_mmap", None, True),
         sets("--numa", "isolate", "config.numa", None, "isolate"),
+        sets("--enable-reasoning", None, REASONING + "enabled", None, None),
+        sets("--no-enable-reasoning", None, REASONING + "enabled", None, False),
     ),
     SPECULATIVE: (
         number("--draft-max --draft --draft-n", ENGINE + "n_draft_max", 16, 5),
@@ -276,5 +280,17 @@ MORE: tuple[Flag, ...] = (
     sets("--prio", "low", ENGINE + "cpu.priority", 0, -1),
     sets("-np", "-1", ENGINE + "n_parallel", 4, 4),
     sets("--n-cpu-moe", "0", MODEL + "tensor_overrides", (), ()),
+    sets("-rea --reasoning", "on", REASONING + "enabled", None, True),
+    sets("--reasoning-format", "deepseek-legacy", REASONING + "format", "auto", "deepseek-legacy"),
+    number("--reasoning-budget", REASONING + "budget", -1, 64),
+    sets("--reasoning-budget-message", "Stop.", REASONING + "budget_message", "", "Stop."),
+    sets("--reasoning-effort", "high", REASONING + "effort", None, "high"),
+    sets(
+        "-mu --model-url",
+        "https://a/b.gguf",
+        "config.hub_model",
+        None,
+        UrlModel(url="https://a/b.gguf"),
+    ),
 )
 """llama-server's names and ways for the same things."""
