@@ -25,7 +25,6 @@ _REASONS = (
     (r"--(ui|webui)(-|$)|--tools|--mcp-|--agent|-ag$", WEB_UI),
     (r"--models-|--sleep-idle-seconds", ROUTER),
     (r"--spm-infill", "the order of infill prompts is the model's"),
-    (r"--no-jinja", "chat templates are rendered by Jinja"),
     (r"--skip-chat-parsing", "answers are always parsed"),
     (r"-nocb$|--no-cont-batching", "batches are continuous"),
     (r"-lcs$|-lcd$|--lookup-cache-", "drafts are looked up in the request (--lookup-ngram-min)"),

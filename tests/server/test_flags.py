@@ -13,7 +13,7 @@ from tests.server.flag_table import (
     FLAGS,
     GENERAL,
     MORE,
-    OF_TEMPLATES,
+    OF_FILES,
     PRINTS,
     SILENT,
     Flag,
@@ -85,7 +85,6 @@ def test_a_flag_of_what_is_not_here_is_refused_with_the_reason(
         ("--api-prefix", "reverse proxy"),
         ("--webui-config", "no web interface"),
         ("--models-dir", "one server has one model"),
-        ("--no-jinja", "rendered by Jinja"),
         ("--no-cont-batching", "continuous"),
     ],
 )
@@ -124,7 +123,7 @@ def test_the_help_has_every_flag_in_its_group() -> None:
         if group == GENERAL:
             wanted |= {name for names in PRINTS.values() for name in names}
         if group == flag_table.COMPLETION:
-            wanted |= set(OF_TEMPLATES)
+            wanted |= set(OF_FILES)
         assert wanted <= set(shown[group]), wanted - set(shown[group])
 
 
