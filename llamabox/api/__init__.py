@@ -4,6 +4,7 @@ Nothing here knows of HTTP, status codes or OpenAI's field names, and nothing he
 `llamabox.server`.
 """
 
+from .adapters import Adapter, Adapters
 from .backends import NUMA_STRATEGIES, add_rpc_servers, set_numa
 from .capabilities import Capabilities
 from .chat import RESERVED_VARIABLES, ChatTemplate
@@ -17,6 +18,7 @@ from .infill import Infill
 from .loading import check_model_params
 from .messages import ChatMessage, ToolCall
 from .model import Model, packaged_model
+from .pieces import piece_tokens
 from .prompts import Prompt, PromptLike
 from .results import (
     Candidate,
@@ -26,6 +28,7 @@ from .results import (
     EngineStats,
     FinishReason,
     Histogram,
+    Progress,
     SampledToken,
     Timings,
 )
@@ -36,6 +39,8 @@ from .text import Tokenizer
 __all__ = [
     "NUMA_STRATEGIES",
     "RESERVED_VARIABLES",
+    "Adapter",
+    "Adapters",
     "AsyncStream",
     "CallArguments",
     "CallStart",
@@ -57,6 +62,7 @@ __all__ = [
     "Infill",
     "Layout",
     "Model",
+    "Progress",
     "Prompt",
     "PromptLike",
     "Reasoning",
@@ -75,6 +81,7 @@ __all__ = [
     "list_devices",
     "packaged_model",
     "physical_cores",
+    "piece_tokens",
     "set_numa",
     "system_info",
 ]

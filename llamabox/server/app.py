@@ -54,6 +54,7 @@ def _sanic_config(config: ServerConfig) -> Config:
     settings: dict[str, str | bool | int | float | None] = {
         "ACCESS_LOG": False,
         "AUTO_EXTEND": False,
+        "KEEP_ALIVE_TIMEOUT": config.conn_idle,
         "MOTD": False,
         "REQUEST_MAX_SIZE": config.max_body,
         "REQUEST_TIMEOUT": limit,
@@ -70,6 +71,9 @@ async def _start_service(app: ServerApp) -> None:
 
 async def _begin(request: ServerRequest) -> None:
     trace_of(request)
+    # Sanic has one limit for a connection's first request and for its next.
+    protocol = cast(HttpProtocol, request.protocol)
+    protocol.keep_alive_timeout = request.app.ctx.config.conn_keepalive
     # Sanic leaves the socket unread after a large body, and then would not see the client go.
     transport = cast(asyncio.Transport | None, request.transport)
     if transport is not None and not transport.is_closing():

@@ -26,6 +26,7 @@ from .rate_limit import rate_limited
 from .replies import Reply
 from .reply_fields import selected
 from .schema import GenerationRequest
+from .schema_constraints import named_as_asked
 from .sse import EventStream, event
 from .trace import AnyRequest, Trace, trace_of
 
@@ -54,6 +55,7 @@ async def generate(
     config = request.app.ctx.config
     params = rate_limited(request, asked.params, config, engine.tokens_per_second)
     params = _prioritized(request, params)
+    await _constrain(request, engine, params)
     outputs: list[AsyncStream] = []
     try:
         await _start(engine, prompts, params, asked.choices, outputs)
@@ -70,6 +72,14 @@ async def generate(
     finally:
         for output in outputs:
             output.cancel()
+
+
+async def _constrain(request: AnyRequest, engine: Engine, params: GenerationParams) -> None:
+    """Have the constraint compiled; :raises InvalidRequest: it is wrong."""
+    try:
+        await engine.constrain(params)
+    except InvalidRequest as error:
+        raise named_as_asked(error, orjson.loads(request.body)) from None
 
 
 async def _start(
