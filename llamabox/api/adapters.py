@@ -15,6 +15,7 @@ from typing import Any
 import llama_cpp
 
 from .._core.adapters import AdapterSet
+from ..checks import check_scale
 from ..errors import InvalidRequest, ModelLoadError
 from ..params import EngineParams
 from .fingerprint import hash_file
@@ -78,9 +79,11 @@ class Adapters:
         """Set the scales for requests to come that name no adapters; of all: those that are not
         named are off.
 
-        :raises InvalidRequest: there is no such adapter.
+        :raises InvalidRequest: there is no such adapter, or no such scale.
         """
         self._check(scales)
+        for scale in scales.values():
+            check_scale(scale, "lora")
         with self._lock:
             self._scales = [float(scales.get(i, 0.0)) for i in range(len(self._paths))]
 
