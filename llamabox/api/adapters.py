@@ -15,9 +15,8 @@ from typing import Any
 import llama_cpp
 
 from .._core.adapters import AdapterSet
-from ..checks import check_scale
 from ..errors import InvalidRequest, ModelLoadError
-from ..params import EngineParams
+from ..params import EngineParams, GenerationParams
 from .fingerprint import hash_file
 from .gguf import read_head
 from .library import captured_errors
@@ -82,8 +81,7 @@ class Adapters:
         :raises InvalidRequest: there is no such adapter, or no such scale.
         """
         self._check(scales)
-        for scale in scales.values():
-            check_scale(scale, "lora")
+        GenerationParams(lora=tuple(scales.items()))  # refuses what is no scale
         with self._lock:
             self._scales = [float(scales.get(i, 0.0)) for i in range(len(self._paths))]
 
