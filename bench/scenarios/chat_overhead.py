@@ -14,7 +14,7 @@ import orjson
 
 from llamabox import Model
 from llamabox.api import ChatTemplate
-from llamabox.params import GenerationParams
+from llamabox.params import GenerationParams, ReasoningParams
 from llamabox.server.chat_prompt import conversation_of
 from llamabox.server.config import ServerConfig
 from llamabox.server.schema import read_chat
@@ -108,14 +108,17 @@ class _Chats:
 
     def parts(self, label: str, n: int) -> list[Figure]:
         """What its steps take one by one."""
-        defaults = GenerationParams()
+        defaults, reasoning = GenerationParams(), ReasoningParams()
         bodies = [orjson.dumps(self.next()) for _ in range(n)]
-        asked = [read_chat(orjson.loads(body), defaults) for body in bodies]
+        asked = [read_chat(orjson.loads(body), defaults, reasoning) for body in bodies]
         config = ServerConfig()
         texts = [conversation_of(chat, config).render(self._template) for chat in asked]
         n_tokens = len(self._tokenizer.encode(texts[0]))
         steps: dict[str, tuple[Callable[[Any], object], list[Any]]] = {
-            "parse": (lambda body: read_chat(orjson.loads(body), defaults), bodies),
+            "parse": (
+                lambda body: read_chat(orjson.loads(body), defaults, reasoning),
+                bodies,
+            ),
             "render": (lambda chat: conversation_of(chat, config).render(self._template), asked),
             f"tokenize {n_tokens} tokens": (self._tokenizer.encode, texts),
         }
