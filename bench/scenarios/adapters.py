@@ -25,8 +25,8 @@ ADAPTED = ("attn_q", "attn_v", "ffn_up", "ffn_down")
 PARAMS = EngineParams(n_ctx=4096, n_parallel=N_REQUESTS, n_threads=N_THREADS)
 ABOUT = f"""\
 The packaged model, {N_REQUESTS} requests of {N_OUTPUT} tokens at once, in one process with one
-compute thread: seconds for all of them. Two adapters of rank {RANK} are loaded, or none. Requests of two
-sets cannot share a forward, so they compute twice as many forwards of half as many rows."""
+compute thread: seconds for all of them. Two adapters of rank {RANK} are loaded, or none. Requests
+of two sets cannot share a forward, so they compute twice as many forwards of half as many rows."""
 
 Lora = tuple[tuple[int, float], ...] | None
 NONE: Lora = ()
