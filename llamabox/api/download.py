@@ -227,7 +227,7 @@ class _Transfer:
         if n_missing > n_free:
             raise HubError(
                 f"{self._what}: no space left in {self._partial.parent}:"
-                f" {n_missing >> 20} MiB are needed, {n_free >> 20} are free"
+                f" {-(-n_missing >> 20)} MiB are needed, {n_free >> 20} are free"
             )
 
     def _copy(self, file: IO[bytes], body: IO[bytes]) -> None:

@@ -111,7 +111,8 @@ class PromptReader:
             )
             prompt = self._from_text(text)
         format_ = format_of(self._template.tool_source)
-        turn = Turn(format_, conversation.tool_use(), thinking)
+        told = conversation.reasoning.format
+        turn = Turn(format_, conversation.tool_use(), thinking, told)
         return dataclasses.replace(prompt, turn=turn)
 
     def check_length(self, n_prompt: int) -> None:

@@ -51,7 +51,7 @@ class Thinking:
 
     :param is_open: the prompt ends inside the tags, so that the output begins with reasoning.
     :param budget: tokens that it may take; -1 has no limit.
-    :param format: where it is told; see `ReasoningParams`.
+    :param is_special: the tags are control tokens, which have to be rendered to be seen.
     :param opening_token: the opening tag's id, if it is one token; else -1.
     :param closing_token: the same of the closing tag.
     :param forced: tokens that end it when the budget is used up [n].
@@ -60,7 +60,7 @@ class Thinking:
     tags: Tags
     is_open: bool = False
     budget: int = -1
-    format: str = "auto"
+    is_special: bool = False
     opening_token: int = -1
     closing_token: int = -1
     forced: Tokens = dataclasses.field(default_factory=lambda: _NO_TOKENS)
@@ -145,13 +145,14 @@ def begin_thinking(
         prompt = f"{prompt.rstrip()}\n\n{tags.closing}\n\n"
         is_open = False
     budget = 0 if is_off else params.budget
+    closing_token = _one_token(tokenizer, tags.closing)
     return prompt, Thinking(
         tags,
         is_open=is_open,
         budget=budget,
-        format=params.format,
+        is_special=closing_token >= 0 and not tokenizer.decode([closing_token]),
         opening_token=_one_token(tokenizer, tags.opening),
-        closing_token=_one_token(tokenizer, tags.closing),
+        closing_token=closing_token,
         forced=_ending(tokenizer, tags, params.budget_message) if budget >= 0 else _NO_TOKENS,
     )
 

@@ -7,7 +7,7 @@ import dataclasses
 from ..params import GenerationParams
 from .formats import CallStart, Content, Event, Parser, ToolFormat
 from .messages import ChatMessage, MessageBuilder, call_id
-from .reasoning import reasoning_parser
+from .reasoning import RetoldParser, reasoning_parser
 from .thinking import Thinking
 from .tools import ToolUse
 
@@ -18,15 +18,20 @@ class Turn:
 
     :param format: how the model writes calls.
     :param use: its tools.
-    :param thinking: what is known of its reasoning; None if there will be none.
+    :param thinking: what is known of its reasoning; None if there will be none between tags.
+    :param reasoning_format: where reasoning is told; see `ReasoningParams`.
     """
 
     format: ToolFormat
     use: ToolUse
     thinking: Thinking | None = None
+    reasoning_format: str = "auto"
 
     def params(self, params: GenerationParams) -> GenerationParams:
         """The parameters with what the turn needs of the sampler."""
+        has_special_tags = self.thinking is not None and self.thinking.is_special
+        if has_special_tags or (self.format.reasons and self.format.special_tokens):
+            params = params.replace(special=True)
         return params
 
     def output(self) -> TurnOutput:
@@ -34,8 +39,13 @@ class Turn:
         return TurnOutput(self._parser(), parallel=self.use.parallel)
 
     def _parser(self) -> Parser:
+        told = self.reasoning_format
+        if self.format.reasons:
+            inner = self.format.parser(self.use.tools)
+            is_apart = told in ("auto", "deepseek")
+            return inner if is_apart else RetoldParser(inner, both=told != "none")
         inner = self.format.parser(self.use.tools) if self.use.tools else PlainParser()
-        return inner if self.format.reasons else reasoning_parser(inner, self.thinking)
+        return inner if self.thinking is None else reasoning_parser(inner, self.thinking, told)
 
 
 class PlainParser:

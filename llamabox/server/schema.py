@@ -36,6 +36,7 @@ __all__ = [
     "read_text",
 ]
 
+DEFAULT_REASONING = ReasoningParams()
 ReadChanges = Callable[[Fields], dict[str, Any]]
 """Reads changes to the default ``GenerationParams``; None for a field that is not there."""
 
@@ -121,7 +122,7 @@ class TextRequest(GenerationRequest):
 def read_chat(
     body: Mapping[str, Any],
     defaults: GenerationParams,
-    reasoning: ReasoningParams,
+    reasoning: ReasoningParams = DEFAULT_REASONING,
 ) -> ChatRequest:
     """A chat request.
 
