@@ -1,6 +1,7 @@
 """What comes out of a step: a token for each output row, its text, the events that tell of it."""
 from libc.stdlib cimport calloc, free, qsort
 
+from .lines cimport lines_late, lines_push
 from .llama cimport LlamaC
 from .outbox cimport EventC, OutboxC, events_append, events_clear, events_free, outbox_notify
 from .pool cimport fail
@@ -184,18 +185,26 @@ cdef class Output:
         :param n_ready: set to the bytes of text that may be released now.
         """
         cdef const VocabC* vocab = request.vocab
+        cdef const char* piece
+        cdef int32_t n_bytes, n_kept
         if token < 0:
             return FINISH_EOG if constraint_ended(request.sampler) else FINISH_ERROR
         if request_append(request, token) < 0:
             fail("out of memory")
         if vocab.is_eog[token]:
             return FINISH_EOG
-        n_ready[0] = text_push(&request.text, vocab.pieces + vocab.offsets[token],
-                               vocab.offsets[token + 1] - vocab.offsets[token])
+        piece = vocab.pieces + vocab.offsets[token]
+        n_bytes = vocab.offsets[token + 1] - vocab.offsets[token]
+        n_kept = lines_push(&request.lines, piece, n_bytes)
+        request.text.is_deaf = n_output(request) <= request.n_predict_min
+        n_ready[0] = text_push(&request.text, piece, n_kept)
         if request.text.i_stop >= 0:
             return FINISH_STOP
-        if n_output(request) >= request.n_predict or (
+        if n_output(request) >= request.n_predict or n_kept < n_bytes or (
                 is_full(request) and not needs_shift(request)):
+            return FINISH_LENGTH
+        if request.t_first > 0 and lines_late(
+                &request.lines, piece, n_bytes, self.t_ready - request.t_first):
             return FINISH_LENGTH
         return FINISH_NONE
 

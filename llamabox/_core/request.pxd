@@ -1,7 +1,9 @@
 from cpython.ref cimport PyObject
 from libc.stdint cimport int32_t, int64_t, uint8_t
 
+from .adapters cimport AdapterSet, AdapterSetC
 from .lengths cimport RatesC
+from .lines cimport LinesC
 from .llama cimport llama_token
 from .ngram cimport NgramC
 from .outbox cimport Outbox, OutboxC
@@ -23,6 +25,7 @@ cdef struct RequestC:
     int32_t n_tokens      # known
     int32_t n_past        # computed: cells that its slot holds
     int32_t n_predict     # output tokens at which it ends with FINISH_LENGTH
+    int32_t n_predict_min # output tokens of which none completes a stop string
     int32_t n_window      # known tokens at which it shifts; without context shift, it ends
     int32_t n_keep        # the first known tokens, which a shift keeps
     int32_t n_discard     # the ones behind them, which it discards; 0: no context shift
@@ -42,6 +45,7 @@ cdef struct RequestC:
     int32_t n_marked      # it could be started again from there without computing it anew
     int32_t n_cut         # computed tokens at which its next chunk ends, if above n_past
     int64_t key           # what else the meaning of its tokens depends on
+    AdapterSetC* adapters # that its rows are computed with; NULL: none
     int32_t n_draft       # tokens behind the known ones that its next rows verify
     int32_t n_draft_max   # of one step; 0: nothing is drafted for it
     int32_t n_draft_min   # a shorter draft is dropped
@@ -51,6 +55,8 @@ cdef struct RequestC:
     int64_t n_drafted     # tokens so far that rows were spent on
     int64_t n_draft_accepted  # those of them that became output
     int32_t i_slot        # -1 while it is queued
+    int32_t i_last        # the slot that it got last, or -1
+    int32_t i_preferred   # the slot that it takes if that is idle; -1: any
     int32_t i_row         # its first output row in the current batch, or -1
     int32_t finish        # FinishC
     int cancelled         # set by any thread, read at step boundaries
@@ -63,6 +69,7 @@ cdef struct RequestC:
     void* fetch           # a `FetchC`: of its prefix from the second tier; or NULL
     bint has_fetched      # that was tried since it got its slot
     TextC text
+    LinesC lines
     const VocabC* vocab   # whose pieces its text is made of
     ProbsC probs
     SamplerC* sampler
@@ -86,6 +93,7 @@ cdef class Request:
     cdef readonly Sampler sampler
     cdef readonly Outbox outbox
     cdef readonly Bucket bucket
+    cdef readonly AdapterSet adapters
     cdef readonly Reasoning reasoning
     cdef public object consumer
     cdef int64_t priority_ns

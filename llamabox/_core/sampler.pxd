@@ -38,6 +38,9 @@ cdef struct SamplerC:
     int32_t n_lookbacks
     TokenLogitC* biases   # added to the logits
     int32_t n_biases
+    llama_token* ends     # banned while fewer tokens than n_least are known
+    int32_t n_ends
+    int32_t n_least       # before the request starts: beyond its prompt
     TokenLogitC* edits    # logits as they were, of what is changed while a token is chosen
     int32_t n_edits
     llama_token_data_array candidates  # what the last token was chosen from, in the scratch
@@ -53,6 +56,7 @@ cdef class Sampler:
     cdef void (*release_matcher)(void* matcher) noexcept nogil
     cdef readonly object constraint
     cdef int take_samplers(self, parts) except -1
+    cdef int take_ends(self, ends, int32_t n_least) except -1
     cdef int take_constraint(self, Constraint constraint, int32_t n_vocab) except -1
     cdef int take_biases(self, biases, int32_t n_vocab) except -1
 

@@ -133,6 +133,7 @@ class Completion:
         no other number.
     :param n_draft_accepted: tokens of the output that had been drafted.
     :param truncated: the context was too short: it shifted, or the output ended with it.
+    :param slot: the number of the slot that it ran in last; -1 if it was ended before.
     :param stop_string: the stop string that ended it, if one did.
     :param message: what the text says, if it is the turn of a conversation.
     :param logprobs: of all `tokens` [n_output], also of those that the stop string or nothing has
@@ -153,6 +154,7 @@ class Completion:
     n_reasoning: int = 0
     n_drafted: int = 0
     n_draft_accepted: int = 0
+    slot: int = -1
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -176,6 +176,7 @@ class Generation:
             n_reasoning=request.n_reasoning,
             n_drafted=request.n_drafted,
             n_draft_accepted=request.n_draft_accepted,
+            slot=request.slot,
         )
 
 

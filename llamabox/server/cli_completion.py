@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ..params import BACKEND_SAMPLING, KV_LAYOUTS
 from .cli_absent import AUDIO_AND_IMAGES
+from .cli_adapters import add_control_vectors
 from .cli_cache import add_cache
 from .cli_cells import add_cells, add_rope
 from .cli_checkpoints import add_checkpoints
@@ -39,6 +40,7 @@ def add_completion(group: FlagGroup) -> None:
     add_prompt_reuse(group)
     add_reasoning(group)
     add_output(group)
+    add_control_vectors(group)
     group.absent(
         "-mm",
         "--mmproj",
