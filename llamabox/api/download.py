@@ -181,7 +181,8 @@ class _Transfer:
                 if self._begin(file, answer):
                     self._copy(file, answer.body)
         except urllib.error.HTTPError as error:
-            self._refused(file, error)
+            with error:
+                self._refused(file, error)
         except (OSError, http.client.HTTPException) as error:
             # What concerns the disk is a `HubError` by then.
             reason = getattr(error, "reason", error)
