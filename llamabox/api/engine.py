@@ -28,10 +28,11 @@ from .prompts import Prompt, PromptLike, PromptReader
 from .rates import Budgets, most_tokens_per_second
 from .requests import NS, RequestMaker
 from .results import Completion, EngineStats, Histogram
+from .shutdown import shut_down
 from .stream import AsyncStream, LoopDelivery, Orphans, Stream
 from .system import default_sampling_threads
 from .threads import ComputeThreads
-from .tier import SecondTier, open_tier
+from .tier import open_tier
 
 CHUNK = 8
 """Rows of a prompt that are computed beside others' tokens, at least."""
@@ -130,8 +131,10 @@ class Engine:
         self._deliveries = weakref.WeakKeyDictionary()
         self._orphans = Orphans()
         gate = Gate()
-        self._prompts = PromptReader(tokenizer, self.template, n_ctx=self.n_ctx, gate=gate)
         self.constraints = ConstraintCompiler(self.model, gate)
+        self._prompts = PromptReader(
+            tokenizer, self.template, n_ctx=self.n_ctx, gate=gate, constraints=self.constraints
+        )
         self._requests = RequestMaker(
             self.model,
             self.params,
@@ -151,7 +154,7 @@ class Engine:
         thread.start()
         self._shut_down = weakref.finalize(
             self,
-            _shut_down,
+            shut_down,
             gate=gate,
             scheduler=self._scheduler,
             thread=thread,
@@ -255,7 +258,7 @@ class Engine:
         """`stream` for the running event loop."""
         params = (params or GenerationParams()).replace(**options)
         prepared = await self.prepare(prompt)
-        await self.constrain(params)
+        await self.constrain(prepared.params(params))
         return self.submit(prepared, params)
 
     async def agenerate_choices(
@@ -389,27 +392,3 @@ class Engine:
             )
         if not self._scheduler.submit(*requests):
             raise EngineClosed("the engine is closed")
-
-
-def _shut_down(
-    *,
-    gate: Gate,
-    scheduler: Scheduler,
-    thread: threading.Thread,
-    orphans: Orphans,
-    context: OwnedContext,
-    draft: Draft | None,
-    tier: SecondTier | None,
-    owned_model: Model | None,
-) -> None:
-    gate.close()
-    scheduler.close()
-    thread.join()
-    if tier is not None:
-        tier.close()
-    orphans.sweep()
-    context.close()
-    if draft is not None:
-        draft.close()
-    if owned_model is not None:
-        owned_model.close()
