@@ -4,6 +4,7 @@ Nothing here knows of HTTP, status codes or OpenAI's field names, and nothing he
 `llamabox.server`.
 """
 
+from .adapters import Adapter, Adapters
 from .backends import NUMA_STRATEGIES, add_rpc_servers, set_numa
 from .capabilities import Capabilities
 from .chat import RESERVED_VARIABLES, ChatTemplate
@@ -38,6 +39,8 @@ from .text import Tokenizer
 __all__ = [
     "NUMA_STRATEGIES",
     "RESERVED_VARIABLES",
+    "Adapter",
+    "Adapters",
     "AsyncStream",
     "CallArguments",
     "CallStart",

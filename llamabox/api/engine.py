@@ -15,10 +15,13 @@ from .._core.request import Request
 from .._core.scheduler import Scheduler
 from ..errors import EngineClosed, EngineOverloaded
 from ..params import ChoiceParams, EngineParams, GenerationParams, ModelParams
+from .adapters import Adapters
 from .chat import Message, model_template
 from .choices import await_all, best, complete_all
+from .closing import shut_down
 from .constraints import ConstraintCompiler
 from .context import OwnedContext, draft_rows, n_sequences
+from .control_vectors import apply_directions
 from .conversation import Conversation
 from .draft import Draft, DraftModel
 from .gate import Gate
@@ -28,7 +31,6 @@ from .prompts import Prompt, PromptLike, PromptReader
 from .rates import Budgets, most_tokens_per_second
 from .requests import NS, RequestMaker
 from .results import Completion, EngineStats, Histogram
-from .shutdown import shut_down
 from .stream import AsyncStream, LoopDelivery, Orphans, Stream
 from .system import default_sampling_threads
 from .threads import ComputeThreads
@@ -56,11 +58,13 @@ class Engine:
         this one to verify; the output is the same. None for no such model.
     :param draft_model_params: how its file is loaded.
     :ivar n_ctx: tokens that a request may hold.
+    :ivar adapters: its LoRA adapters; `Adapters.set_scales` changes their scales.
     :ivar layout: how the context keeps its cells.
     :ivar drafts: whether anything drafts tokens for requests.
     :ivar constraints: compiles what outputs have to keep to.
     :ivar tokens_per_second: what a request may ask for at most; 0 for no such limit.
-    :raises ModelLoadError: a model or its context cannot be made, or the draft model does not fit.
+    :raises ModelLoadError: a model or its context cannot be made, or the draft model, an adapter
+        or a control vector does not fit.
     :raises TemplateError: the chat template does not compile.
     """
 
@@ -93,11 +97,14 @@ class Engine:
                 if self.model.can_be_cut
                 else self.params.replace(cache_ram=0, cache_disk=None)
             )
+            self.adapters = Adapters(self.model, self.params)
+            undo.callback(self.adapters.close)
             context = undo.enter_context(
                 contextlib.closing(
                     OwnedContext(self.model, sizes, self.layout, n_draft_rows=n_draft_rows)
                 )
             )
+            apply_directions(self.model, self.params, context.address)
             if self.params.warmup:
                 context.warm_up()
             tier = open_tier(self.model, self.params, self.layout, context)
@@ -124,6 +131,7 @@ class Engine:
                 ngram_min=self.params.lookup_ngram_min,
                 backend=context.backend,
                 tier=tier.core if tier else None,
+                has_adapters=len(self.adapters) > 0,
             )
             threads = ComputeThreads(self.params, [context, *(draft.contexts if draft else ())])
             undo.pop_all()
@@ -141,6 +149,7 @@ class Engine:
             n_ctx=self.n_ctx,
             backend=context.backend,
             drafts=self.drafts,
+            adapters=self.adapters,
             budgets=Budgets(self.tokens_per_second),
             gate=gate,
             constraints=self.constraints,
@@ -160,6 +169,7 @@ class Engine:
             thread=thread,
             orphans=self._orphans,
             context=context,
+            adapters=self.adapters,
             draft=draft,
             tier=tier,
             owned_model=owned_model,

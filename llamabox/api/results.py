@@ -113,6 +113,7 @@ class Counts:
     n_prompt: int
     n_cached: int
     n_output: int
+    n_reasoning: int
     n_drafted: int
     n_draft_accepted: int
     timings: Timings
@@ -127,10 +128,12 @@ class Completion:
     :param n_prompt: tokens of the prompt.
     :param n_cached: those that did not have to be computed.
     :param n_output: tokens of the output.
+    :param n_reasoning: those of its reasoning, the tags included, if the prompt was a conversation.
     :param n_drafted: tokens that were drafted for it and verified; those that were rejected are in
         no other number.
     :param n_draft_accepted: tokens of the output that had been drafted.
     :param truncated: the context was too short: it shifted, or the output ended with it.
+    :param slot: the number of the slot that it ran in last; -1 if it was ended before.
     :param stop_string: the stop string that ended it, if one did.
     :param message: what the text says, if it is the turn of a conversation.
     :param logprobs: of all `tokens` [n_output], also of those that the stop string or nothing has
@@ -148,8 +151,10 @@ class Completion:
     logprobs: tuple[SampledToken, ...] | None = None
     message: ChatMessage | None = None
     truncated: bool = False
+    n_reasoning: int = 0
     n_drafted: int = 0
     n_draft_accepted: int = 0
+    slot: int = -1
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

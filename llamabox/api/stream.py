@@ -140,6 +140,7 @@ class Generation:
             n_prompt=request.n_prompt,
             n_cached=request.n_cached,
             n_output=request.n_output,
+            n_reasoning=request.n_reasoning,
             n_drafted=request.n_drafted,
             n_draft_accepted=request.n_draft_accepted,
             timings=_timings(*request.times),
@@ -172,8 +173,10 @@ class Generation:
             logprobs=tuple(self._logprobs) if self._tells_probs else None,
             message=self._output.message() if self._output else None,
             truncated=request.is_truncated,
+            n_reasoning=request.n_reasoning,
             n_drafted=request.n_drafted,
             n_draft_accepted=request.n_draft_accepted,
+            slot=request.slot,
         )
 
 

@@ -6,9 +6,11 @@ import dataclasses
 
 from ..errors import InvalidRequest
 from ..params import GenerationParams
-from .constraints import ConstraintCompiler
+from .constraints import LARK, ConstraintCompiler
 from .formats import GENERIC, CallShapes, CallStart, Content, Event, Parser, ToolFormat
 from .messages import ChatMessage, MessageBuilder, call_id
+from .reasoning import reasoning_parser
+from .thinking import Thinking
 from .tools import ToolUse
 
 
@@ -19,29 +21,36 @@ class Turn:
     :param format: how the model writes calls.
     :param use: its tools.
     :param constraints: makes grammars of calls.
+    :param thinking: what is known of its reasoning; None if there will be none.
     :param grammar: what calls that have to be made, or have to keep to a schema, keep to.
     """
 
     format: ToolFormat
     use: ToolUse
     constraints: ConstraintCompiler
+    thinking: Thinking | None = None
     grammar: str = ""
 
     @classmethod
     def begin(
-        cls, template_format: ToolFormat, use: ToolUse, constraints: ConstraintCompiler
+        cls,
+        template_format: ToolFormat,
+        use: ToolUse,
+        constraints: ConstraintCompiler,
+        thinking: Thinking | None,
     ) -> Turn:
         """A turn in the format of its template; the grammar of its calls is compiled, which blocks.
 
         :raises InvalidRequest: the schema of a tool's arguments is wrong.
         """
         can_force = template_format.shapes is not None
-        turn = cls(template_format if can_force or not use.is_forced else GENERIC, use, constraints)
+        used_format = template_format if can_force or not use.is_forced else GENERIC
+        turn = cls(used_format, use, constraints, thinking)
         if not use.is_constrained:
             return turn
         try:
             grammar = turn._call_grammar()
-            constraints.compile(GenerationParams(grammar=grammar))
+            constraints.compile(turn._behind_reasoning(GenerationParams(grammar=grammar)))
         except InvalidRequest as error:
             raise InvalidRequest(f"tools: {error}", param="tools") from None
         return dataclasses.replace(turn, grammar=grammar)
@@ -52,10 +61,11 @@ class Turn:
         :raises InvalidRequest: the output is to keep to another grammar than that of its calls.
         """
         if not self.use.tools:
-            return params
+            return self._behind_reasoning(params)
         stops = tuple(stop for stop in self.format.stops if stop not in params.stop)
         special = params.special or self.format.special_tokens
-        return self._constrained(params).replace(stop=params.stop + stops, special=special)
+        constrained = self._behind_reasoning(self._constrained(params))
+        return constrained.replace(stop=params.stop + stops, special=special)
 
     def _constrained(self, params: GenerationParams) -> GenerationParams:
         """A JSON schema is for the answer; calls need not keep to it."""
@@ -68,6 +78,13 @@ class Turn:
             grammar = self._call_grammar(content=params.json_schema)
             return params.replace(grammar=grammar, json_schema="")
         return params
+
+    def _behind_reasoning(self, params: GenerationParams) -> GenerationParams:
+        """What the output keeps to holds behind reasoning that the prompt has opened."""
+        is_guided = (params.grammar or "").startswith(LARK) or params.json_schema or params.regex
+        if self.thinking is None or not self.thinking.is_open or not is_guided:
+            return params
+        return params.replace(constrained_after=self.thinking.tags.closing)
 
     def _call_grammar(self, content: str = "") -> str:
         return self.constraints.calls(
@@ -89,7 +106,8 @@ class Turn:
         return TurnOutput(self._parser(), parallel=self.use.parallel)
 
     def _parser(self) -> Parser:
-        return self.format.parser(self.use.tools) if self.use.tools else PlainParser()
+        inner = self.format.parser(self.use.tools) if self.use.tools else PlainParser()
+        return inner if self.format.reasons else reasoning_parser(inner, self.thinking)
 
 
 class PlainParser:

@@ -185,7 +185,7 @@ def test_a_template_by_name_and_by_file(tmp_path: Path) -> None:
     [
         ("--ctxsize", "--ctx-size"),
         ("--n_paralel=3", "--parallel"),
-        ("--temperatur", "--temperature"),
+        ("--temperatur", "--temp"),
         ("-nglx", "-ngl"),
         ("-tsx", "-t"),
         ("-cx", "-c"),

@@ -1,10 +1,11 @@
-"""The end of an engine: what is freed, and in which order."""
+"""The end of an engine, in the order in which its parts need one another."""
 
 from __future__ import annotations
 
 import threading
 
 from .._core.scheduler import Scheduler
+from .adapters import Adapters
 from .context import OwnedContext
 from .draft import Draft
 from .gate import Gate
@@ -20,11 +21,12 @@ def shut_down(
     thread: threading.Thread,
     orphans: Orphans,
     context: OwnedContext,
+    adapters: Adapters,
     draft: Draft | None,
     tier: SecondTier | None,
     owned_model: Model | None,
 ) -> None:
-    """End the step thread, then free what it used; blocks for a step at most."""
+    """End what runs and free it; blocks for a step at most."""
     gate.close()
     scheduler.close()
     thread.join()
@@ -32,6 +34,7 @@ def shut_down(
         tier.close()
     orphans.sweep()
     context.close()
+    adapters.close()
     if draft is not None:
         draft.close()
     if owned_model is not None:
