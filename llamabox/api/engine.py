@@ -234,10 +234,8 @@ class Engine:
         params = prepared.params((params or GenerationParams()).replace(**options))
         outboxes = [Outbox() for _ in range(choices.n_generated)]
         requests = self._requests.make_choices(prepared, params, choices, outboxes)
-        streams = [
-            Stream(request, params, self._orphans, prepared.output())
-            for request, params in requests
-        ]
+        output, orphans = prepared.output, self._orphans
+        streams = [Stream(request, each, orphans, output()) for request, each in requests]
         self._submit(*(stream.request for stream in streams))
         return best(complete_all(streams), choices, params)
 
@@ -344,9 +342,7 @@ class Engine:
         requests = await loop.run_in_executor(
             None, self._requests.make_choices, prompt, params, choices, outboxes
         )
-        streams = [
-            AsyncStream(request, params, loop, prompt.output()) for request, params in requests
-        ]
+        streams = [AsyncStream(request, each, loop, prompt.output()) for request, each in requests]
         self._submit(*(stream.request for stream in streams))
         delivery.listen()
         return streams
