@@ -364,9 +364,7 @@ class TestSplitFiles:
     def test_another_name_is_the_file_itself(self, tmp_path: Path):
         assert first_part(tmp_path / "a-of-00003.gguf") == tmp_path / "a-of-00003.gguf"
 
-    def test_the_first_is_loaded(
-        self, random_models: RandomModels, tmp_path: Path
-    ):
+    def test_the_first_is_loaded(self, random_models: RandomModels, tmp_path: Path):
         for name in PARTS:
             (tmp_path / name).write_bytes(random_models("llama").read_bytes())
         with Model.load(tmp_path / PARTS[2]) as model:
