@@ -169,6 +169,13 @@ class TestBudget:
         assert completion.n_reasoning == 0
         assert completion.text
 
+    def test_a_chat_has_a_message_of_both(self, engine: Engine):
+        completion = engine.chat(QUESTION, GREEDY, reasoning=ReasoningParams(budget=5))
+        assert completion.message is not None
+        reasoning, _, content = completion.text.partition(FORCED)
+        assert completion.message.reasoning == reasoning.strip()
+        assert completion.message.content == content.lstrip()
+
     def test_a_message_comes_in_front_of_the_tag(self, engine: Engine):
         completion = think(engine, budget=3, budget_message="Enough.")
         assert "\nEnough.\n</think>\n\n" in completion.text
