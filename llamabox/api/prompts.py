@@ -110,12 +110,12 @@ class PromptReader:
     def _from_conversation(self, conversation: Conversation) -> Prompt:
         with self._gate.passed():
             text = conversation.render(self._template)
-            text, thinking = begin_thinking(
+            thinking = begin_thinking(
                 self._template.source,
                 text,
                 self._tokenizer,
                 params=conversation.reasoning,
-                variables=conversation.template_kwargs,
+                given=conversation.template_kwargs,
                 begun=conversation.begun(text),
             )
             prompt = self._from_text(text)

@@ -99,7 +99,7 @@ class TestPrompt:
     def test_a_message_that_was_begun_may_be_inside(self, engine: Engine):
         tokenizer = engine.model.tokenizer
         for begun, is_open in (("<think>so far", True), ("<think>so</think>far", False)):
-            _, thinking = begin_thinking(OPENS, f"...{begun}", tokenizer, begun=begun)
+            thinking = begin_thinking(OPENS, f"...{begun}", tokenizer, begun=begun)
             assert thinking is not None
             assert thinking.is_open is is_open
 
@@ -135,7 +135,7 @@ class TestPrompt:
     def test_text_of_the_user_opens_nothing(self, engine: Engine):
         template = ChatTemplate("{{ messages[0].content }}:{% if 0 %}</think>{% endif %}")
         text = template.render([{"role": "user", "content": "<think>"}])
-        _, thinking = begin_thinking(template.source, text, engine.model.tokenizer)
+        thinking = begin_thinking(template.source, text, engine.model.tokenizer)
         assert thinking is not None
         assert not thinking.is_open
 
