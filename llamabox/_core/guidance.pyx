@@ -122,6 +122,7 @@ cdef class GuidedVocab:
         cdef VocabBytesC texts
         cdef int read
         self.library = library
+        self.release = library.c.free_tokenizer
         self.n_tokens = llama.c.vocab_n_tokens(<void*> address)
         ends = np.array(sorted(eog), np.uint32)
         cdef const uint32_t[::1] eog_ids = ends if len(ends) else np.zeros(1, np.uint32)
@@ -156,8 +157,9 @@ cdef class GuidedVocab:
                 f"the vocabulary goes with no constraint: {message.decode('utf-8', 'replace')}")
 
     def __dealloc__(self):
+        # Through C alone: the garbage collector may have cleared any Python object held here.
         if self.tokenizer != NULL:
-            self.library.c.free_tokenizer(self.tokenizer)
+            self.release(self.tokenizer)
 
     def compile(self, kind, source):
         """A `Constraint`; blocks without the GIL.
@@ -186,6 +188,7 @@ cdef class GuidedVocab:
         made.library = self.library
         made.n_tokens = self.n_tokens
         made.matcher = matcher
+        made.release = self.library.c.free_matcher
         made.check()
         return made
 
@@ -238,8 +241,9 @@ cdef class Constraint:
     """A compiled grammar: where the matchers of requests come from (`GuidedVocab.compile`)."""
 
     def __dealloc__(self):
+        # Through C alone: the garbage collector may have cleared any Python object held here.
         if self.matcher != NULL:
-            self.library.c.free_matcher(self.matcher)
+            self.release(self.matcher)
 
     def check(self):
         """:raises InvalidRequest: it did not compile."""

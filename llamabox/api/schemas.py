@@ -48,6 +48,8 @@ def prepared(schema: Any, *, lenient: bool = False) -> dict[str, Any]:
     """
     if schema is True:
         schema = {}
+    if schema is False:
+        raise InvalidRequest("Unsatisfiable schema: no value fits false")
     if not isinstance(schema, Mapping):
         raise InvalidRequest("a schema must be an object")
     _check_depth(schema, MAX_DEPTH)
