@@ -246,8 +246,14 @@ cdef class Constraint:
             self.release(self.matcher)
 
     def check(self):
-        """:raises InvalidRequest: it did not compile."""
-        cdef const char* message = self.library.c.matcher_get_error(self.matcher)
+        """Compute the first mask, of which matchers learn; :raises InvalidRequest: it fails, or the
+        constraint did not compile."""
+        cdef const GuidanceC* lib = &self.library.c
+        cdef const char* message
+        with nogil:
+            if not lib.matcher_is_error(self.matcher):
+                lib.matcher_compute_mask(self.matcher)
+            message = lib.matcher_get_error(self.matcher)
         if message != NULL:
             raise InvalidRequest(message.decode("utf-8", "replace"))
 
