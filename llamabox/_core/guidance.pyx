@@ -8,11 +8,12 @@ nothing any more. Panics of Rust's end there, too.
 """
 import ctypes
 
-from libc.stdint cimport uintptr_t
+from libc.stdint cimport int64_t, uintptr_t
 from libc.stdlib cimport free, malloc, realloc
 from libc.string cimport memmove, memset
 
 from .lib cimport Library
+from .sync cimport now_ns
 
 import numpy as np
 
@@ -40,6 +41,7 @@ FUNCTIONS = (
 )
 """The fields of `GuidanceC`, in their order there."""
 
+cdef size_t MAX_ITEMS = 20_000   # of a parser's row: for objects with a thousand optional properties
 cdef size_t ROOM = 512   # for a `LlgConstraintInit`, with what later versions may add at its end
 cdef unsigned char UNTOUCHED = 0xAA
 cdef unsigned char MARK = 0xFF   # no byte of UTF-8
@@ -180,6 +182,7 @@ cdef class GuidedVocab:
         self.library.c.constraint_init_set_defaults(room, self.tokenizer)
         init.log_stderr_level = 0
         init.limits.verbose_errors = False
+        init.limits.max_items_in_row = MAX_ITEMS
         with nogil:
             matcher = self.library.c.new_matcher(room, c_kind, c_source)
         if matcher == NULL:
@@ -277,6 +280,27 @@ cdef class Constraint:
             return n, bool(lib.matcher_is_accepting(matcher)), error
         finally:
             lib.free_matcher(matcher)
+
+
+    def timed(self, tokens):
+        """Nanoseconds that a request's matcher takes for each of `tokens`: to check it, to mask all
+        tokens, and to go on with it."""
+        cdef GuidanceC* lib = &self.library.c
+        cdef void* matcher = lib.clone_matcher(self.matcher)
+        cdef int64_t t0, t1, t2
+        times = []
+        for token in tokens:
+            t0 = now_ns()
+            allowed = matcher_allows(lib, matcher, token)
+            t1 = now_ns()
+            lib.matcher_compute_mask(matcher)
+            t2 = now_ns()
+            lib.matcher_consume_token(matcher, token)
+            times.append((t1 - t0, t2 - t1, now_ns() - t2))
+            if not allowed:
+                break
+        lib.free_matcher(matcher)
+        return times
 
 
 cdef bint matcher_allows(const GuidanceC* library, void* matcher, llama_token token) noexcept nogil:
