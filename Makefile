@@ -32,7 +32,9 @@ build: .venv/run build/release.stamp
 serve: build
 	$(BIN)/llamabox $(ARGS)
 
+# Without the sources, the tests that read them are skipped.
 test: build .venv/with-test
+	@$(BIN)/python scripts/wheel_cache.py sources >/dev/null || true
 	$(BIN)/python -m pytest $(ARGS)
 
 debug: .venv/run .venv/with-test build/debug.stamp

@@ -18,6 +18,7 @@ from .machine import ROOT, describe_machine
 from .peers import llama_server
 from .report import Result, render_page, render_result, render_summary, replace_summary
 from .scenarios import (
+    chat_overhead,
     mixed_load,
     peer,
     pool_pressure,
@@ -26,6 +27,7 @@ from .scenarios import (
     server,
     shared_prefix,
     streaming,
+    tool_streams,
 )
 from .settings import Settings
 
@@ -38,12 +40,14 @@ SCENARIOS: dict[str, Callable[[Settings], Result]] = {
     "draft_model": draft_model.run,
     "busy_loop": busy_loop.run,
     "server": server.run,
+    "chat_overhead": chat_overhead.run,
     "streaming": streaming.run,
     "shared_prefix": shared_prefix.run,
     "prefix_tier": prefix_tier.run,
     "mixed_load": mixed_load.run,
     "pool_pressure": pool_pressure.run,
     "rate_limit": rate_limit.run,
+    "tool_streams": tool_streams.run,
     "peer": peer.run,
 }
 

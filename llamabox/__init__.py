@@ -23,8 +23,8 @@ from .errors import (
     PromptTooLong,
     TemplateError,
 )
-from .params import ChoiceParams, EngineParams, GenerationParams, ModelParams
-from .sources import HubModel
+from .params import ChoiceParams, EngineParams, GenerationParams, ModelParams, ReasoningParams
+from .sources import HubModel, UrlModel
 
 if TYPE_CHECKING:
     from .api import (
@@ -43,6 +43,7 @@ if TYPE_CHECKING:
         FinishReason,
         Layout,
         Model,
+        Progress,
         Prompt,
         Reasoning,
         SampledToken,
@@ -88,14 +89,17 @@ __all__ = [
     "Model",
     "ModelLoadError",
     "ModelParams",
+    "Progress",
     "Prompt",
     "PromptTooLong",
     "Reasoning",
+    "ReasoningParams",
     "SampledToken",
     "Stream",
     "TemplateError",
     "Tool",
     "ToolCall",
+    "UrlModel",
     "__version__",
     "fetch",
     "interleaved",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 
 from .errors import InvalidRequest
 from .samplers import SAMPLER_CHARS
@@ -109,6 +110,36 @@ def check_logit_bias(params: object) -> None:
         raise InvalidRequest(
             f"logit_bias: texts of more than {MAX_BIAS_LENGTH} characters", param="logit_bias"
         )
+
+
+def check_scales(params: object, name: str) -> None:
+    """Of LoRA adapters: (number, scale) pairs."""
+    pairs = getattr(params, name)
+    if not isinstance(pairs, tuple) or not all(isinstance(p, tuple) and len(p) == 2 for p in pairs):
+        raise InvalidRequest(f"{name}: {pairs!r} is not a tuple of pairs", param=name)
+    for number, scale in pairs:
+        if not isinstance(number, int) or isinstance(number, bool) or not 0 <= number <= MAX_INT:
+            raise InvalidRequest(f"{name}: {number!r} is not an adapter's number", param=name)
+        check_scale(scale, name)
+    if len({number for number, _ in pairs}) < len(pairs):
+        raise InvalidRequest(f"{name}: an adapter is there twice", param=name)
+
+
+def check_scale(scale: object, name: str) -> None:
+    is_number = isinstance(scale, (int, float)) and not isinstance(scale, bool)
+    if not is_number or not abs(scale) <= MAX_FLOAT:  # type: ignore[arg-type]
+        raise InvalidRequest(f"{name}: {scale!r} is not a scale", param=name)
+
+
+def check_scaled_files(params: object, name: str) -> None:
+    """(path, scale) pairs."""
+    pairs = getattr(params, name)
+    if not isinstance(pairs, tuple) or not all(isinstance(p, tuple) and len(p) == 2 for p in pairs):
+        raise InvalidRequest(f"{name}: {pairs!r} is not a tuple of pairs", param=name)
+    for path, scale in pairs:
+        if not isinstance(path, (str, os.PathLike)) or not os.fspath(path):
+            raise InvalidRequest(f"{name}: {path!r} is not a path", param=name)
+        check_scale(scale, name)
 
 
 def check_samplers(params: object) -> None:

@@ -2,13 +2,15 @@
 
     python scripts/wheel_cache.py install   into the environment of this interpreter
     python scripts/wheel_cache.py build     build if needed, print the path of the wheel
+    python scripts/wheel_cache.py sources   download if needed, print the path of the sdist
     python scripts/wheel_cache.py key       print what tells one build from another, as JSON
 
 The version is the one that pyproject.toml pins. The flags are CMAKE_ARGS and the variables that
 compilers, CMake and ggml read; RPC is on unless CMAKE_ARGS sets GGML_RPC. Wheels live outside the
-clone, in $XDG_CACHE_HOME/llamabox/wheels (~/.cache by default), one directory per key. A build
-runs under a lock in a temporary directory and is renamed into place, so setups that run at the
-same time build once and never see half a wheel.
+clone, in $XDG_CACHE_HOME/llamabox/wheels (~/.cache by default), one directory per key, beside the
+sdist that they are built from, which tests read too. Downloads and builds run under a lock in a
+temporary directory and are renamed into place, so setups that run at the same time build once and
+never see half a wheel.
 
 An environment that already has the pinned version keeps it while none of those variables is set:
 a build with CMAKE_ARGS=-DGGML_CUDA=ON is not undone by a later `make test` without it.
@@ -119,6 +121,41 @@ def find_wheel(directory: Path) -> Path | None:
     return next(iter(sorted(directory.glob("*.whl"))), None)
 
 
+def sdist_path(requirement: str, env: Env) -> Path:
+    """Where the sdist of `requirement` is kept; it need not be there."""
+    return wheels_dir(env) / f"{requirement.replace('==', '-')}.tar.gz"
+
+
+def ensure_sdist(requirement: str, env: Env, pip: Sequence[str] = PIP) -> Path:
+    """The path of the cached sdist of `requirement`, which is downloaded when missing."""
+    path = sdist_path(requirement, env)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if not path.exists():
+        with locked(path.with_name(f"{path.name}.lock")):
+            if not path.exists():
+                download_sdist(requirement, env, pip, path)
+    return path
+
+
+def download_sdist(requirement: str, env: Env, pip: Sequence[str], path: Path) -> None:
+    print(f"downloading the sources of {requirement}", file=sys.stderr)
+    log = path.with_name(f"{path.name}.log")
+    with tempfile.TemporaryDirectory(prefix=".downloading-", dir=path.parent) as temporary:
+        options = ["--no-deps", "--no-cache-dir", "--no-binary", PACKAGE, "--dest", temporary]
+        with log.open("w") as out:
+            status = subprocess.call(
+                [*pip, "download", *options, requirement],
+                env=dict(env),
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=subprocess.STDOUT,
+            )
+        archives = list(Path(temporary).glob("*.tar.gz"))
+        if status or len(archives) != 1:
+            raise BuildError(f"{requirement} was not downloaded; pip's output is in {log}")
+        archives[0].rename(path)
+
+
 def ensure_wheel(requirement: str, env: Env, pip: Sequence[str] = PIP) -> Path:
     """The path of the cached wheel for `requirement` and `env`, which is built when missing."""
     parts = key_parts(requirement, env)
@@ -149,7 +186,8 @@ def build_entry(entry: Path, parts: Mapping[str, object], env: Env, pip: Sequenc
         built = Path(temporary) / "entry"
         built.mkdir()
         (built / "key.json").write_text(json.dumps(parts, indent=2) + "\n")
-        run_build(str(parts["requirement"]), env, pip, built, entry.with_name(f"{entry.name}.log"))
+        sdist = ensure_sdist(str(parts["requirement"]), env, pip)
+        run_build(sdist, env, pip, built, entry.with_name(f"{entry.name}.log"))
         if entry.exists():
             shutil.rmtree(entry)
         built.rename(entry)
@@ -158,13 +196,13 @@ def build_entry(entry: Path, parts: Mapping[str, object], env: Env, pip: Sequenc
     return wheel
 
 
-def run_build(requirement: str, env: Env, pip: Sequence[str], target: Path, log: Path) -> None:
+def run_build(sdist: Path, env: Env, pip: Sequence[str], target: Path, log: Path) -> None:
     # Without --no-cache-dir pip would reuse a wheel that it built earlier with other flags.
-    command = [*pip, "wheel", "-v", "--no-deps", "--no-cache-dir", "--no-binary", PACKAGE]
-    command += ["--wheel-dir", str(target), requirement]
+    command = [*pip, "wheel", "-v", "--no-deps", "--no-cache-dir"]
+    command += ["--wheel-dir", str(target), str(sdist)]
     jobs = env.get("CMAKE_BUILD_PARALLEL_LEVEL") or str(os.cpu_count() or 1)
     build_env = {**env, "CMAKE_ARGS": cmake_args(env), "CMAKE_BUILD_PARALLEL_LEVEL": jobs}
-    print(f"building {requirement} from source with {build_env['CMAKE_ARGS']}", file=sys.stderr)
+    print(f"building {sdist.name} with {build_env['CMAKE_ARGS']}", file=sys.stderr)
     print("once for this machine and these flags, about ten minutes", file=sys.stderr)
     progress = Progress(PACKAGE, sys.stderr)
     with log.open("w+", errors="replace") as out:
@@ -175,7 +213,7 @@ def run_build(requirement: str, env: Env, pip: Sequence[str], target: Path, log:
         progress.finish("failed")
         out.seek(0)
         report = failure_report(out)
-    raise BuildError(f"{report}\n\n{requirement} was not built; the whole log is {log}")
+    raise BuildError(f"{report}\n\n{sdist.name} was not built; the whole log is {log}")
 
 
 def stream(command: Sequence[str], env: Env, log: TextIO, progress: Progress) -> int:
@@ -223,7 +261,7 @@ def install(requirement: str, env: Env, pip: Sequence[str] = PIP) -> None:
 def main() -> None:
     summary = (__doc__ or "").partition("\n")[0]
     parser = argparse.ArgumentParser(description=summary)
-    parser.add_argument("action", choices=["install", "build", "key"])
+    parser.add_argument("action", choices=["install", "build", "sources", "key"])
     action = parser.parse_args().action
     requirement = pinned_requirement()
     try:
@@ -231,6 +269,8 @@ def main() -> None:
             install(requirement, os.environ)
         elif action == "build":
             print(ensure_wheel(requirement, os.environ))
+        elif action == "sources":
+            print(ensure_sdist(requirement, os.environ))
         else:
             print(json.dumps(key_parts(requirement, os.environ), indent=2))
     except BuildError as error:

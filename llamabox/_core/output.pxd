@@ -35,9 +35,11 @@ cdef class Output:
     cdef void choose_rows(self, RowC* row, llama_token_data* scratch) noexcept nogil
     cdef llama_token choose_row(self, RequestC* request, int32_t i, float* logits,
                                 llama_token_data* scratch) noexcept nogil
+    cdef void think(self, RequestC* request, llama_token token) noexcept nogil
     cdef int32_t take(self, SlotC* slot, int64_t now) noexcept nogil
     cdef int32_t append(self, RequestC* request, llama_token token,
                         int32_t* n_ready) noexcept nogil
     cdef void count_tokens(self, RequestC* request, int32_t n, int64_t now) noexcept nogil
+    cdef void note_progress(self, RequestC* request, int32_t n) noexcept nogil
     cdef void report(self, RequestC* request, int32_t n_bytes) noexcept nogil
     cdef void publish(self) noexcept nogil

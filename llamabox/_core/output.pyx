@@ -1,10 +1,13 @@
 """What comes out of a step: a token for each output row, its text, the events that tell of it."""
 from libc.stdlib cimport calloc, free, qsort
 
+from .lines cimport lines_late, lines_push
+from .llama cimport LlamaC
 from .outbox cimport EventC, OutboxC, events_append, events_clear, events_free, outbox_notify
 from .pool cimport fail
 from .probs cimport probs_add
 from .ratelimit cimport bucket_charge
+from .reasoning cimport forced_token
 from .request cimport (
     Request,
     history,
@@ -13,13 +16,15 @@ from .request cimport (
     n_output,
     needs_shift,
     request_append,
+    request_think,
 )
-from .sampler cimport SamplerC, constraint_ended, sampler_sample
+from .sampler cimport SamplerC, constraint_ended, sampler_force, sampler_sample
 from .slots cimport SlotC
 from .stats cimport histogram_observe
 from .sync cimport now_ns, pthread_mutex_lock, pthread_mutex_unlock
 from .text cimport text_push, text_release
 from .types cimport FINISH_EOG, FINISH_ERROR, FINISH_LENGTH, FINISH_NONE, FINISH_STOP
+from .vocab cimport VocabC
 
 
 # What it takes until a helper runs, and until the step thread knows that it is done: 50 us each.
@@ -81,6 +86,7 @@ cdef class Output:
             if request.sampler.attached != NULL:
                 slot.n_accepted = 0
                 slot.token = self.backend.sampled(request.i_row, request.sampler)
+                self.think(request, slot.token)
             else:
                 self.rows[self.n_rows] = RowC(slot, self.context.logits(request.i_row))
                 self.n_rows += 1
@@ -120,14 +126,31 @@ cdef class Output:
     cdef llama_token choose_row(self, RequestC* request, int32_t i, float* logits,
                                 llama_token_data* scratch) noexcept nogil:
         """Sample the token after what is known and the first `i` of the draft."""
-        cdef llama_token token = sampler_sample(
-            request.sampler, &self.context.library.c, logits, self.vocab.c.n_tokens,
-            history(request), n_history(request) + i, scratch)
+        cdef LlamaC* llama = &self.context.library.c
+        cdef llama_token token = -1
+        if request.reasoning != NULL:
+            token = forced_token(request.reasoning)
+        if token >= 0:
+            token = sampler_force(request.sampler, llama, logits, token, scratch)
+        else:
+            token = sampler_sample(request.sampler, llama, logits, self.vocab.c.n_tokens,
+                                   history(request), n_history(request) + i, scratch)
+        self.think(request, token)
         if request.probs.n_best >= 0 and token >= 0 and probs_add(
                 &request.probs, request.sampler, logits, self.vocab.c.n_tokens, token,
                 scratch) < 0:
             fail("out of memory")
         return token
+
+    cdef void think(self, RequestC* request, llama_token token) noexcept nogil:
+        """Tell a request's reasoning, if there is some, of a sampled token.
+
+        Now, not when it is appended: the next row of a draft is sampled with that in mind.
+        """
+        cdef int32_t* offsets = self.vocab.c.offsets
+        if request.reasoning != NULL and token >= 0:
+            request_think(request, token, self.vocab.c.pieces + offsets[token],
+                          offsets[token + 1] - offsets[token])
 
     cdef int32_t take(self, SlotC* slot, int64_t now) noexcept nogil:
         """Append what a slot's output rows gave, token by token, until the request ends.
@@ -161,19 +184,27 @@ cdef class Output:
 
         :param n_ready: set to the bytes of text that may be released now.
         """
-        cdef int32_t* offsets = self.vocab.c.offsets
+        cdef const VocabC* vocab = request.vocab
+        cdef const char* piece
+        cdef int32_t n_bytes, n_kept
         if token < 0:
             return FINISH_EOG if constraint_ended(request.sampler) else FINISH_ERROR
         if request_append(request, token) < 0:
             fail("out of memory")
-        if self.vocab.c.is_eog[token]:
+        if vocab.is_eog[token]:
             return FINISH_EOG
-        n_ready[0] = text_push(&request.text, self.vocab.c.pieces + offsets[token],
-                               offsets[token + 1] - offsets[token])
+        piece = vocab.pieces + vocab.offsets[token]
+        n_bytes = vocab.offsets[token + 1] - vocab.offsets[token]
+        n_kept = lines_push(&request.lines, piece, n_bytes)
+        request.text.is_deaf = n_output(request) <= request.n_predict_min
+        n_ready[0] = text_push(&request.text, piece, n_kept)
         if request.text.i_stop >= 0:
             return FINISH_STOP
-        if n_output(request) >= request.n_predict or (
+        if n_output(request) >= request.n_predict or n_kept < n_bytes or (
                 is_full(request) and not needs_shift(request)):
+            return FINISH_LENGTH
+        if request.t_first > 0 and lines_late(
+                &request.lines, piece, n_bytes, self.t_ready - request.t_first):
             return FINISH_LENGTH
         return FINISH_NONE
 
@@ -200,12 +231,27 @@ cdef class Output:
 
         It tells of every token so far, though text of the last ones may still be held back.
         """
-        if events_append(&self.events, request.owner, request.text.held, n_bytes,
-                         request.n_unreported, request.finish, request.probs.held,
-                         request.probs.n_held) < 0:
+        cdef EventC event = EventC(
+            request.owner, 0, n_bytes, request.n_unreported, 0, request.finish,
+            request.probs.n_held, 0, -1, 0)
+        if request.has_progress:
+            event.n_computed = request.n_computed
+            event.prefill_ns = self.t_ready - request.t_admit
+            request.has_progress = False
+        if events_append(&self.events, &event, request.text.held,
+                         history(request) + n_history(request) - request.n_unreported,
+                         request.probs.held) < 0:
             fail("out of memory")
         text_release(&request.text, n_bytes)
         request.n_unreported = request.probs.n_held = 0
+
+    cdef void note_progress(self, RequestC* request, int32_t n) noexcept nogil:
+        """Have the next event tell that `n` known tokens are computed, unless more were before a
+        preemption, or they are the output's."""
+        n = min(n, request.n_prompt)
+        if request.tells_progress and n > request.n_computed:
+            request.n_computed = n
+            request.has_progress = True
 
     cdef void publish(self) noexcept nogil:
         """Hand the step's events to their outboxes, with one notification each.
@@ -224,9 +270,9 @@ cdef class Output:
                 event = &self.events.events[j]
                 if event.request == NULL or (<Request> event.request).c.outbox != outbox:
                     continue
-                if events_append(&outbox.filling, event.request, self.events.text + event.offset,
-                                 event.n_bytes, event.n_tokens, event.finish,
-                                 self.events.probs + event.i_prob, event.n_probs) < 0:
+                if events_append(&outbox.filling, event, self.events.text + event.offset,
+                                 self.events.tokens + event.i_token,
+                                 self.events.probs + event.i_prob) < 0:
                     fail("out of memory")
                 event.request = NULL
             self.counters.n_wakeups += outbox_notify(outbox)

@@ -4,8 +4,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from .adapters import AdapterSet
 from .outbox import Outbox
 from .ratelimit import Bucket
+from .reasoning import Reasoning
 from .sampler import Sampler
 from .vocab import Vocab
 
@@ -14,6 +16,7 @@ class Request:
     sampler: Sampler
     outbox: Outbox
     bucket: Bucket | None
+    adapters: AdapterSet | None
     consumer: Any
     def __init__(
         self,
@@ -27,6 +30,12 @@ class Request:
         stops: Sequence[bytes] = (),
         priority_ns: int = 0,
         deadline_ns: int = 0,
+        progress: bool = False,
+        n_predict_min: int = 0,
+        n_indent: int = 0,
+        lines_ns: int = 0,
+        slot: int = -1,
+        adapters: AdapterSet | None = None,
         n_probs: int = -1,
         post_sampling: bool = False,
         n_draft_max: int = 0,
@@ -38,6 +47,7 @@ class Request:
         key: int = 0,
         bucket: Bucket | None = None,
         tokens_per_second: float = 0,
+        reasoning: Reasoning | None = None,
         sampler: Sampler,
         vocab: Vocab,
         outbox: Outbox,
@@ -52,11 +62,15 @@ class Request:
     @property
     def n_output(self) -> int: ...
     @property
+    def n_reasoning(self) -> int: ...
+    @property
     def n_drafted(self) -> int: ...
     @property
     def n_draft_accepted(self) -> int: ...
     @property
     def is_truncated(self) -> bool: ...
+    @property
+    def slot(self) -> int: ...
     @property
     def finish(self) -> int: ...
     @property

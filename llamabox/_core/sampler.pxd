@@ -32,10 +32,15 @@ cdef struct SamplerC:
     void* grammar         # llama.cpp's; NULL if there is none
     void* matcher         # llguidance's; NULL if there is none
     const GuidanceC* guidance  # what it is called through
+    bint waits            # these constraints do, for the end of the reasoning
+    llama_token opening_token  # begins the reasoning, whatever they say; -1: none does
     LookbackC* lookbacks  # in order
     int32_t n_lookbacks
     TokenLogitC* biases   # added to the logits
     int32_t n_biases
+    llama_token* ends     # banned while fewer tokens than n_least are known
+    int32_t n_ends
+    int32_t n_least       # before the request starts: beyond its prompt
     TokenLogitC* edits    # logits as they were, of what is changed while a token is chosen
     int32_t n_edits
     llama_token_data_array candidates  # what the last token was chosen from, in the scratch
@@ -51,6 +56,7 @@ cdef class Sampler:
     cdef void (*release_matcher)(void* matcher) noexcept nogil
     cdef readonly object constraint
     cdef int take_samplers(self, parts) except -1
+    cdef int take_ends(self, ends, int32_t n_least) except -1
     cdef int take_constraint(self, Constraint constraint, int32_t n_vocab) except -1
     cdef int take_biases(self, biases, int32_t n_vocab) except -1
 
@@ -59,6 +65,8 @@ cdef void sampler_start(SamplerC* sampler, LlamaC* llama, const llama_token* his
 cdef llama_token sampler_sample(SamplerC* sampler, LlamaC* llama, float* logits, int32_t n_vocab,
                                 const llama_token* history, int32_t n_history,
                                 llama_token_data* scratch) noexcept nogil
+cdef llama_token sampler_force(SamplerC* sampler, LlamaC* llama, const float* logits,
+                               llama_token token, llama_token_data* scratch) noexcept nogil
 cdef void sampler_accept(SamplerC* sampler, LlamaC* llama, llama_token token) noexcept nogil
 cdef bint constraint_ended(const SamplerC* sampler) noexcept nogil
 cdef int32_t likeliest_candidates(const SamplerC* sampler, int32_t n_best,

@@ -19,6 +19,8 @@ class Sampler:
         vocab: int | None = None,
         constraint: Constraint | None = None,
         backend: bool = False,
+        ends: Sequence[int] = (),
+        n_least: int = 0,
     ) -> None: ...
     def start(self, library: Library, history: npt.NDArray[np.int32]) -> None: ...
     def sample(

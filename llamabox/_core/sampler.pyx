@@ -39,6 +39,8 @@ cdef class Sampler:
     :param n_ctx: the look-back that -1 stands for, and the longest there is.
     :param params: a `GenerationParams`, or anything with its sampling fields and a real seed.
     :param banned: tokens that are never sampled.
+    :param ends: tokens that are not sampled as one of the first `n_least` of the output, whose
+        tokens before that are what `start` tells.
     :param constraint: a compiled `Constraint` that its tokens keep to; kept alive.
     :param backend: make the chain for llama.cpp to run beside the model too, if that can be.
     :param vocab: address of the `llama_vocab`; without it there is no DRY, infill or grammar, and
@@ -47,12 +49,14 @@ cdef class Sampler:
     """
 
     def __cinit__(self, binding, int32_t n_vocab, int32_t n_ctx, params, banned=(), *,
-                  vocab=None, Constraint constraint=None, bint backend=False):
+                  vocab=None, Constraint constraint=None, bint backend=False, ends=(),
+                  int32_t n_least=0):
         self.release = <void (*)(void*) noexcept nogil> <uintptr_t> function_address(
             binding, "llama_sampler_free")
         parts = build_parts(
             binding, params, n_vocab=n_vocab, n_ctx=n_ctx, banned=banned, vocab=vocab,
             is_constrained=constraint is not None)
+        self.c.opening_token = -1
         self.c.prune = parts.prune
         self.c.top_k = params.top_k
         self.c.min_keep = params.min_keep
@@ -68,6 +72,7 @@ cdef class Sampler:
         if made:
             self.c.backend = address_of(made[0])
             self.c.backend_key = made[1]
+        self.take_ends(ends, n_least)
         self.take_biases(parts.biases, n_vocab)
 
     def __dealloc__(self):
@@ -85,6 +90,7 @@ cdef class Sampler:
             if self.c.lookbacks[i].leads:
                 self.release(self.c.lookbacks[i].sampler)
         free(self.c.lookbacks)
+        free(self.c.ends)
         free(self.c.biases)
         free(self.c.edits)
 
@@ -100,6 +106,19 @@ cdef class Sampler:
         self.c.n_lookbacks = len(parts.lookbacks)
         return 0
 
+    cdef int take_ends(self, ends, int32_t n_least) except -1:
+        cdef int32_t i
+        if n_least <= 0:
+            return 0
+        self.c.ends = <llama_token*> calloc(len(ends) + 1, sizeof(llama_token))
+        if self.c.ends == NULL:
+            raise MemoryError
+        for i, token in enumerate(ends):
+            self.c.ends[i] = token
+        self.c.n_ends = len(ends)
+        self.c.n_least = n_least
+        return 0
+
     cdef int take_constraint(self, Constraint constraint, int32_t n_vocab) except -1:
         if constraint.n_tokens != n_vocab:
             raise ValueError("the constraint is of another vocabulary")
@@ -112,7 +131,7 @@ cdef class Sampler:
     cdef int take_biases(self, biases, int32_t n_vocab) except -1:
         """Copy them, and make room for the edits that a choice may need."""
         cdef int32_t i
-        cdef size_t n_edits = len(biases)
+        cdef size_t n_edits = len(biases) + self.c.n_ends
         for i in range(self.c.n_lookbacks):
             if self.c.lookbacks[i].leads:
                 n_edits += min(self.c.lookbacks[i].last_n, n_vocab)
@@ -170,8 +189,9 @@ cdef void* address_of(pointer):
 
 cdef void sampler_start(SamplerC* sampler, LlamaC* llama, const llama_token* history,
                         int32_t n_history) noexcept nogil:
-    """Tell the samplers that look back the end of the prompt."""
+    """Tell the samplers that look back the end of the prompt, and where the output begins."""
     cdef int32_t i, j
+    sampler.n_least += n_history
     for i in range(sampler.n_lookbacks):
         for j in range(max(0, n_history - sampler.lookbacks[i].last_n), n_history):
             llama.sampler_accept(sampler.lookbacks[i].sampler, history[j])
@@ -193,12 +213,24 @@ cdef llama_token sampler_sample(SamplerC* sampler, LlamaC* llama, float* logits,
     lead(sampler, llama, logits, history, n_history, scratch)
     token = choose(sampler, llama, prune(sampler, logits, n_vocab, scratch), scratch)
     if token >= 0 and not fits(sampler, llama, token):
-        token = choose_fitting(sampler, llama, logits, n_vocab, scratch)
+        if token == sampler.opening_token:
+            sampler.waits = True
+        else:
+            token = choose_fitting(sampler, llama, logits, n_vocab, scratch)
     while sampler.n_edits > 0:
         sampler.n_edits -= 1
         logits[sampler.edits[sampler.n_edits].token] = sampler.edits[sampler.n_edits].logit
     if token >= 0:
         sampler_accept(sampler, llama, token)
+    return token
+
+
+cdef llama_token sampler_force(SamplerC* sampler, LlamaC* llama, const float* logits,
+                               llama_token token, llama_token_data* scratch) noexcept nogil:
+    """Take a token as if it had been sampled, as the only candidate; parameters as above."""
+    scratch[0] = llama_token_data(token, logits[token], 1)
+    sampler.candidates = llama_token_data_array(data=scratch, size=1, selected=0, sorted=False)
+    sampler_accept(sampler, llama, token)
     return token
 
 
@@ -210,6 +242,8 @@ cdef void sampler_accept(SamplerC* sampler, LlamaC* llama, llama_token token) no
             llama.sampler_accept(sampler.lookbacks[i].sampler, token)
     if sampler.chain != NULL:
         llama.sampler_accept(sampler.chain, token)
+    if sampler.waits:
+        return
     if sampler.grammar != NULL:
         llama.sampler_accept(sampler.grammar, token)
     if sampler.matcher != NULL:
@@ -222,6 +256,9 @@ cdef void lead(SamplerC* sampler, LlamaC* llama, float* logits, const llama_toke
     """What changes the logits of a few tokens, before all else: biases, then looking back."""
     cdef int32_t i
     cdef TokenLogitC* bias
+    if n_history < sampler.n_least:
+        for i in range(sampler.n_ends):
+            edit(sampler, logits, sampler.ends[i], -INFINITY)
     for i in range(sampler.n_biases):
         bias = &sampler.biases[i]
         edit(sampler, logits, bias.token, logits[bias.token] + bias.logit)
@@ -311,7 +348,9 @@ cdef llama_token choose(SamplerC* sampler, LlamaC* llama, int32_t n,
 
 
 cdef bint fits(SamplerC* sampler, LlamaC* llama, llama_token token) noexcept nogil:
-    """Whether the constraints of the request, if there are any, allow `token`."""
+    """Whether the constraints of the request, if there are any that hold now, allow `token`."""
+    if sampler.waits:
+        return True
     if sampler.grammar != NULL and not fits_grammar(sampler, llama, token):
         return False
     return sampler.matcher == NULL or matcher_allows(sampler.guidance, sampler.matcher, token)

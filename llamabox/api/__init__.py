@@ -4,8 +4,10 @@ Nothing here knows of HTTP, status codes or OpenAI's field names, and nothing he
 `llamabox.server`.
 """
 
+from .adapters import Adapter, Adapters
 from .backends import NUMA_STRATEGIES, add_rpc_servers, set_numa
-from .chat import ChatTemplate
+from .capabilities import Capabilities
+from .chat import RESERVED_VARIABLES, ChatTemplate
 from .choices import await_all, best, interleaved
 from .context import Layout
 from .conversation import Conversation
@@ -16,6 +18,7 @@ from .infill import Infill
 from .loading import check_model_params
 from .messages import ChatMessage, ToolCall
 from .model import Model, packaged_model
+from .pieces import piece_tokens
 from .prompts import Prompt, PromptLike
 from .results import (
     Candidate,
@@ -25,6 +28,7 @@ from .results import (
     EngineStats,
     FinishReason,
     Histogram,
+    Progress,
     SampledToken,
     Timings,
 )
@@ -34,10 +38,14 @@ from .text import Tokenizer
 
 __all__ = [
     "NUMA_STRATEGIES",
+    "RESERVED_VARIABLES",
+    "Adapter",
+    "Adapters",
     "AsyncStream",
     "CallArguments",
     "CallStart",
     "Candidate",
+    "Capabilities",
     "ChatMessage",
     "ChatTemplate",
     "Chunk",
@@ -54,6 +62,7 @@ __all__ = [
     "Infill",
     "Layout",
     "Model",
+    "Progress",
     "Prompt",
     "PromptLike",
     "Reasoning",
@@ -72,6 +81,7 @@ __all__ = [
     "list_devices",
     "packaged_model",
     "physical_cores",
+    "piece_tokens",
     "set_numa",
     "system_info",
 ]

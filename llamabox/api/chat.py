@@ -1,74 +1,140 @@
-"""Chat messages to a prompt: the model's Jinja template, in a sandbox."""
+"""Chat messages to a prompt: the model's Jinja template, given what it can take."""
 
 from __future__ import annotations
 
 import datetime
-import json
+import logging
 from collections.abc import Mapping, Sequence
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any
 
 import jinja2
-import jinja2.ext
-import jinja2.sandbox
 
 from ..errors import InvalidRequest, TemplateError
+from ..templates import CHATML
+from .adaptation import adapt
+from .continuation import ContinueField, continued_field, render_continued
+from .jinja import GLOBALS, compile_template, to_json, variables_of
+from .probing import call_example, probe
+
+if TYPE_CHECKING:
+    from .model import Model
 
 Message = Mapping[str, Any]
+Tools = Sequence[Mapping[str, Any]] | None
+
+logger = logging.getLogger(__name__)
+
+RESERVED_VARIABLES = GLOBALS | {
+    "messages",
+    "tools",
+    "bos_token",
+    "eos_token",
+    "add_generation_prompt",
+    "continue_final_message",
+    "chat_template",
+}
+"""Names that variables of a request may not have."""
 
 
 class ChatTemplate:
     """A compiled chat template.
 
+    What it can take is found out here, once (`capabilities`). `render` brings every conversation to
+    that form: a system message that the template refuses goes into the first user message, tools
+    that it does not know are described in the system message, and so on.
+
     :param source: Jinja, with what Hugging Face's templates may use: `break` and `continue`,
-        `raise_exception`, `strftime_now` and a `tojson` that does not escape for HTML.
+        `raise_exception`, `strftime_now`, `{% generation %}` and a `tojson` that does not escape
+        for HTML.
     :param bos: the text of the beginning-of-sequence token.
     :param eos: the text of the end-of-sequence token.
+    :param tool_use: Jinja that takes the place of `source` where there are tools.
+    :ivar capabilities: what `source` can take.
+    :ivar tool_source: the source from which it can be told how the model writes calls: "" if it
+        knows nothing of tools, so that `render` shows the model a general form.
     :raises TemplateError: it does not compile.
     """
 
-    def __init__(self, source: str, *, bos: str = "", eos: str = "") -> None:
-        environment = jinja2.sandbox.ImmutableSandboxedEnvironment(
-            trim_blocks=True, lstrip_blocks=True, extensions=[jinja2.ext.loopcontrols]
-        )
-        environment.filters["tojson"] = _tojson
-        environment.globals["raise_exception"] = _raise_exception
-        environment.globals["strftime_now"] = _strftime_now
+    def __init__(
+        self, source: str, *, bos: str = "", eos: str = "", tool_use: str | None = None
+    ) -> None:
         self.source = source
+        self.tool_use = tool_use
         self._specials = {"bos_token": bos, "eos_token": eos}
-        try:
-            self._template = environment.from_string(source)
-        except jinja2.TemplateError as error:
-            raise TemplateError(f"the chat template does not compile: {error}") from error
+        self._template = compile_template(source)
+        read = variables_of(self._template, source)
+        self._reads_functions = "functions" in read and "tools" not in read
+        self.capabilities = probe(source, self._try)
+        can = self.capabilities
+        describes = can.tool_calls and not can.tools
+        self._call_example = call_example(self._try, can) if describes else ""
+        self._with_tools = ChatTemplate(tool_use, bos=bos, eos=eos) if tool_use else self
+        self.tool_source: str = source if can.tool_calls or can.tools else ""
+        if tool_use:
+            self.tool_source = self._with_tools.tool_source
 
     def render(
         self,
         messages: Sequence[Message],
         *,
-        tools: Sequence[Mapping[str, Any]] | None = None,
+        tools: Tools = None,
         add_generation_prompt: bool = True,
         variables: Mapping[str, Any] | None = None,
+        continue_final_message: ContinueField = False,
     ) -> str:
         """The prompt of a conversation.
 
-        :param messages: mappings with a `role` and the fields that the template reads.
+        :param messages: mappings with a `role` and the fields that templates read: `content`, text
+            or parts with a `type`; `reasoning_content`; `tool_calls`, whose `arguments` may be an
+            object or JSON text; `tool_call_id`; `name`.
         :param tools: function descriptions in OpenAI's form.
         :param add_generation_prompt: end with the head of an assistant's turn.
         :param variables: more variables for the template, without power over these.
-        :raises InvalidRequest: there are no messages, or one is not a message.
+        :param continue_final_message: end inside the last message, which is the assistant's; there
+            is no generation prompt then.
+        :raises InvalidRequest: there are no messages, one is not a message, or the last one cannot
+            be continued.
         :raises TemplateError: the template refuses the messages.
         """
         check_messages(messages)
+        template = self._with_tools if tools else self
+
+        def render(some: Sequence[Message], add_generation_prompt: bool) -> str:
+            adapted, given = adapt(some, tools, template.capabilities, template._call_example)
+            return template._render(
+                adapted, given, add_generation_prompt=add_generation_prompt, variables=variables
+            )
+
+        if continue_final_message is False:
+            return render(messages, add_generation_prompt)
+        field = continued_field(messages[-1], continue_final_message)
+        return render_continued(messages, field, render)
+
+    def _render(
+        self,
+        messages: Sequence[Message],
+        tools: Tools,
+        *,
+        add_generation_prompt: bool = True,
+        variables: Mapping[str, Any] | None = None,
+    ) -> str:
+        """Messages and tools as they are.
+
+        :raises TemplateError: the template refuses them.
+        """
         context = {
+            "documents": None,
+            **(_functions(tools) if self._reads_functions else {}),
             **(variables or {}),
             **self._specials,
-            "messages": [dict(message) for message in messages],
-            "tools": [dict(tool) for tool in tools] if tools else None,
+            "messages": messages,
+            "tools": tools,
             "add_generation_prompt": add_generation_prompt,
         }
         try:
             return self._template.render(context)
         except jinja2.TemplateError as error:
-            raise TemplateError(f"the chat template refuses the messages: {error}") from error
+            raise _refused(f"the chat template refuses the messages: {error}") from error
         except (
             TypeError,
             ValueError,
@@ -76,8 +142,46 @@ class ChatTemplate:
             AttributeError,
             ArithmeticError,
             RecursionError,
+            AssertionError,
         ) as error:
-            raise TemplateError(f"the chat template fails on the messages: {error}") from error
+            raise _refused(f"the chat template fails on the messages: {error}") from error
+
+    def _try(self, messages: Sequence[Message], tools: Tools) -> str | None:
+        try:
+            return self._render(messages, tools)
+        except TemplateError:
+            return None
+
+
+def _functions(tools: Tools) -> dict[str, str]:
+    """What templates read that are older than `tools`, such as FireFunction's."""
+    now = datetime.datetime.now().strftime("%b %d %Y %H:%M:%S")
+    return {"functions": to_json(tools or [], indent=2), "datetime": now}
+
+
+def _refused(message: str) -> TemplateError:
+    return TemplateError(message, param="messages")
+
+
+def model_template(model: Model, source: str | None = None) -> ChatTemplate:
+    """The template of a model: its own, or ChatML if it brings none.
+
+    :param source: Jinja that replaces the model's own.
+    :raises TemplateError: it does not compile.
+    """
+    specials = {"bos": model.tokenizer.bos, "eos": model.tokenizer.eos}
+    if source:
+        return ChatTemplate(source, **specials)
+    tool_use = model.named_templates.get("tool_use")
+    own = model.chat_template or tool_use or CHATML
+    try:
+        return ChatTemplate(own, **specials, tool_use=None if own == tool_use else tool_use)
+    except TemplateError as error:
+        if own == tool_use or tool_use is None:
+            raise
+        template = ChatTemplate(own, **specials)
+        logger.warning("%s: its template for tools is not used: %s", model.path, error)
+        return template
 
 
 def check_messages(messages: Sequence[Any]) -> None:
@@ -87,17 +191,20 @@ def check_messages(messages: Sequence[Any]) -> None:
     for i, message in enumerate(messages):
         if not isinstance(message, Mapping) or not isinstance(message.get("role"), str):
             raise InvalidRequest(f"message {i} has no role", param="messages")
-        if not isinstance(message.get("content"), (str, type(None))):
-            raise InvalidRequest(f"the content of message {i} is no text", param="messages")
+        _check_content(message.get("content"), i)
+        calls = message.get("tool_calls") or ()
+        if isinstance(calls, str) or not isinstance(calls, Sequence):
+            raise InvalidRequest(f"the tool calls of message {i} are no list", param="messages")
+        if not all(isinstance(call, Mapping) for call in calls):
+            raise InvalidRequest(f"a tool call of message {i} is no call", param="messages")
 
 
-def _tojson(value: Any, indent: int | None = None, **options: Any) -> str:
-    return json.dumps(value, ensure_ascii=False, indent=indent, **options)
-
-
-def _raise_exception(message: str) -> NoReturn:
-    raise jinja2.TemplateError(message)
-
-
-def _strftime_now(layout: str) -> str:
-    return datetime.datetime.now().strftime(layout)
+def _check_content(content: Any, i: int) -> None:
+    if content is None or isinstance(content, str):
+        return
+    if not isinstance(content, Sequence):
+        raise InvalidRequest(f"the content of message {i} is no text", param="messages")
+    for part in content:
+        is_text = isinstance(part, Mapping) and isinstance(part.get("text", ""), str)
+        if not is_text or not isinstance(part.get("type"), str):
+            raise InvalidRequest(f"the content of message {i} has a strange part", param="messages")

@@ -15,11 +15,13 @@ from .._core.request import Request
 from .._core.scheduler import Scheduler
 from ..errors import EngineClosed, EngineOverloaded
 from ..params import ChoiceParams, EngineParams, GenerationParams, ModelParams
-from ..templates import CHATML
-from .chat import ChatTemplate, Message
+from .adapters import Adapters
+from .chat import Message, model_template
 from .choices import await_all, best, complete_all
+from .closing import shut_down
 from .constraints import ConstraintCompiler
 from .context import OwnedContext, draft_rows, n_sequences
+from .control_vectors import apply_directions
 from .conversation import Conversation
 from .draft import Draft, DraftModel
 from .gate import Gate
@@ -32,7 +34,7 @@ from .results import Completion, EngineStats, Histogram
 from .stream import AsyncStream, LoopDelivery, Orphans, Stream
 from .system import default_sampling_threads
 from .threads import ComputeThreads
-from .tier import SecondTier, open_tier
+from .tier import open_tier
 
 CHUNK = 8
 """Rows of a prompt that are computed beside others' tokens, at least."""
@@ -56,11 +58,13 @@ class Engine:
         this one to verify; the output is the same. None for no such model.
     :param draft_model_params: how its file is loaded.
     :ivar n_ctx: tokens that a request may hold.
+    :ivar adapters: its LoRA adapters; `Adapters.set_scales` changes their scales.
     :ivar layout: how the context keeps its cells.
     :ivar drafts: whether anything drafts tokens for requests.
     :ivar constraints: compiles what outputs have to keep to.
     :ivar tokens_per_second: what a request may ask for at most; 0 for no such limit.
-    :raises ModelLoadError: a model or its context cannot be made, or the draft model does not fit.
+    :raises ModelLoadError: a model or its context cannot be made, or the draft model, an adapter
+        or a control vector does not fit.
     :raises TemplateError: the chat template does not compile.
     """
 
@@ -80,8 +84,7 @@ class Engine:
             )
             self.model: Model = owned_model or model  # type: ignore[assignment]
             tokenizer = self.model.tokenizer
-            source = chat_template or self.model.chat_template or CHATML
-            self.template = ChatTemplate(source, bos=tokenizer.bos, eos=tokenizer.eos)
+            self.template = model_template(self.model, chat_template)
             draft = None
             if draft_model is not None and self.params.n_draft_max > 0:
                 draft = Draft(self.model, draft_model, draft_model_params)
@@ -94,11 +97,14 @@ class Engine:
                 if self.model.can_be_cut
                 else self.params.replace(cache_ram=0, cache_disk=None)
             )
+            self.adapters = Adapters(self.model, self.params)
+            undo.callback(self.adapters.close)
             context = undo.enter_context(
                 contextlib.closing(
                     OwnedContext(self.model, sizes, self.layout, n_draft_rows=n_draft_rows)
                 )
             )
+            apply_directions(self.model, self.params, context.address)
             if self.params.warmup:
                 context.warm_up()
             tier = open_tier(self.model, self.params, self.layout, context)
@@ -125,6 +131,7 @@ class Engine:
                 ngram_min=self.params.lookup_ngram_min,
                 backend=context.backend,
                 tier=tier.core if tier else None,
+                has_adapters=len(self.adapters) > 0,
             )
             threads = ComputeThreads(self.params, [context, *(draft.contexts if draft else ())])
             undo.pop_all()
@@ -140,6 +147,7 @@ class Engine:
             n_ctx=self.n_ctx,
             backend=context.backend,
             drafts=self.drafts,
+            adapters=self.adapters,
             budgets=Budgets(self.tokens_per_second),
             gate=gate,
             constraints=self.constraints,
@@ -153,12 +161,13 @@ class Engine:
         thread.start()
         self._shut_down = weakref.finalize(
             self,
-            _shut_down,
+            shut_down,
             gate=gate,
             scheduler=self._scheduler,
             thread=thread,
             orphans=self._orphans,
             context=context,
+            adapters=self.adapters,
             draft=draft,
             tier=tier,
             owned_model=owned_model,
@@ -391,27 +400,3 @@ class Engine:
             )
         if not self._scheduler.submit(*requests):
             raise EngineClosed("the engine is closed")
-
-
-def _shut_down(
-    *,
-    gate: Gate,
-    scheduler: Scheduler,
-    thread: threading.Thread,
-    orphans: Orphans,
-    context: OwnedContext,
-    draft: Draft | None,
-    tier: SecondTier | None,
-    owned_model: Model | None,
-) -> None:
-    gate.close()
-    scheduler.close()
-    thread.join()
-    if tier is not None:
-        tier.close()
-    orphans.sweep()
-    context.close()
-    if draft is not None:
-        draft.close()
-    if owned_model is not None:
-        owned_model.close()

@@ -17,8 +17,11 @@ from ..params import KvValue, ModelParams
 from .gguf import check_generates, read_head
 from .library import LIBRARY, captured_errors
 from .loading import Progress, model_params
+from .split import first_part
 from .system import has_gpu
 from .text import Tokenizer
+
+TEMPLATE_KEY = "tokenizer.chat_template"
 
 
 def packaged_model() -> Path:
@@ -55,8 +58,11 @@ class Model:
     :ivar path: of the GGUF file.
     :ivar name: `general.name`, or the file's stem.
     :ivar metadata: the file's scalar metadata as strings, with what replaces them.
+    :ivar vocab: the bytes of its tokens; control tokens have none.
+    :ivar special_vocab: the same with the text of control tokens.
     :ivar tokenizer: its `Tokenizer`.
     :ivar chat_template: Jinja source, or None.
+    :ivar named_templates: its other chat templates by name, such as `tool_use`.
     """
 
     def __init__(
@@ -67,10 +73,16 @@ class Model:
         self.path = path
         vocab_address = llama_cpp.llama_model_get_vocab(address)
         self.vocab = Vocab(LIBRARY, vocab_address, owner=weights)
+        self.special_vocab = Vocab(LIBRARY, vocab_address, owner=weights, special=True)
         self.tokenizer = Tokenizer(llama_cpp, vocab_address, self.vocab)
         self.metadata = _metadata(address) | {key: _shown(v) for key, v in kv_overrides}
         self.name = self.metadata.get("general.name") or path.stem
-        self.chat_template = self.metadata.get("tokenizer.chat_template")
+        self.chat_template = self.metadata.get(TEMPLATE_KEY)
+        self.named_templates = {
+            key.removeprefix(f"{TEMPLATE_KEY}."): source
+            for key, source in self.metadata.items()
+            if key.startswith(f"{TEMPLATE_KEY}.")
+        }
         self.vocab_type: int = llama_cpp.llama_vocab_type(vocab_address)
         self.n_vocab = self.vocab.n_tokens
         self.n_ctx_train: int = llama_cpp.llama_model_n_ctx_train(address)
@@ -88,13 +100,13 @@ class Model:
     ) -> Model:
         """Load a GGUF file; blocks.
 
-        :param path: the file, the first one if it is split; None takes the packaged model.
+        :param path: the file, any one if it is split; None takes the packaged model.
         :param progress: told the loaded share, on the calling thread.
         :raises ModelLoadError: the file is missing, damaged, of another kind, or refused by
             llama.cpp; the message says which.
         :raises InvalidRequest: there is no device or buffer type of a name in `params`.
         """
-        file = Path(path) if path is not None else packaged_model()
+        file = first_part(Path(path)) if path is not None else packaged_model()
         check_generates(file, read_head(file))
         llama_cpp.llama_backend_init()
         params = params or ModelParams()

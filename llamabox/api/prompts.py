@@ -17,6 +17,7 @@ from .gate import Gate
 from .infill import Infill, infill_tokens
 from .pieces import piece_tokens
 from .text import Tokenizer, Tokens
+from .thinking import begin_thinking
 from .turn import Turn, TurnOutput
 
 
@@ -97,20 +98,21 @@ class PromptReader:
                 return self._from_pieces(prompt)
         return Prompt(self._tokenizer.check(prompt), "")
 
-    def read_chat(self, messages: Sequence[Message], **options: Any) -> Prompt:
-        """A conversation, rendered with the options of `ChatTemplate.render`; raises as `read`."""
-        with self._gate.passed():
-            return self._from_text(self._template.render(messages, **options))
-
     def _from_conversation(self, conversation: Conversation) -> Prompt:
-        use = conversation.tool_use()
-        prompt = self.read_chat(
-            conversation.messages,
-            tools=use.described,
-            variables=conversation.template_kwargs,
-            add_generation_prompt=conversation.add_generation_prompt,
-        )
-        return dataclasses.replace(prompt, turn=Turn(format_of(self._template.source), use))
+        with self._gate.passed():
+            text = conversation.render(self._template)
+            text, thinking = begin_thinking(
+                self._template.source,
+                text,
+                self._tokenizer,
+                params=conversation.reasoning,
+                variables=conversation.template_kwargs,
+                begun=conversation.begun(text),
+            )
+            prompt = self._from_text(text)
+        format_ = format_of(self._template.tool_source)
+        turn = Turn(format_, conversation.tool_use(), thinking)
+        return dataclasses.replace(prompt, turn=turn)
 
     def check_length(self, n_prompt: int) -> None:
         """Raises as `read`, for a prompt of so many tokens."""

@@ -21,6 +21,7 @@ from ..params import (
     GenerationParams,
 )
 from ..ranges import MAX_SEED, RANDOM_SEED, UNLIMITED, WHOLE_PROMPT
+from .adapters import Adapters
 from .biases import with_bias_ids
 from .choices import choice_params
 from .constraints import ConstraintCompiler
@@ -28,6 +29,7 @@ from .gate import Gate
 from .model import Model
 from .prompts import Prompt
 from .rates import Budgets
+from .thinking import Thinking
 
 NS = 1_000_000_000
 PRIORITY_NS = 10 * NS
@@ -48,6 +50,7 @@ class RequestMaker:
     :param n_ctx: tokens that a request may hold.
     :param backend: samplers get what it can run beside the model.
     :param drafts: whether there is anything that drafts.
+    :param adapters: what their rows may be computed with.
     :param budgets: what their output is charged to.
     :param gate: passed while the model is used.
     :param constraints: compiles what outputs have to keep to.
@@ -61,6 +64,7 @@ class RequestMaker:
         n_ctx: int,
         backend: Backend,
         drafts: bool,
+        adapters: Adapters,
         budgets: Budgets,
         gate: Gate,
         constraints: ConstraintCompiler,
@@ -70,6 +74,7 @@ class RequestMaker:
         self._n_ctx = n_ctx
         self._backend = backend
         self._drafts = drafts
+        self._adapters = adapters
         self._budgets = budgets
         self._gate = gate
         self._constraints = constraints
@@ -77,8 +82,8 @@ class RequestMaker:
     def make(self, prompt: Prompt, params: GenerationParams, outbox: Outbox) -> Request:
         """A request with samplers of its own.
 
-        :raises InvalidRequest: a grammar is wrong, a biased token does not exist, or the rate is
-            above what may be asked for.
+        :raises InvalidRequest: a grammar is wrong, a biased token, an adapter or the slot does not
+            exist, or the rate is above what may be asked for.
         :raises EngineClosed: the engine is closed.
         """
         return self._make(prompt, params, outbox, 1, self._budgets.bucket(params))
@@ -91,12 +96,18 @@ class RequestMaker:
         n_alike: int,
         bucket: Bucket | None,
     ) -> Request:
+        thinking = prompt.turn.thinking if prompt.turn else None
         n_predict, n_keep = params.n_predict, params.n_keep
         if n_predict == UNLIMITED:
             n_trained = self._model.n_ctx_train if self._params.context_shift else 0
             n_predict = max(self._n_ctx, n_trained)
         if n_keep == WHOLE_PROMPT:
             n_keep = prompt.n_tokens
+        if params.slot >= self._params.n_parallel:
+            raise InvalidRequest(
+                f"slot: {params.slot} is not within 0 to {self._params.n_parallel - 1}",
+                param="slot",
+            )
         if params.seed == RANDOM_SEED:
             params = params.replace(seed=secrets.randbelow(MAX_SEED + 1))
         return Request(
@@ -109,6 +120,12 @@ class RequestMaker:
             stops=[stop.encode() for stop in params.stop],
             priority_ns=params.priority * PRIORITY_NS,
             deadline_ns=math.ceil(params.deadline * NS),
+            progress=params.progress,
+            n_predict_min=params.n_predict_min,
+            n_indent=params.n_indent,
+            lines_ns=math.ceil(params.max_predict_time * NS),
+            slot=params.slot,
+            adapters=self._adapters.set_of(params.lora),
             n_probs=params.n_probs,
             post_sampling=params.post_sampling_probs,
             **self._draft_bounds(params),
@@ -117,8 +134,9 @@ class RequestMaker:
             n_reuse=params.n_cache_reuse,
             bucket=bucket,
             tokens_per_second=params.tokens_per_second,
-            sampler=self._sampler(params),
-            vocab=self._model.vocab,
+            reasoning=thinking.reasoning() if thinking else None,
+            sampler=self._sampler(params, thinking),
+            vocab=self._model.special_vocab if params.special else self._model.vocab,
             outbox=outbox,
         )
 
@@ -156,7 +174,8 @@ class RequestMaker:
             draft_p_min=engine.draft_p_min if params.draft_p_min < 0 else params.draft_p_min,
         )
 
-    def _sampler(self, params: GenerationParams) -> Sampler:
+    def _sampler(self, params: GenerationParams, thinking: Thinking | None) -> Sampler:
+        has_budget = thinking is not None and thinking.budget >= 0
         constraint = self._constraints.compile(params)
         with self._gate.passed():
             params = with_bias_ids(params, self._model.tokenizer)
@@ -167,8 +186,12 @@ class RequestMaker:
                 params,
                 self._model.vocab.end_of_generation if params.ignore_eos else (),
                 vocab=llama_cpp.llama_model_get_vocab(self._model.address),
+                ends=self._model.vocab.end_of_generation,
+                n_least=params.n_predict_min,
                 constraint=constraint,
                 backend=self._backend.is_enabled
                 and params.n_probs < 0
+                and not params.n_predict_min
+                and not has_budget
                 and not self._draft_bounds(params)["n_draft_max"],
             )

@@ -49,6 +49,22 @@ class SampledToken(Candidate):
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a prompt is computed.
+
+    :param n_prompt: its tokens.
+    :param n_cached: those that did not have to be computed.
+    :param n_computed: those that are in cells now, `n_cached` included.
+    :param seconds: since its request got a slot.
+    """
+
+    n_prompt: int
+    n_cached: int
+    n_computed: int
+    seconds: float
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
 class Chunk:
     """A piece of output.
 
@@ -58,6 +74,7 @@ class Chunk:
     :param finish_reason: set in the last chunk.
     :param logprobs: of these tokens [n_tokens]; None if `n_probs` does not ask.
     :param tokens: their ids [n_tokens].
+    :param progress: of the prompt, if there is news of it and `GenerationParams.progress` asks.
     :param events: what the turn of a conversation says by this text: pieces of its message; None
         for other text.
     """
@@ -67,6 +84,7 @@ class Chunk:
     finish_reason: FinishReason | None
     logprobs: tuple[SampledToken, ...] | None = None
     tokens: tuple[int, ...] = ()
+    progress: Progress | None = None
     events: tuple[Event, ...] | None = None
 
 
@@ -95,6 +113,7 @@ class Counts:
     n_prompt: int
     n_cached: int
     n_output: int
+    n_reasoning: int
     n_drafted: int
     n_draft_accepted: int
     timings: Timings
@@ -109,10 +128,12 @@ class Completion:
     :param n_prompt: tokens of the prompt.
     :param n_cached: those that did not have to be computed.
     :param n_output: tokens of the output.
+    :param n_reasoning: those of its reasoning, the tags included, if the prompt was a conversation.
     :param n_drafted: tokens that were drafted for it and verified; those that were rejected are in
         no other number.
     :param n_draft_accepted: tokens of the output that had been drafted.
     :param truncated: the context was too short: it shifted, or the output ended with it.
+    :param slot: the number of the slot that it ran in last; -1 if it was ended before.
     :param stop_string: the stop string that ended it, if one did.
     :param message: what the text says, if it is the turn of a conversation.
     :param logprobs: of all `tokens` [n_output], also of those that the stop string or nothing has
@@ -130,8 +151,10 @@ class Completion:
     logprobs: tuple[SampledToken, ...] | None = None
     message: ChatMessage | None = None
     truncated: bool = False
+    n_reasoning: int = 0
     n_drafted: int = 0
     n_draft_accepted: int = 0
+    slot: int = -1
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -77,6 +77,13 @@ class Tokenizer:
         """
         return self._vocab.detokenize(self.check(tokens)).decode("utf-8", "replace")
 
+    def piece(self, token: int) -> bytes:
+        """What a token adds to a text; of a control token, which adds nothing, what it is called.
+
+        :raises IndexError: it is not in the vocabulary.
+        """
+        return self._vocab.piece(token) or self._control_text(token).encode()
+
     def check(self, tokens: Sequence[int] | Tokens) -> Tokens:
         """Token ids as int32 [n_tokens].
 

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from ..params import BACKEND_SAMPLING, KV_LAYOUTS
 from .cli_absent import AUDIO_AND_IMAGES
+from .cli_adapters import add_control_vectors
 from .cli_cache import add_cache
 from .cli_cells import add_cells, add_rope
 from .cli_checkpoints import add_checkpoints
 from .cli_loading import add_loading
+from .cli_output import add_output
 from .cli_parser import FlagGroup
+from .cli_rate import add_rate_limit
+from .cli_reasoning import add_reasoning
 from .cli_reuse import add_prompt_reuse
 from .cli_shift import add_context_shift
 from .cli_templates import add_templates
@@ -23,6 +27,7 @@ PARTITIONED_FLAGS = ("-no-kvu", "--no-kv-unified")
 def add_completion(group: FlagGroup) -> None:
     add_loading(group)
     add_templates(group)
+    add_rate_limit(group)
     add_threads(group)
     _add_sizes(group)
     _add_layout(group)
@@ -33,6 +38,9 @@ def add_completion(group: FlagGroup) -> None:
     add_cache(group)
     add_context_shift(group)
     add_prompt_reuse(group)
+    add_reasoning(group)
+    add_output(group)
+    add_control_vectors(group)
     group.absent(
         "-mm",
         "--mmproj",

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from .cli_layers import over
 from .cli_parser import FlagParser
 
 __all__ = ["SWITCHES", "VALUES", "read_environment"]
@@ -46,6 +45,7 @@ VALUES: Mapping[str, str] = {
     "LLAMA_ARG_MIN_P": "--min-p",
     "LLAMA_ARG_MMPROJ": "--mmproj",
     "LLAMA_ARG_MODEL": "--model",
+    "LLAMA_ARG_MODEL_URL": "--model-url",
     "LLAMA_ARG_NUMA": "--numa",
     "LLAMA_ARG_N_CPU_MOE": "--n-cpu-moe",
     "LLAMA_ARG_N_GPU_LAYERS": "--n-gpu-layers",
@@ -55,6 +55,8 @@ VALUES: Mapping[str, str] = {
     "LLAMA_ARG_OVERRIDE_TENSOR": "--override-tensor",
     "LLAMA_ARG_PORT": "--port",
     "LLAMA_ARG_PRESENCE_PENALTY": "--presence-penalty",
+    "LLAMA_ARG_REASONING": "--reasoning",
+    "LLAMA_ARG_REASONING_EFFORT": "--reasoning-effort",
     "LLAMA_ARG_REPEAT_PENALTY": "--repeat-penalty",
     "LLAMA_ARG_ROPE_FREQ_BASE": "--rope-freq-base",
     "LLAMA_ARG_ROPE_FREQ_SCALE": "--rope-freq-scale",
@@ -69,6 +71,9 @@ VALUES: Mapping[str, str] = {
     "LLAMA_ARG_SPLIT_MODE": "--split-mode",
     "LLAMA_ARG_TEMPERATURE": "--temp",
     "LLAMA_ARG_TENSOR_SPLIT": "--tensor-split",
+    "LLAMA_ARG_THINK": "--reasoning-format",
+    "LLAMA_ARG_THINK_BUDGET": "--reasoning-budget",
+    "LLAMA_ARG_THINK_BUDGET_MESSAGE": "--reasoning-budget-message",
     "LLAMA_ARG_THREADS": "--threads",
     "LLAMA_ARG_THREADS_BATCH": "--threads-batch",
     "LLAMA_ARG_THREADS_HTTP": "--threads-http",
@@ -115,11 +120,11 @@ def read_environment(parser: FlagParser, environ: Mapping[str, str]) -> dict[str
     given: dict[str, Any] = {}
     for variable, flag in VALUES.items():
         if variable in environ:
-            given = over(parser.parse_variable(variable, f"{flag}={environ[variable]}"), given)
+            given |= parser.parse_variable(variable, f"{flag}={environ[variable]}")
     for variable, (flag, negative) in SWITCHES.items():
         word = _switch(parser, variable, flag, negative, environ)
         if word is not None:
-            given = over(parser.parse_variable(*word), given)
+            given |= parser.parse_variable(*word)
     return given
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from ..params import FLASH_ATTENTION
+from .cli_adapters import add_adapters
 from .cli_hub import add_hub
 from .cli_parser import FlagGroup
 
@@ -20,6 +21,7 @@ def add_model(group: FlagGroup) -> None:
         help="GGUF file (default: the small model inside the package)",
     )
     add_hub(group)
+    add_adapters(group)
     group.value("-a", "--alias", metavar="NAME", help="Name of the model in replies")
 
 

@@ -52,7 +52,10 @@ class FlagParser(argparse.ArgumentParser):
     def flag_of(self, dest: str) -> str:
         """The first long name of the flag that sets ``dest``, as the help text has it."""
         names = [name for name, action in self.flags.items() if action.dest == dest]
-        return next((name for name in names if name.startswith("--")), (*names, dest)[0])
+        long = [name for name in names if name.startswith("--")]
+        return next(
+            (name for name in long if not name.startswith("--no-")), (*long, *names, dest)[0]
+        )
 
     def in_flags(self, message: str) -> str:
         """A message about parameters, as one about flags."""

@@ -9,7 +9,6 @@ from typing import Any
 from ..errors import InvalidRequest
 from .cli_absent import EMBEDDINGS, IMAGES, RERANK, WEB_UI
 from .cli_parser import FlagGroup
-from .cli_rate import add_rate_limit
 
 __all__ = ["add_server", "api_keys"]
 
@@ -43,7 +42,6 @@ def add_server(group: FlagGroup) -> None:
         help="Requests that may wait for a session; more are answered with 429\n"
         "(default: 0, no limit)",
     )
-    add_rate_limit(group)
     group.switch("--metrics", dest="metrics", text="Enable GET /metrics (default: disabled)")
     group.absent(
         "--embeddings",

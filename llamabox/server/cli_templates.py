@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import argparse
+import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -16,10 +18,10 @@ __all__ = ["add_templates", "template_of"]
 def add_templates(group: FlagGroup) -> None:
     group.value(
         "--chat-template",
-        dest="template_name",
-        choices=sorted(NAMED_TEMPLATES),
+        dest="template_source",
+        type=_named_or_source,
         metavar="NAME",
-        help=f"Built-in chat template: {', '.join(sorted(NAMED_TEMPLATES))}\n"
+        help=f"Built-in chat template, or Jinja: {', '.join(NAMED_TEMPLATES)}\n"
         "(default: the model's own)",
     )
     group.value(
@@ -29,7 +31,26 @@ def add_templates(group: FlagGroup) -> None:
         metavar="FILE",
         help="Jinja chat template; wins over --chat-template (default: the model's own)",
     )
-    group.idle("--jinja", text="Accepted for compatibility: Jinja is always on")
+    group.value(
+        "--chat-template-kwargs",
+        dest="chat_template_kwargs",
+        type=_json_object,
+        metavar="JSON",
+        help="Variables for the chat template, which requests may replace (default: none)",
+    )
+    group.value(
+        "--prefill-assistant",
+        dest="prefill_assistant",
+        action="store_true",
+        help="Go on with the last message if it is the assistant's (default)",
+    )
+    group.value(
+        "--no-prefill-assistant",
+        dest="prefill_assistant",
+        action="store_false",
+        help="Answer such a message as any other",
+    )
+    group.idle("--jinja", "--no-jinja", text="Accepted for compatibility: Jinja is always on")
 
 
 def template_of(given: Mapping[str, Any]) -> str | None:
@@ -44,4 +65,24 @@ def template_of(given: Mapping[str, Any]) -> str | None:
         except (OSError, UnicodeDecodeError) as error:
             raise InvalidRequest(str(error), param="template_file") from None
     source: str | None = given.get("template_source")
-    return NAMED_TEMPLATES.get(given.get("template_name", ""), source)
+    return source
+
+
+def _named_or_source(text: str) -> str:
+    """The source of a built-in template, or what is Jinja itself."""
+    if any(mark in text for mark in ("{{", "{%", "{#", "\n")):
+        return text
+    if text not in NAMED_TEMPLATES:
+        names = ", ".join(NAMED_TEMPLATES)
+        raise argparse.ArgumentTypeError(f"{text!r} is neither Jinja nor one of {names}")
+    return NAMED_TEMPLATES[text]
+
+
+def _json_object(text: str) -> dict[str, Any]:
+    try:
+        value = json.loads(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"is not JSON: {error}") from None
+    if not isinstance(value, dict):
+        raise argparse.ArgumentTypeError("is not a JSON object")
+    return value

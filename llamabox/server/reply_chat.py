@@ -11,23 +11,30 @@ from ..api import ChatMessage, Chunk, Completion, Content, SampledToken
 from .reply_deltas import EMPTY_DELTA, call_fields, deltas
 from .reply_logprobs import chat_logprobs
 from .reply_openai import OpenAIReply
-from .schema import ChatRequest
+from .schema import GenerationRequest
+from .schema_tools import ToolFields
 from .sse import event
 
 __all__ = ["ChatReply"]
 
 
 class ChatReply(OpenAIReply):
-    """``/v1/chat/completions``."""
+    """``/v1/chat/completions``.
+
+    :param tools: which there were, and how their calls are told.
+    """
 
     whole_object = "chat.completion"
     chunk_object = "chat.completion.chunk"
     empty_part = EMPTY_DELTA
 
-    def __init__(self, model: str, asked: ChatRequest) -> None:
+    def __init__(
+        self, model: str, asked: GenerationRequest, tools: ToolFields | None = None
+    ) -> None:
         super().__init__("chatcmpl", model, asked)
-        self._is_legacy = asked.tools.is_legacy
-        self._may_call = bool(asked.tools.tools) and asked.tools.choice != "none"
+        tools = tools or ToolFields(tools=[])
+        self._is_legacy = tools.is_legacy
+        self._may_call = bool(tools.tools) and tools.choice != "none"
 
     def delta(self, part: Any) -> dict[str, Any]:
         return {"delta": part}
@@ -36,7 +43,9 @@ class ChatReply(OpenAIReply):
         return {"delta": {}}
 
     def parts(self, chunk: Chunk) -> list[bytes]:
-        events = (Content(chunk.text),) if chunk.events is None else chunk.events
+        events = chunk.events
+        if events is None:
+            events = (Content(chunk.text),) if chunk.text else ()
         return deltas(events, is_legacy=self._is_legacy)
 
     def answer(self, completion: Completion, index: int) -> dict[str, Any]:

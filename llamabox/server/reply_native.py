@@ -7,11 +7,11 @@ from typing import Any
 
 import orjson
 
-from ..api import AsyncStream, Chunk, Completion, FinishReason, Prompt, SampledToken
+from ..api import AsyncStream, Chunk, Completion, FinishReason, Progress, Prompt, SampledToken
 from .reply_fields import selected
 from .reply_logprobs import native_probs
 from .reply_settings import generation_settings
-from .reply_usage import timings
+from .reply_usage import prompt_progress, timings
 from .schema import TextRequest
 from .sse import HOLE, event, fill, split_event
 
@@ -97,18 +97,25 @@ class NativeReply:
         """The echoed prompts."""
         if not self._asked.echo:
             return b""
-        parts = [self._part(prompt.text, i) for i, prompt in enumerate(self._prompts)]
-        nothing: dict[str, Any] = {"tokens": [], "tokens_predicted": 0}
-        for part in parts:
-            part.pop("timings", None)
-        return b"".join([event(orjson.dumps(part | nothing)) for part in parts])
+        parts = [self._before_tokens(prompt.text, i) for i, prompt in enumerate(self._prompts)]
+        return b"".join([event(orjson.dumps(part)) for part in parts])
 
     def part(self, chunk: Chunk, index: int = 0) -> bytes:
         self._n_output[index] += chunk.n_tokens
+        before = b"" if chunk.progress is None else self._progress(chunk.progress, index)
         tells_tokens = self._asked.reply.return_tokens and chunk.n_tokens
         if not (chunk.text or chunk.logprobs or tells_tokens):
-            return b""
-        return fill(self._frames[index], self._values(chunk, index))
+            return before
+        return before + fill(self._frames[index], self._values(chunk, index))
+
+    def _progress(self, progress: Progress, index: int) -> bytes:
+        part = self._before_tokens("", index) | {"prompt_progress": prompt_progress(progress)}
+        return event(orjson.dumps(part))
+
+    def _before_tokens(self, text: str, index: int) -> dict[str, Any]:
+        """An event that no output token has come for."""
+        part = self._part(text, index) | {"tokens": [], "tokens_predicted": 0}
+        return {name: value for name, value in part.items() if value != HOLE}
 
     def _values(self, chunk: Chunk, index: int) -> Iterator[bytes]:
         """What a frame's holes are for."""

@@ -14,8 +14,8 @@ from typing import Any
 import orjson
 
 from .._version import __version__
-from ..api import AsyncStream, Chunk, Completion, FinishReason, SampledToken
-from .reply_usage import timings, usage
+from ..api import AsyncStream, Chunk, Completion, FinishReason, Progress, SampledToken
+from .reply_usage import prompt_progress, timings, usage
 from .schema import GenerationRequest
 from .sse import DONE, HOLE, event, fill, split_event
 
@@ -51,7 +51,10 @@ class OpenAIReply(abc.ABC):
         self._tells_tokens = asked.reply.return_tokens
         self._tells_timings = asked.reply.timings_per_token
         self._is_plain = not (
-            asked.params.n_probs >= 0 or self._tells_tokens or self._tells_timings
+            asked.params.n_probs >= 0
+            or asked.reply.return_progress
+            or self._tells_tokens
+            or self._tells_timings
         )
         self._outputs: Sequence[AsyncStream] = ()
         self._fields: dict[str, Any] = {
@@ -119,11 +122,16 @@ class OpenAIReply(abc.ABC):
         before, after = self._more_frames[index]
         if self._is_plain:
             return b"".join([before + part + after for part in parts])
+        progress = b"" if chunk.progress is None else self._progress(chunk.progress, index)
         if not (parts or chunk.logprobs or (self._tells_tokens and chunk.n_tokens)):
-            return b""
+            return progress
         first, *more = parts or [self.empty_part]
         frame = fill(self._frames[index], self._values(first, chunk, index))
-        return frame + b"".join([before + part + after for part in more])
+        return progress + frame + b"".join([before + part + after for part in more])
+
+    def _progress(self, progress: Progress, index: int) -> bytes:
+        chunk = self._chunk(self.last_delta(), None, index)
+        return event(orjson.dumps(chunk | {"prompt_progress": prompt_progress(progress)}))
 
     def _values(self, part: bytes, chunk: Chunk, index: int) -> Iterator[bytes]:
         """What a frame's holes are for."""

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from ..api import Completion, Counts, Timings
+from ..api import Completion, Counts, Progress, Timings
 
-__all__ = ["Counted", "timings", "usage"]
+__all__ = ["Counted", "prompt_progress", "timings", "usage"]
 
 Counted = Completion | Counts
 
@@ -32,7 +32,7 @@ def usage(outputs: Sequence[Counted], n_prompts: int = 1) -> dict[str, Any]:
         "total_tokens": n_prompt + n_output,
         "prompt_tokens_details": {"cached_tokens": times["cache_n"]},
         "completion_tokens_details": {
-            "reasoning_tokens": 0,
+            "reasoning_tokens": sum(output.n_reasoning for output in outputs),
             "accepted_prediction_tokens": n_accepted,
             "rejected_prediction_tokens": n_drafted - n_accepted,
         },
@@ -77,6 +77,16 @@ def timings(outputs: Sequence[Counted], n_prompts: int = 1) -> dict[str, Any]:
         "predicted_per_token_ms": _ratio(predicted_ms, n_steps),
         "predicted_per_second": _ratio(1e3 * n_steps, predicted_ms),
         **drafts,
+    }
+
+
+def prompt_progress(progress: Progress) -> dict[str, Any]:
+    """llama-server's ``prompt_progress``; milliseconds since the request got a slot."""
+    return {
+        "total": progress.n_prompt,
+        "cache": progress.n_cached,
+        "processed": progress.n_computed,
+        "time_ms": progress.seconds * 1e3,
     }
 
 

@@ -1,24 +1,15 @@
-"""OpenAI's chat messages, checked and brought to the form that templates expect."""
+"""OpenAI's chat messages, checked and brought to one form."""
 
 from __future__ import annotations
 
 from typing import Any
 
-import orjson
-
-from ..errors import InvalidRequest
 from .schema_fields import Fields, json_type
 
 __all__ = ["read_messages"]
 
-ROLES = {
-    "system": "system",
-    "developer": "system",
-    "user": "user",
-    "assistant": "assistant",
-    "tool": "tool",
-}
-"""Accepted roles, and what templates call them."""
+ROLES = ("system", "developer", "user", "assistant", "tool", "function")
+"""Accepted roles; what the last one brings is a tool's result, in OpenAI's older form."""
 
 MEDIA_PARTS = {
     "image_url": "image",
@@ -29,11 +20,15 @@ MEDIA_PARTS = {
     "file": "file",
 }
 
-_KEPT = ("name", "tool_call_id", "reasoning_content")
+TEXT_PARTS = ("text", "refusal")
+"""Kinds of parts that are text, which is in the field of that name."""
+
+REASONING = ("reasoning_content", "reasoning", "thinking")
+_KEPT = ("name", "tool_call_id", *REASONING)
 
 
 def read_messages(fields: Fields) -> list[dict[str, Any]]:
-    """The messages with plain-text content.
+    """The messages as chat templates take them.
 
     :raises InvalidRequest: there are none, or one is not a message of this API.
     """
@@ -51,64 +46,64 @@ def _read_message(message: Fields) -> dict[str, Any]:
         raise message.refuse("role", "is required")
     if role not in ROLES:
         raise message.refuse("role", f"{role!r} is not one of {', '.join(ROLES)}")
-    content = _read_content(message)
-    calls = message.objects("tool_calls")
-    if content is None and not (role == "assistant" and calls):
-        raise message.refuse("content", "is required")
-    read: dict[str, Any] = {"role": ROLES[role], "content": content or ""}
+    read: dict[str, Any] = {"role": "tool" if role == "function" else role}
     read |= {name: message.string(name) for name in _KEPT if message.present(name)}
+    read["content"] = _read_content(message)
+    calls = _read_calls(message)
     if calls:
-        read["tool_calls"] = [_read_tool_call(call) for call in calls]
+        read["tool_calls"] = calls
+    says_something = calls or any(read.get(name) for name in REASONING)
+    if read["content"] is None and not (role == "assistant" and says_something):
+        raise message.refuse("content", "is required")
     return read
 
 
-def _read_content(message: Fields) -> str | None:
+def _read_content(message: Fields) -> str | list[dict[str, str]] | None:
     content = message.raw("content")
     if content is None or isinstance(content, str):
         return content
     if not isinstance(content, list):
         wanted = "must be a string or an array of parts"
         raise message.refuse("content", f"{wanted}, not {json_type(content)}")
-    return "\n".join(_read_part(part) for part in message.objects("content") or ())
+    return [_read_part(part) for part in message.objects("content") or ()]
 
 
-def _read_part(part: Fields) -> str:
+def _read_part(part: Fields) -> dict[str, str]:
     kind = part.string("type")
-    if kind == "text":
-        text = part.string("text")
+    if kind in TEXT_PARTS:
+        text = part.string(kind)
         if text is None:
-            raise part.refuse("text", "is required")
-        return text
+            raise part.refuse(kind, "is required")
+        return {"type": "text", "text": text}
     if kind in MEDIA_PARTS:
         raise part.refuse("type", f"{MEDIA_PARTS[kind]} input is not supported by this model")
     raise part.refuse("type", f"{kind!r} is not a kind of content")
 
 
+def _read_calls(message: Fields) -> list[dict[str, Any]]:
+    """Earlier calls; in OpenAI's older form there is one, which has no id."""
+    calls = [_read_tool_call(call) for call in message.objects("tool_calls") or ()]
+    old = message.object("function_call")
+    if old is not None and not calls:
+        calls = [{"type": "function", "function": _read_function(old)}]
+    return calls
+
+
 def _read_tool_call(call: Fields) -> dict[str, Any]:
-    """One earlier call; templates want its arguments as an object, OpenAI sends them as JSON."""
+    call.string("id")
+    if call.string("type") not in (None, "function"):
+        raise call.refuse("type", 'only "function" is supported')
     function = call.object("function")
     if function is None:
         raise call.refuse("function", "is required")
+    return dict(call.values) | {"type": "function", "function": _read_function(function)}
+
+
+def _read_function(function: Fields) -> dict[str, Any]:
+    """A function that was called. What its arguments hold is looked at where the template wants an
+    object, which OpenAI sends as JSON."""
     if not function.string("name"):
         raise function.refuse("name", "is required")
-    return dict(call.values) | {
-        "type": "function",
-        "function": dict(function.values) | {"arguments": _read_arguments(function)},
-    }
-
-
-def _read_arguments(function: Fields) -> dict[str, Any]:
-    if isinstance(function.values.get("arguments"), dict):
-        return dict(function.values["arguments"])
-    source = function.string("arguments") or "{}"
-    try:
-        arguments = orjson.loads(source)
-    except orjson.JSONDecodeError as error:
-        raise _not_an_object(function, str(error)) from None
-    if not isinstance(arguments, dict):
-        raise _not_an_object(function, f"it is {json_type(arguments)}")
-    return arguments
-
-
-def _not_an_object(function: Fields, reason: str) -> InvalidRequest:
-    return function.refuse("arguments", f"must hold a JSON object: {reason}")
+    if not isinstance(function.raw("arguments"), dict):
+        function.string("arguments")
+    return dict(function.values)

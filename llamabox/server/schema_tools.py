@@ -43,6 +43,7 @@ def read_tools(fields: Fields) -> ToolFields:
         tools = [{"type": "function", "function": function} for function in functions]
         choice = _read_choice(fields, "function_call", tools)
         return ToolFields(tools=tools, choice=choice, parallel=False, is_legacy=True)
+    fields.raw("function_call")
     tools = _read_allowed(fields, tools)
     choice = _read_choice(fields, "tool_choice", tools)
     return ToolFields(tools=tools, choice=choice, parallel=parallel)

@@ -29,9 +29,10 @@ MAX_NAMES = 16
 
 
 def unknown_fields(fields: Fields) -> tuple[str, ...]:
-    """Names in the body that nobody asked for, in their order."""
-    known = fields.names_read
-    return tuple(name for name in fields.values if name not in known and name not in IGNORED)
+    """Names in the body that nobody asked for, in their order; null is as absent."""
+    known = fields.names_read | IGNORED
+    given = fields.values
+    return tuple(name for name in given if name not in known and given[name] is not None)
 
 
 def warning(names: Iterable[str]) -> str:

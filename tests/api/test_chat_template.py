@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 import datetime
 import json
 from pathlib import Path
+from typing import Any
 
+import gguf
 import pytest
 
 from llamabox import Engine, InvalidRequest, Model, TemplateError
-from llamabox.api import ChatTemplate
+from llamabox.api import RESERVED_VARIABLES, ChatTemplate
+from llamabox.templates import CHATML
 from tests.api.conftest import ENDLESS, SMALL
-from tests.models.random_gguf import write_model
+from tests.models.random_gguf import BOS, write_model
 
 HELLO = [{"role": "user", "content": "hello"}]
 CHATML_HELLO = "<|im_start|>user\nhello<|im_end|>\n<|im_start|>assistant\n"
@@ -39,6 +43,27 @@ def test_tojson_does_not_escape_for_html_nor_for_ascii() -> None:
     assert render("{{ x | tojson }}", x="<a href='b'>&é") == "\"<a href='b'>&é\""
     assert render("{{ x | tojson(indent=2) }}", x={"a": 1}) == '{\n  "a": 1\n}'
     assert render("{{ x }}", x="<a>&\"'") == "<a>&\"'"
+    assert render("{{ x | tojson(true) }}", x="é") == '"\\u00e9"'
+    assert render(
+        "{{ x | tojson(separators=(',', ':'), sort_keys=true) }}", x={"b": 1, "a": 2}
+    ) == ('{"a":2,"b":1}')
+    assert render("{{ x | map('upper') | tojson }}", x=["a", "b"]) == '["A", "B"]'
+
+
+def test_generation_blocks_are_rendered_in_a_scope_of_their_own() -> None:
+    source = "{% set x = 1 %}{% generation %}{% set x = 2 %}<{{ x }}>{% endgeneration %}{{ x }}"
+    assert render(source) == "<2>1"
+    loop = "{% for i in [1, 2] %}{% generation %}{{ i }}{% break %}{% endgeneration %}{% endfor %}"
+    assert render(loop) == "1"
+
+
+def test_templates_have_lists_and_namespaces_of_their_own() -> None:
+    source = (
+        "{% set ns = namespace(seen=[], self=1) %}{% for i in [1, 2, 3] %}"
+        "{% set _ = ns.seen.append(i) %}{% endfor %}{{ ns.seen.pop(0) }}{{ ns.seen }}{{ ns.self }}"
+    )
+    assert render(source) == "1[2, 3]1"
+    assert render("{{ {'a': {'b': 2}}.items() | list }}{{ dict(c=1).c }}") == ("[('a', {'b': 2})]1")
 
 
 def test_loops_break_and_continue() -> None:
@@ -77,6 +102,9 @@ def test_raise_exception_is_a_template_error_with_its_message() -> None:
         "{{ '{0.__class__.__mro__}'.format(messages) | length }}",
         "{{ messages.append({}) }}",
         "{{ messages[0].update({'content': 'x'}) }}",
+        "{% set ns = namespace() %}{% set ns.__class__ = 1 %}",
+        "{{ namespace(__class__=1) }}",
+        "{{ messages[0].setdefault('x', 1) }}",
         "{{ self._TemplateReference__context.environment.filters.__class__ }}",
     ],
 )
@@ -119,6 +147,33 @@ def test_a_template_that_fails_is_a_template_error(source: str) -> None:
         render(source, x=object())
 
 
+@pytest.mark.parametrize(
+    "messages",
+    [
+        [],
+        [{"content": "no role"}],
+        ["text"],
+        [{"role": "user", "content": 5}],
+        [{"role": "user", "content": [5]}],
+        [{"role": "user", "content": [{"text": "no type"}]}],
+        [{"role": "user", "content": [{"type": "text", "text": 5}]}],
+        [{"role": "assistant", "tool_calls": "f()"}],
+        [{"role": "assistant", "tool_calls": ["f()"]}],
+    ],
+)
+def test_what_is_no_conversation_is_refused(messages: list[Any]) -> None:
+    with pytest.raises(InvalidRequest) as refusal:
+        ChatTemplate(CHATML).render(messages)
+    assert refusal.value.param == "messages"
+
+
+def test_variables_have_no_power_over_the_conversation() -> None:
+    source = "{{ messages[0].content }}{{ tools }}{{ bos_token }}{{ add_generation_prompt }}"
+    stolen = {"messages": [], "tools": 1, "bos_token": "x", "add_generation_prompt": 3}
+    assert render(source, **stolen) == "helloNone<s>True"
+    assert set(stolen) | {"raise_exception", "range", "namespace"} <= RESERVED_VARIABLES
+
+
 def test_a_template_error_is_an_invalid_request() -> None:
     assert issubclass(TemplateError, InvalidRequest)
 
@@ -138,6 +193,53 @@ def test_the_models_template_is_used_and_can_be_replaced(tmp_path: Path) -> None
         with Engine(model, SMALL, chat_template="mine") as engine:
             assert engine.template.render(HELLO) == "mine"
             assert engine.chat(HELLO, ENDLESS).n_prompt == len(model.tokenizer.encode("mine"))
+
+
+def test_the_models_template_for_tools_is_used_where_there_are_tools(tmp_path: Path) -> None:
+    def named(writer: gguf.GGUFWriter) -> None:
+        writer.add_chat_template(
+            [
+                {"name": "default", "template": "own {{ messages[0].content }}"},
+                {"name": "tool_use", "template": "{{ tools | tojson }}"},
+                {"name": "rag", "template": "rag"},
+            ]
+        )
+
+    path = write_model(tmp_path / "named.gguf", more=named)
+    tools = [{"type": "function", "function": {"name": "f"}}]
+    with Model.load(path) as model, Engine(model, SMALL) as engine:
+        assert model.named_templates == {"tool_use": "{{ tools | tojson }}", "rag": "rag"}
+        assert engine.template.render(HELLO) == "own hello"
+        assert json.loads(engine.template.render(HELLO, tools=tools)) == tools
+
+
+def test_a_broken_template_for_tools_is_left_out(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    def named(writer: gguf.GGUFWriter) -> None:
+        writer.add_chat_template(
+            [{"name": "default", "template": "own"}, {"name": "tool_use", "template": "{% for"}]
+        )
+
+    with (
+        Model.load(write_model(tmp_path / "half.gguf", more=named)) as model,
+        Engine(model, SMALL) as engine,
+    ):
+        assert engine.template.tool_use is None
+    assert "does not compile" in caplog.text
+
+
+@pytest.mark.parametrize("writes", [True, False])
+@pytest.mark.parametrize("adds", [True, False])
+def test_a_prompt_has_one_bos_at_most(tmp_path: Path, writes: bool, adds: bool) -> None:
+    template = ("{{ bos_token }}" if writes else "") + "{{ messages[0].content }}"
+    path = write_model(
+        tmp_path / "bos.gguf", template=template, more=lambda writer: writer.add_add_bos_token(adds)
+    )
+    with Model.load(path) as model, Engine(model, SMALL) as engine:
+        assert model.tokenizer.adds_bos == adds
+        tokens = asyncio.run(engine.prepare_chat(HELLO)).tokens
+        assert list(tokens[:2]).count(BOS) == (writes or adds)
 
 
 def test_a_broken_template_is_a_template_error_of_the_engine(

@@ -12,7 +12,14 @@ import pytest
 
 import wheel_cache
 from tests.packaging.fake_pip import FakePip
-from wheel_cache import BuildError, ensure_wheel, key_of, key_parts
+from wheel_cache import (
+    BuildError,
+    ensure_sdist,
+    ensure_wheel,
+    key_of,
+    key_parts,
+    sdist_path,
+)
 
 REQUIREMENT = "llama-cpp-python==0.0.1"
 SCRIPT = Path(wheel_cache.__file__)
@@ -126,6 +133,26 @@ class TestEnsureWheel:
         wheel.unlink()
         assert ensure_wheel(REQUIREMENT, fake_pip.env, fake_pip.command) == wheel
         assert wheel.exists()
+
+
+class TestEnsureSdist:
+    def test_is_downloaded_once_for_all_flags(self, fake_pip: FakePip):
+        first = ensure_sdist(REQUIREMENT, fake_pip.env, fake_pip.command)
+        assert first.read_bytes() == b"sdist"
+        ensure_wheel(REQUIREMENT, fake_pip.env, fake_pip.command)
+        cuda = {**fake_pip.env, "CMAKE_ARGS": "-DGGML_CUDA=ON"}
+        ensure_wheel(REQUIREMENT, cuda, fake_pip.command)
+        assert ensure_sdist(REQUIREMENT, fake_pip.env, fake_pip.command) == first
+        assert fake_pip.n_downloads() == 1
+
+    def test_failure_says_where_the_output_is(self, fake_pip: FakePip):
+        env = {**fake_pip.env, "FAKE_PIP_OFFLINE": "1"}
+        with pytest.raises(BuildError, match="was not downloaded") as failure:
+            ensure_sdist(REQUIREMENT, env, fake_pip.command)
+        log = sdist_path(REQUIREMENT, env).with_name("llama-cpp-python-0.0.1.tar.gz.log")
+        assert str(log) in str(failure.value)
+        assert "No matching distribution" in log.read_text()
+        assert not sdist_path(REQUIREMENT, env).exists()
 
 
 class TestInstall:

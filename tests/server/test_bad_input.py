@@ -199,10 +199,6 @@ def test_media_are_not_supported(client: httpx.Client, kind: str, said: str) -> 
     ("field", "value"),
     [
         ("response_format", {"type": "json_object"}),
-        ("tool_choice", "required"),
-        ("tool_choice", {"type": "function", "function": {"name": "f"}}),
-        ("functions", [{"name": "f"}]),
-        ("parallel_tool_calls", False),
         ("modalities", ["text", "audio"]),
         ("grammar", "root ::= x"),
         ("echo", True),

@@ -185,7 +185,7 @@ def test_a_template_by_name_and_by_file(tmp_path: Path) -> None:
     [
         ("--ctxsize", "--ctx-size"),
         ("--n_paralel=3", "--parallel"),
-        ("--temperatur", "--temperature"),
+        ("--temperatur", "--temp"),
         ("-nglx", "-ngl"),
         ("-tsx", "-t"),
         ("-cx", "-c"),
@@ -217,7 +217,7 @@ def test_an_unknown_flag_names_the_nearest(
         ("-s -2", "--seed: -2 is not"),
         ("--top-p 2", "--top-p: 2.0 is not within 0 to 1"),
         ("--temp nan", "--temp: nan is not a number"),
-        ("--chat-template nosuch", "(choose from 'chatml')"),
+        ("--chat-template nosuch", "--chat-template: 'nosuch' is neither Jinja nor one of bailing"),
         ("--chat-template-file /no/such/file", "--chat-template-file: "),
         ("-m", "expected one argument"),
         ("model.gguf", "unrecognized arguments: model.gguf"),

@@ -8,6 +8,8 @@ from typing import Any
 
 from .events import Parser
 
+_MAX_OPENING = 256
+
 
 @dataclass(frozen=True, slots=True)
 class Tool:
@@ -95,6 +97,8 @@ class ToolFormat:
         this format, which takes the generic one then.
     :param special_tokens: its markers are control tokens, which have to be rendered as text.
     :param reasons: its parser tells reasoning from content itself.
+    :param openings: texts that a prompt may end with and that its parser has to know of, since the
+        output goes on from there: it is fed with the one that does.
     :param stops: strings that end a turn with calls, where no end-of-generation token does.
     """
 
@@ -104,4 +108,10 @@ class ToolFormat:
     shapes: CallShapes | None = None
     special_tokens: bool = False
     reasons: bool = False
+    openings: tuple[str, ...] = ()
     stops: tuple[str, ...] = ()
+
+    def opening_of(self, prompt: str) -> str:
+        """What a parser has to be fed with before the output of this prompt; mostly ""."""
+        end = prompt[-_MAX_OPENING:].rstrip()
+        return next((opening for opening in self.openings if end.endswith(opening.rstrip())), "")

@@ -4,11 +4,32 @@ from __future__ import annotations
 
 from sanic import Blueprint
 
-from . import chat, completions, health, metrics, models
+from . import (
+    adapters,
+    apply_template,
+    chat,
+    completions,
+    health,
+    metrics,
+    models,
+    props,
+    tokens,
+)
 
 __all__ = ["blueprints"]
 
 
 def blueprints() -> list[Blueprint]:
     """Fresh blueprints of all routes."""
-    return [module.blueprint() for module in (chat, completions, health, metrics, models)]
+    modules = (
+        adapters,
+        apply_template,
+        chat,
+        completions,
+        health,
+        metrics,
+        models,
+        props,
+        tokens,
+    )
+    return [module.blueprint() for module in modules]

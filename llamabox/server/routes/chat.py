@@ -7,6 +7,7 @@ from functools import partial
 from sanic import Blueprint, HTTPResponse
 
 from ...errors import PromptTooLong
+from ..chat_prompt import conversation_of
 from ..generation import generate
 from ..reply_chat import ChatReply
 from ..schema import read_chat
@@ -25,19 +26,13 @@ def blueprint() -> Blueprint:
 async def chat(request: ServerRequest) -> HTTPResponse | None:
     service = request.app.ctx
     engine = service.engine
-    parse = partial(read_chat, defaults=service.config.defaults)
+    config = service.config
+    parse = partial(read_chat, defaults=config.defaults, reasoning=config.reasoning)
     asked = await service.read(request.body, parse)
     try:
-        prompt = await engine.prepare_chat(
-            asked.messages,
-            tools=asked.tools.tools,
-            tool_choice=asked.tools.choice,
-            parallel_tool_calls=asked.tools.parallel,
-            template_kwargs=asked.template_kwargs,
-            add_generation_prompt=asked.add_generation_prompt,
-        )
+        prompt = await engine.prepare(conversation_of(asked, service.config))
     except PromptTooLong as error:
         error.param = "messages"
         raise
-    reply = ChatReply(service.model_name, asked)
+    reply = ChatReply(service.model_name, asked, asked.tools)
     return await generate(request, engine, [prompt], asked, reply)

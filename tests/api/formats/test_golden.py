@@ -14,7 +14,7 @@ KINDS = {"plain", "one", "two", "before", "broken"}
 
 def outputs_of(format_: ToolFormat) -> list[Golden]:
     """The table `GOLDEN` of the module named after the format."""
-    name = format_.name.replace("-", "_")
+    name = format_.name.replace("-", "_").replace(".", "_")
     golden: list[Golden] = importlib.import_module(f"tests.api.formats.{name}").GOLDEN
     return golden
 

@@ -1,0 +1,199 @@
+"""What a chat costs outside the engine: to parse, render, tokenize, and to bring the first byte."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import statistics
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from llamabox import Model
+from llamabox.api import ChatTemplate
+from llamabox.params import GenerationParams
+from llamabox.server.chat_prompt import conversation_of
+from llamabox.server.config import ServerConfig
+from llamabox.server.schema import read_chat
+
+from ..event_loop import event_loop
+from ..http_stream import Address, Connection, RawReply
+from ..machine import ROOT
+from ..pairs import Comparison, compare
+from ..processes import llamabox_server
+from ..prompts import text_prompts
+from ..report import Figure, Result
+from ..settings import N_THREADS, RANDOM_50M, Settings, chosen_models, model_label
+
+TEMPLATE = ROOT / "bench" / "chat_template.jinja"
+N_TURNS = 10
+N_WORDS = 76
+"""Of a message: with the tools, some 1,000 tokens in all."""
+N_CTX = 4096
+MOST_MS = 3.0
+
+ABOUT = f"""\
+One client streams chats of {N_TURNS} messages and two tools, about 1,000 tokens, with a template
+like Qwen's (`bench/chat_template.jinja`), which differ in their last word alone, so that the engine
+has next to nothing to compute. Overhead: from the request's first byte to the answer's first token
+at the client, less the server's `time_to_first_token_ms`, which begins when the engine has the
+prompt. Medians; the client runs on the same cores. Against `/v1/completions` with the same prompts
+as text. Below, the parts that the server does one after the other, in the client's process."""
+
+
+def run(settings: Settings) -> Result:
+    """Measure every model."""
+    paths, notes = chosen_models(settings, (RANDOM_50M,))
+    comparisons: list[Comparison] = []
+    figures: list[Figure] = []
+    for path in paths:
+        with Model.load(path) as model:
+            chats = _Chats(model)
+            figures += chats.parts(model_label(path), settings.count(200, 3))
+            flags = ("--chat-template-file", str(TEMPLATE))
+            size = {"n_parallel": 1, "n_ctx": N_CTX, "n_threads": N_THREADS}
+            with llamabox_server(path, **size, flags=flags) as address, event_loop() as loop:
+                comparison = _compare(chats, address, loop, path, settings)
+        comparisons.append(comparison)
+        figures.insert(
+            0,
+            Figure(
+                case=f"{model_label(path)}: overhead of a chat",
+                value=comparison.our_median,
+                unit="ms",
+                at_most=MOST_MS,
+            ),
+        )
+    return Result(
+        title="Chat overhead",
+        about=ABOUT,
+        comparisons=tuple(comparisons),
+        figures=tuple(figures),
+        notes=tuple(notes),
+    )
+
+
+class _Chats:
+    """Requests that differ in their last word, and what becomes of them."""
+
+    def __init__(self, model: Model) -> None:
+        self._tokenizer = model.tokenizer
+        self._template = ChatTemplate(
+            TEMPLATE.read_text(), bos=model.tokenizer.bos, eos=model.tokenizer.eos
+        )
+        self._texts = text_prompts(N_TURNS, N_WORDS, 0)
+        self._numbers = itertools.count()
+
+    def next(self) -> dict[str, Any]:
+        """The body of a chat."""
+        roles = itertools.cycle(("user", "assistant"))
+        messages = [
+            {"role": role, "content": text}
+            for role, text in zip(("system", *itertools.islice(roles, 9)), self._texts, strict=True)
+        ]
+        messages[-1]["content"] += f" {next(self._numbers)}"
+        tools = [_tool("get_weather", "city"), _tool("add_event", "title")]
+        options = {"max_tokens": 1, "temperature": 0, "ignore_eos": True, "stream": True}
+        usage = {"stream_options": {"include_usage": True}}
+        return {"messages": messages, "tools": tools, **options, **usage}
+
+    def as_text(self) -> dict[str, Any]:
+        """The same as a completion."""
+        body = self.next()
+        prompt = self._template.render(body.pop("messages"), tools=body.pop("tools"))
+        return body | {"prompt": prompt}
+
+    def parts(self, label: str, n: int) -> list[Figure]:
+        """What its steps take one by one."""
+        defaults = GenerationParams()
+        bodies = [orjson.dumps(self.next()) for _ in range(n)]
+        asked = [read_chat(orjson.loads(body), defaults) for body in bodies]
+        config = ServerConfig()
+        texts = [conversation_of(chat, config).render(self._template) for chat in asked]
+        n_tokens = len(self._tokenizer.encode(texts[0]))
+        steps: dict[str, tuple[Callable[[Any], object], list[Any]]] = {
+            "parse": (lambda body: read_chat(orjson.loads(body), defaults), bodies),
+            "render": (lambda chat: conversation_of(chat, config).render(self._template), asked),
+            f"tokenize {n_tokens} tokens": (self._tokenizer.encode, texts),
+        }
+        return [
+            Figure(case=f"{label}: {name}", value=_median_ms(step, values), unit="ms")
+            for name, (step, values) in steps.items()
+        ]
+
+
+def _tool(name: str, argument: str) -> dict[str, Any]:
+    parameters = {
+        "type": "object",
+        "properties": {argument: {"type": "string", "description": f"The {argument}"}},
+        "required": [argument],
+    }
+    return {
+        "type": "function",
+        "function": {"name": name, "description": f"Does {name}", "parameters": parameters},
+    }
+
+
+def _median_ms(step: Callable[[Any], object], values: list[Any]) -> float:
+    times = []
+    for value in values:
+        started = time.perf_counter()
+        step(value)
+        times.append(time.perf_counter() - started)
+    return 1e3 * statistics.median(times)
+
+
+def _compare(
+    chats: _Chats,
+    address: Address,
+    loop: asyncio.AbstractEventLoop,
+    path: Path,
+    settings: Settings,
+) -> Comparison:
+    n = settings.count(40, 2)
+
+    def overhead(route: str, next_body: Callable[[], dict[str, Any]]) -> float:
+        return loop.run_until_complete(_overhead(address, route, next_body, n))
+
+    return compare(
+        f"{model_label(path)}, overhead of a request",
+        ours=lambda: overhead("/v1/chat/completions", chats.next),
+        peer=lambda: overhead("/v1/completions", chats.as_text),
+        peer_name="its prompt as text",
+        unit="ms",
+        runs=settings.runs,
+        lower_is_better=True,
+        in_summary=False,
+    )
+
+
+async def _overhead(
+    address: Address, route: str, next_body: Callable[[], dict[str, Any]], n: int
+) -> float:
+    """The median of `n` requests, one after the other, in ms."""
+    connection = Connection(address)
+    try:
+        times = []
+        for _ in range(n):
+            body = orjson.dumps(next_body())
+            # What the last one left behind on either side is done by now.
+            await asyncio.sleep(0.005)
+            times.append(_beyond_engine(await connection.post(route, body)))
+        return statistics.median(times)
+    finally:
+        connection.close()
+
+
+def _beyond_engine(reply: RawReply) -> float:
+    """Milliseconds to the first event that the engine did not have.
+
+    :raises RuntimeError: the request failed.
+    """
+    if reply.status != 200 or len(reply.events) < 2:
+        raise RuntimeError(f"status {reply.status}: {reply.body.decode('utf-8', 'replace')}")
+    usage = orjson.loads(reply.events[-2])["usage"]
+    first: float = (reply.times[0] - reply.sent_at) / 1e6
+    return first - float(usage["time_to_first_token_ms"])

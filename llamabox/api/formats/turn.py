@@ -1,0 +1,78 @@
+"""Turns in which markers begin calls and reasoning, and everything else is content."""
+
+from __future__ import annotations
+
+import abc
+from collections.abc import Mapping
+
+from .markers import Markers
+from .text_parser import Reading, TextParser
+
+
+class Marks:
+    """The markers of a format.
+
+    :param calls: that begin one call or several.
+    :param thoughts: that begin reasoning, each with what ends it.
+    :param silent: that mean nothing by themselves, such as those around content.
+    """
+
+    def __init__(
+        self,
+        *calls: str,
+        thoughts: Mapping[str, str] | None = None,
+        silent: tuple[str, ...] = (),
+    ) -> None:
+        self.thoughts = {begin: Markers(end) for begin, end in (thoughts or {}).items()}
+        self.silent = frozenset(silent)
+        self.all = Markers(*calls, *self.thoughts, *silent)
+
+
+class TurnParser(TextParser):
+    """Base of the parsers of such turns: what is left to them is to take calls.
+
+    :cvar marks: of the format.
+    """
+
+    marks: Marks
+
+    def parse(self) -> Reading[None]:
+        yield from self.pass_turn()
+
+    def pass_turn(self) -> Reading[None]:
+        """Take what is left of the text."""
+        while marker := (yield from self.pass_until(self.marks.all, self.content)):
+            if marker in self.marks.silent:
+                continue
+            if ends := self.marks.thoughts.get(marker):
+                yield from self.think(ends)
+                continue
+            self.record()
+            if not (yield from self.read_calls(marker)):
+                self.content(marker + self.recorded())
+
+    @abc.abstractmethod
+    def read_calls(self, marker: str) -> Reading[bool]:
+        """Take what a marker begins and say its calls.
+
+        What is taken is on record. If it is no call, the record is content; if it is one, the
+        record has been ended.
+
+        :returns: whether it is a call.
+        """
+
+    def think(self, ends: Markers) -> Reading[str | None]:
+        """Say reasoning up to its end, without the white space around it."""
+        space = ""
+
+        def say(text: str) -> None:
+            nonlocal space
+            text = space + text
+            kept = text.rstrip()
+            space = text[len(kept) :]
+            self.reasoning(kept)
+
+        yield from self.skip_space()
+        marker = yield from self.pass_until(ends, say)
+        yield from self.skip_space()
+        return marker

@@ -1,0 +1,122 @@
+"""Arguments that are written one by one, as text, said as one JSON object."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from .argument_types import STRING, Types, json_of, property_types, types_of
+from .markers import Markers
+from .text_parser import Reading, Say, TextParser
+from .tool_format import Json, Piece, Tool, Until
+
+T = TypeVar("T")
+
+
+class TypedArguments:
+    """Says the arguments of a parser's last call.
+
+    A string is said as it comes. Anything else is said at its end, since only then it is known
+    whether it is JSON.
+
+    :param schema: of the tool's arguments; empty if it is unknown.
+    """
+
+    def __init__(self, parser: TextParser, schema: Mapping[str, Any]) -> None:
+        self._parser = parser
+        self._schema = schema
+        self._is_first = True
+
+    def value(
+        self, name: str, passing: Callable[[Say], Reading[T | None]], types: Types | None = None
+    ) -> Reading[T | None]:
+        """Take an argument's text with `passing`, which returns None if it is unfinished.
+
+        :param types: if the text says what it is, and the schema need not.
+        """
+        if types is None:
+            types = property_types(self._schema, name)
+        if types == STRING:
+            self._key(name)
+            self._parser.arguments('"')
+            result = yield from passing(self._say_string)
+            if result is not None:
+                self._parser.arguments('"')
+            return result
+        texts: list[str] = []
+        result = yield from passing(texts.append)
+        text = "".join(texts)
+        self.json(name, text.strip() if result is None else json_of(text, types))
+        return result
+
+    def json(self, name: str, text: str) -> None:
+        """An argument that is JSON already."""
+        self._key(name)
+        self._parser.arguments(text)
+
+    def end(self) -> None:
+        self._parser.arguments("{}" if self._is_first else "}")
+
+    def _key(self, name: str) -> None:
+        lead = "{" if self._is_first else ", "
+        self._is_first = False
+        self._parser.arguments(f"{lead}{json.dumps(name, ensure_ascii=False)}: ")
+
+    def _say_string(self, text: str) -> None:
+        self._parser.arguments(json.dumps(text, ensure_ascii=False)[1:-1])
+
+
+def pass_value(
+    parser: TextParser, ends: Markers, tags: Sequence[str], say: Say
+) -> Reading[str | None]:
+    """Say a value up to its end tag, which counts only if another tag (or nothing) follows: so a
+    value may contain it.
+
+    :returns: the tag that follows and is taken too, "" if none does, None for an unfinished value.
+    """
+    while True:
+        marker = yield from parser.pass_until(ends, say)
+        if marker is None:
+            return None
+        parser.record()
+        yield from parser.skip_space()
+        tag = yield from parser.take(*tags)
+        if tag or not (yield from parser.peek()):
+            parser.recorded()
+            return tag
+        say(marker + parser.recorded())
+
+
+@dataclass(frozen=True, slots=True)
+class Declared:
+    """An argument that a tool's schema declares.
+
+    :param schema: its own, with what references in it point to.
+    :param json_type: "" if there is none, or several.
+    """
+
+    name: str
+    schema: Mapping[str, Any]
+    json_type: str
+    is_required: bool
+
+    def value(self, end: str) -> Piece:
+        """How its value is forced: a string without quotes, up to this end."""
+        return Until(end) if self.json_type == "string" else Json(self.schema)
+
+
+def declared_arguments(tool: Tool) -> list[Declared]:
+    """In the order of the schema."""
+    properties, required = tool.parameters.get("properties"), tool.parameters.get("required")
+    definitions = {
+        key: tool.parameters[key] for key in ("$defs", "definitions") if key in tool.parameters
+    }
+    found = []
+    for name, schema in (properties if isinstance(properties, Mapping) else {}).items():
+        types = types_of(schema, tool.parameters)
+        own = {**definitions, **schema} if isinstance(schema, Mapping) else {}
+        is_required = isinstance(required, Sequence) and name in required
+        found.append(Declared(name, own, next(iter(types)) if len(types) == 1 else "", is_required))
+    return found

@@ -1,0 +1,129 @@
+"""The sandbox that chat templates run in, with what Hugging Face's templates may use."""
+
+from __future__ import annotations
+
+import datetime
+import json
+import types
+from typing import Any, NoReturn
+
+import jinja2
+import jinja2.ext
+import jinja2.meta
+import jinja2.nodes
+import jinja2.parser
+import jinja2.sandbox
+import jinja2.utils
+
+from ..errors import TemplateError
+
+
+class GenerationBlock(jinja2.ext.Extension):
+    """`{% generation %}` marks what an assistant wrote, for training. Here it is just rendered."""
+
+    tags = {"generation"}  # noqa: RUF012 - jinja2 wants a set
+
+    def parse(self, parser: jinja2.parser.Parser) -> jinja2.nodes.Node:
+        line = next(parser.stream).lineno
+        body = parser.parse_statements(("name:endgeneration",), drop_needle=True)
+        # What is set inside is not seen outside, as where the block is rendered as a call.
+        return jinja2.nodes.Scope(body, lineno=line)
+
+
+class TemplateNamespace(jinja2.utils.Namespace):
+    """`namespace()` without names that begin with an underscore, which could reach Python's own."""
+
+    def __init__(*args: Any, **attributes: Any) -> None:
+        # As jinja2 has it, so that a template may call an attribute `self`.
+        namespace, *rest = args
+        values = dict(*rest, **attributes)
+        for name in values:
+            _check_name(name)
+        jinja2.utils.Namespace.__init__(namespace, values)
+
+    def __setitem__(self, name: str, value: Any) -> None:
+        _check_name(name)
+        super().__setitem__(name, value)
+
+
+def _check_name(name: object) -> None:
+    if isinstance(name, str) and name.startswith("_"):
+        raise jinja2.exceptions.SecurityError(f"a namespace has no attribute {name!r}")
+
+
+class Sandbox(jinja2.sandbox.ImmutableSandboxedEnvironment):
+    """jinja2's sandbox, in which nothing is changed but lists, as some templates do with their own.
+
+    The lists that a template is given belong to its rendering too.
+    """
+
+    def is_safe_attribute(self, obj: Any, attr: str, value: Any) -> bool:
+        if attr in ("append", "pop") and isinstance(obj, list):
+            return True
+        return super().is_safe_attribute(obj, attr, value)
+
+
+def _new_environment() -> jinja2.Environment:
+    environment = Sandbox(
+        trim_blocks=True,
+        lstrip_blocks=True,
+        extensions=[GenerationBlock, jinja2.ext.loopcontrols],
+    )
+    environment.filters["tojson"] = to_json
+    environment.globals["raise_exception"] = _raise_exception
+    environment.globals["strftime_now"] = _strftime_now
+    environment.globals["namespace"] = TemplateNamespace
+    return environment
+
+
+def compile_template(source: str) -> jinja2.Template:
+    """:raises TemplateError: it is no Jinja template."""
+    try:
+        return _new_environment().from_string(source)
+    except jinja2.TemplateError as error:
+        raise TemplateError(f"the chat template does not compile: {error}") from error
+    except (RecursionError, SyntaxError, ValueError, OverflowError) as error:
+        # jinja2 lets Python's compiler see what it has not looked at itself.
+        raise TemplateError(f"the chat template does not compile: {error}") from error
+
+
+def variables_of(template: jinja2.Template, source: str) -> frozenset[str]:
+    """Names that a compiled template's source reads without having set them."""
+    return frozenset(jinja2.meta.find_undeclared_variables(template.environment.parse(source)))
+
+
+def to_json(
+    value: Any,
+    ensure_ascii: bool = False,
+    indent: int | str | None = None,
+    separators: tuple[str, str] | None = None,
+    sort_keys: bool = False,
+) -> str:
+    """The filter `tojson`, whose text is no HTML (jinja2's own escapes for HTML)."""
+    return json.dumps(
+        value,
+        ensure_ascii=ensure_ascii,
+        indent=indent,
+        separators=separators,
+        sort_keys=sort_keys,
+        default=_listed,
+    )
+
+
+def _listed(value: Any) -> list[Any]:
+    """What a filter such as `map` gives."""
+    if isinstance(value, types.GeneratorType):
+        return list(value)
+    raise TypeError(f"a {type(value).__name__} is no JSON value")
+
+
+def _raise_exception(message: str) -> NoReturn:
+    raise jinja2.TemplateError(message)
+
+
+def _strftime_now(layout: str) -> str:
+    return datetime.datetime.now().strftime(layout)
+
+
+GLOBALS = frozenset(_new_environment().globals)
+"""Names that every template knows."""

@@ -1,0 +1,31 @@
+"""``POST /apply-template``: a chat's prompt as text; nothing is generated."""
+
+from __future__ import annotations
+
+import asyncio
+from functools import partial
+
+import orjson
+from sanic import Blueprint, HTTPResponse
+
+from ..chat_prompt import conversation_of
+from ..schema import read_chat
+from ..service import ServerRequest
+
+__all__ = ["blueprint"]
+
+
+def blueprint() -> Blueprint:
+    routes = Blueprint("apply_template")
+    routes.add_route(apply_template, "/apply-template", methods=["POST"])
+    return routes
+
+
+async def apply_template(request: ServerRequest) -> HTTPResponse:
+    service = request.app.ctx
+    template = service.engine.template
+    asked = await service.read(request.body, partial(read_chat, defaults=service.config.defaults))
+    conversation = conversation_of(asked, service.config)
+    loop = asyncio.get_running_loop()
+    prompt = await loop.run_in_executor(None, conversation.render, template)
+    return HTTPResponse(orjson.dumps({"prompt": prompt}), content_type="application/json")

@@ -1,0 +1,39 @@
+"""Outputs of Phi-4-mini."""
+
+from __future__ import annotations
+
+from tests.api.formats.golden import Golden, said
+from tests.api.formats.usual import PARIS, SUM, is_content, usual
+
+WEATHER = f'{{"name": "get_weather", "arguments": {PARIS}}}'
+ADD = f'{{"name": "add", "arguments": {SUM}}}'
+BEGIN, END = "<|tool_call|>[", "]<|/tool_call|>"
+
+GOLDEN = [
+    *usual(f"{BEGIN}{WEATHER}{END}", f"{BEGIN}{WEATHER}, {ADD}{END}"),
+    is_content(f'{BEGIN}{{"na'),
+    is_content(f"{BEGIN}nothing{END}"),
+    is_content(BEGIN.strip()),
+    Golden(
+        "broken",
+        f'{BEGIN}{{"name": "get_weather", "arguments": {{"city": "Pa',
+        said(None, ("get_weather", '{"city": "Pa')),
+    ),
+    Golden(
+        "broken",
+        f'{BEGIN}{WEATHER}, {{"name": 3}}',
+        said('{"name": 3}', ("get_weather", PARIS)),
+    ),
+    Golden("unclosed", f"{BEGIN}{WEATHER}", said(None, ("get_weather", PARIS))),
+    Golden(
+        "no arguments",
+        f'{BEGIN}{{"name": "now", "arguments": {{}}}}{END}',
+        said(None, ("now", "{}")),
+    ),
+    Golden(
+        "nested",
+        f'{BEGIN}{{"name": "f", "arguments": {{"a": [{{"}}": "]\\"é{END.strip()}"}}]}}}}{END}',
+        said(None, ("f", '{"a": [{"}": "]\\"é' + END.strip() + '"}]}')),
+    ),
+    Golden("two", f"functools[{WEATHER}, {ADD}]", said(None, ("get_weather", PARIS), ("add", SUM))),
+]
