@@ -41,7 +41,7 @@ FUNCTIONS = (
 )
 """The fields of `GuidanceC`, in their order there."""
 
-cdef size_t MAX_ITEMS = 20_000   # of a parser's row: for objects with a thousand optional properties
+cdef size_t MAX_ITEMS = 20_000   # of a parser's row: objects with many optional properties
 cdef size_t ROOM = 512   # for a `LlgConstraintInit`, with what later versions may add at its end
 cdef unsigned char UNTOUCHED = 0xAA
 cdef unsigned char MARK = 0xFF   # no byte of UTF-8
@@ -280,7 +280,6 @@ cdef class Constraint:
             return n, bool(lib.matcher_is_accepting(matcher)), error
         finally:
             lib.free_matcher(matcher)
-
 
     def timed(self, tokens):
         """Nanoseconds that a request's matcher takes for each of `tokens`: to check it, to mask all

@@ -135,9 +135,12 @@ TOOLS = {
     "tools": Field([TOOL], ("tools.tools", [TOOL]), [{"type": "function"}], routes=(CHAT,)),
 }
 CONSTRAINTS = {
-    "grammar": Field("", None, 5),
-    "json_schema": Field({}, None, 5),
-    "response_format": Field({"type": "text"}, None, {"type": "poem"}),
+    "grammar": parameter('root ::= "a"', "grammar", 'root ::= "a"', 5),
+    "json_schema": parameter({"type": "null"}, "json_schema", '{"type":"null"}', 5),
+    "regex": parameter("a+", "regex", "a+", 5),
+    "response_format": parameter(
+        {"type": "json_object"}, "json_schema", '{"type":"object"}', {"type": "poem"}
+    ),
 }
 PROMPT = {
     "echo": Field(True, ("echo", True), 1, routes=TEXTS),
