@@ -13,6 +13,7 @@ from pathlib import Path
 
 from . import busy_loop, core, draft_model, drafting, long_contexts, offline
 from .busyness import OtherWork
+from .core import constraint
 from .machine import ROOT, describe_machine
 from .peers import llama_server
 from .report import Result, render_page, render_result, render_summary, replace_summary
@@ -33,6 +34,7 @@ from .settings import Settings
 
 SCENARIOS: dict[str, Callable[[Settings], Result]] = {
     "core": core.run,
+    "constraints": constraint.run,
     "offline": offline.run,
     "long_contexts": long_contexts.run,
     "drafting": drafting.run,

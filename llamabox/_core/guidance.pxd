@@ -73,12 +73,14 @@ cdef class GuidedVocab:
     cdef readonly int32_t n_tokens
     cdef readonly dict marked
     cdef void* tokenizer    # owned
+    cdef void (*release)(void* tokenizer) noexcept nogil
 
 
 cdef class Constraint:
     cdef readonly Guidance library
     cdef readonly int32_t n_tokens
     cdef void* matcher      # owned, at its start; never advanced
+    cdef void (*release)(void* matcher) noexcept nogil
 
 
 cdef bint matcher_allows(const GuidanceC* library, void* matcher, llama_token token) noexcept nogil

@@ -8,11 +8,12 @@ nothing any more. Panics of Rust's end there, too.
 """
 import ctypes
 
-from libc.stdint cimport uintptr_t
+from libc.stdint cimport int64_t, uintptr_t
 from libc.stdlib cimport free, malloc, realloc
 from libc.string cimport memmove, memset
 
 from .lib cimport Library
+from .sync cimport now_ns
 
 import numpy as np
 
@@ -40,6 +41,7 @@ FUNCTIONS = (
 )
 """The fields of `GuidanceC`, in their order there."""
 
+cdef size_t MAX_ITEMS = 20_000   # of a parser's row: objects with many optional properties
 cdef size_t ROOM = 512   # for a `LlgConstraintInit`, with what later versions may add at its end
 cdef unsigned char UNTOUCHED = 0xAA
 cdef unsigned char MARK = 0xFF   # no byte of UTF-8
@@ -122,6 +124,7 @@ cdef class GuidedVocab:
         cdef VocabBytesC texts
         cdef int read
         self.library = library
+        self.release = library.c.free_tokenizer
         self.n_tokens = llama.c.vocab_n_tokens(<void*> address)
         ends = np.array(sorted(eog), np.uint32)
         cdef const uint32_t[::1] eog_ids = ends if len(ends) else np.zeros(1, np.uint32)
@@ -156,8 +159,9 @@ cdef class GuidedVocab:
                 f"the vocabulary goes with no constraint: {message.decode('utf-8', 'replace')}")
 
     def __dealloc__(self):
+        # Through C alone: the garbage collector may have cleared any Python object held here.
         if self.tokenizer != NULL:
-            self.library.c.free_tokenizer(self.tokenizer)
+            self.release(self.tokenizer)
 
     def compile(self, kind, source):
         """A `Constraint`; blocks without the GIL.
@@ -178,6 +182,7 @@ cdef class GuidedVocab:
         self.library.c.constraint_init_set_defaults(room, self.tokenizer)
         init.log_stderr_level = 0
         init.limits.verbose_errors = False
+        init.limits.max_items_in_row = MAX_ITEMS
         with nogil:
             matcher = self.library.c.new_matcher(room, c_kind, c_source)
         if matcher == NULL:
@@ -186,6 +191,7 @@ cdef class GuidedVocab:
         made.library = self.library
         made.n_tokens = self.n_tokens
         made.matcher = matcher
+        made.release = self.library.c.free_matcher
         made.check()
         return made
 
@@ -238,12 +244,19 @@ cdef class Constraint:
     """A compiled grammar: where the matchers of requests come from (`GuidedVocab.compile`)."""
 
     def __dealloc__(self):
+        # Through C alone: the garbage collector may have cleared any Python object held here.
         if self.matcher != NULL:
-            self.library.c.free_matcher(self.matcher)
+            self.release(self.matcher)
 
     def check(self):
-        """:raises InvalidRequest: it did not compile."""
-        cdef const char* message = self.library.c.matcher_get_error(self.matcher)
+        """Compute the first mask, of which matchers learn; :raises InvalidRequest: it fails, or the
+        constraint did not compile."""
+        cdef const GuidanceC* lib = &self.library.c
+        cdef const char* message
+        with nogil:
+            if not lib.matcher_is_error(self.matcher):
+                lib.matcher_compute_mask(self.matcher)
+            message = lib.matcher_get_error(self.matcher)
         if message != NULL:
             raise InvalidRequest(message.decode("utf-8", "replace"))
 
@@ -267,6 +280,26 @@ cdef class Constraint:
             return n, bool(lib.matcher_is_accepting(matcher)), error
         finally:
             lib.free_matcher(matcher)
+
+    def timed(self, tokens):
+        """Nanoseconds that a request's matcher takes for each of `tokens`: to check it, to mask all
+        tokens, and to go on with it."""
+        cdef GuidanceC* lib = &self.library.c
+        cdef void* matcher = lib.clone_matcher(self.matcher)
+        cdef int64_t t0, t1, t2
+        times = []
+        for token in tokens:
+            t0 = now_ns()
+            allowed = matcher_allows(lib, matcher, token)
+            t1 = now_ns()
+            lib.matcher_compute_mask(matcher)
+            t2 = now_ns()
+            lib.matcher_consume_token(matcher, token)
+            times.append((t1 - t0, t2 - t1, now_ns() - t2))
+            if not allowed:
+                break
+        lib.free_matcher(matcher)
+        return times
 
 
 cdef bint matcher_allows(const GuidanceC* library, void* matcher, llama_token token) noexcept nogil:

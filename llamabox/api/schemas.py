@@ -19,6 +19,8 @@ __all__ = ["ANY_OBJECT", "parsed", "prepared"]
 ANY_OBJECT: Mapping[str, Any] = {"type": "object"}
 MAX_DEPTH = 100
 """Of nested values; llguidance's reader takes 127."""
+MAX_PROPERTIES = 2000
+"""Of one object: the time to compile those that are not required grows with their square."""
 WHITESPACE = r"[ ]|\r?\n[ \t]{0,20}"
 """What may stand between two parts of a value, once."""
 
@@ -48,6 +50,8 @@ def prepared(schema: Any, *, lenient: bool = False) -> dict[str, Any]:
     """
     if schema is True:
         schema = {}
+    if schema is False:
+        raise InvalidRequest("Unsatisfiable schema: no value fits false")
     if not isinstance(schema, Mapping):
         raise InvalidRequest("a schema must be an object")
     _check_depth(schema, MAX_DEPTH)
@@ -116,6 +120,9 @@ class _Closing:
     def _closed(self, schema: Any, alone: bool) -> Any:
         if not isinstance(schema, Mapping):
             return schema
+        properties = schema.get("properties")
+        if isinstance(properties, Mapping) and len(properties) > MAX_PROPERTIES:
+            raise InvalidRequest(f"an object has more than {MAX_PROPERTIES} properties")
         made = self._mapped(schema, alone, self._closed)
         _drop_annotations(made)
         _allow_null(made)

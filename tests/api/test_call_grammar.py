@@ -1,0 +1,191 @@
+"""Grammars of calls: what they take of whole outputs, and what models write under them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from llamabox import Engine, EngineParams, FinishReason, GenerationParams, InvalidRequest
+from llamabox.api.formats.hermes import HERMES_SHAPES
+from llamabox.api.formats.tool_format import CallShapes, Id, Json, Literal, Maybe, Tool, Until
+
+WEATHER = Tool(
+    "weather",
+    parameters={
+        "type": "object",
+        "properties": {"city": {"type": "string", "maxLength": 8}, "unit": {"enum": ["C", "F"]}},
+        "required": ["city", "unit"],
+    },
+    strict=True,
+)
+ADD = Tool(
+    "add",
+    parameters={
+        "type": "object",
+        "properties": {"x": {"type": "integer", "minimum": 0, "maximum": 9}},
+        "required": ["x"],
+    },
+    strict=True,
+)
+OBJECTS = CallShapes(
+    call=lambda tool: (
+        Literal(f'{{"name": "{tool.name}", "parameters": '),
+        Json(tool.parameters),
+        Literal("}"),
+    ),
+    between=(Literal("; "),),
+)
+NUMBERED = CallShapes(
+    call=lambda tool: (
+        Literal(f"[CALL]{tool.name}#"),
+        Id("[a-z0-9]{3}"),
+        Literal(":"),
+        Json(tool.parameters),
+    ),
+    before=(Literal("[CALLS]"),),
+    after=(Literal("[END]"),),
+)
+TAGS = CallShapes(
+    call=lambda tool: (
+        Literal(f"<tool_call>\n<function={tool.name}>\n<parameter=city>\n"),
+        Until("\n</parameter>"),
+        Literal("\n</parameter>\n"),
+        Maybe((Literal("<n>"), Json({"type": "integer"}), Literal("</n>\n"))),
+        Literal("</function>\n</tool_call>"),
+    )
+)
+NAMES = CallShapes(call=lambda tool: (Literal(f"{tool.name}\n"), Json(tool.parameters)))
+
+
+@pytest.fixture(scope="module")
+def engine() -> Iterator[Engine]:
+    with Engine(None, EngineParams(n_ctx=2048, n_parallel=4, n_threads=1)) as engine:
+        yield engine
+
+
+def hermes(name: str, arguments: str) -> str:
+    return f'<tool_call>\n{{"name": "{name}", "arguments": {arguments}}}\n</tool_call>'
+
+
+def plain(name: str, arguments: str) -> str:
+    return f'{{"name": "{name}", "parameters": {arguments}}}'
+
+
+PARIS, TWO = '{"city": "Paris", "unit": "C"}', '{"x": 2}'
+ONE = hermes("add", TWO)
+BOTH = f"{hermes('weather', PARIS)}\n{ONE}"
+
+
+@pytest.mark.parametrize(
+    ("shapes", "options", "fits", "fits_not"),
+    [
+        (
+            HERMES_SHAPES,
+            {"required": True, "parallel": False},
+            (ONE, hermes("weather", PARIS)),
+            ("", "a", f"a {ONE}", f"{ONE} a", BOTH, hermes("sub", TWO), hermes("add", PARIS)),
+        ),
+        (HERMES_SHAPES, {"required": True, "parallel": True}, (ONE, BOTH), (f"{BOTH}\n", "")),
+        (
+            HERMES_SHAPES,
+            {"required": False, "parallel": True},
+            ("", "Hello <tool_response> <", f"a {ONE} b", BOTH, f"{ONE} and {ONE}"),
+            (f"a {hermes('add', PARIS)}", "a <tool_call>\n{", hermes("sub", TWO)),
+        ),
+        (
+            OBJECTS,
+            {"required": False, "parallel": True},
+            ("a {", "", f"Now {plain('add', TWO)}; {plain('add', TWO)} b", '{"x": 3}'),
+            (f"a {plain('add', PARIS)}", 'a {"name": "sub"', plain("sub", TWO)),
+        ),
+        (
+            OBJECTS,
+            {"required": False, "parallel": False, "content": '{"type":"integer"}'},
+            ("12", plain("add", TWO)),
+            ("a", "", "true", plain("sub", TWO)),
+        ),
+        (
+            NUMBERED,
+            {"required": True, "parallel": True},
+            (
+                f"[CALLS][CALL]add#a1b:{TWO}[END]",
+                f"[CALLS][CALL]add#a1b:{TWO}[CALL]add#000:{TWO}[END]",
+            ),
+            (f"[CALLS][CALL]add#A1b:{TWO}[END]", f"[CALLS][CALL]add#a1b:{TWO}"),
+        ),
+        (
+            TAGS,
+            {"required": True, "parallel": False},
+            (
+                "<tool_call>\n<function=add>\n<parameter=city>\nNew\nYork <b\n</parameter>\n"
+                "</function>\n</tool_call>",
+                "<tool_call>\n<function=add>\n<parameter=city>\nRome\n</parameter>\n<n>7</n>\n"
+                "</function>\n</tool_call>",
+            ),
+            (
+                "<tool_call>\n<function=add>\n<parameter=city>\nRome\n</parameter>\n<n>x</n>\n"
+                "</function>\n</tool_call>",
+            ),
+        ),
+    ],
+)
+def test_whole_outputs(
+    engine: Engine,
+    shapes: CallShapes,
+    options: dict[str, Any],
+    fits: tuple[str, ...],
+    fits_not: tuple[str, ...],
+) -> None:
+    grammar = engine.constraints.calls(shapes, [WEATHER, ADD], **options)
+    compiled = engine.constraints.compile(GenerationParams(grammar=grammar))
+    assert compiled is not None
+    for text in (*fits, *fits_not):
+        tokens = engine.model.tokenizer.encode(text, add_special=False)
+        n, may_end, error = compiled.walk(tokens)
+        assert (n == len(tokens) and may_end) == (text in fits), text
+        assert error is None
+
+
+def test_nothing_tells_bare_names_from_text(engine: Engine) -> None:
+    assert engine.constraints.calls(NAMES, [WEATHER, ADD], required=False, parallel=True) == ""
+    assert engine.constraints.calls(NAMES, [WEATHER, ADD], required=True, parallel=True)
+
+
+def test_forced_calls(engine: Engine) -> None:
+    grammar = engine.constraints.calls(HERMES_SHAPES, [WEATHER, ADD], required=True, parallel=False)
+    for seed in range(8):
+        result = engine.generate(
+            "Hello", grammar=grammar, temperature=1.0, seed=seed, n_predict=150
+        )
+        assert result.finish_reason is FinishReason.EOG
+        text = result.text.replace("<tool_call>", "").replace("</tool_call>", "")
+        call = json.loads(text)
+        assert call["name"] in ("weather", "add")
+        assert set(call["arguments"]) == ({"city", "unit"} if call["name"] == "weather" else {"x"})
+
+
+def test_calls_after_reasoning(engine: Engine) -> None:
+    grammar = engine.constraints.calls(HERMES_SHAPES, [ADD], required=True, parallel=False)
+    params = GenerationParams(grammar=grammar, constrained_after="</think>")
+    compiled = engine.constraints.compile(params)
+    assert compiled is not None
+    for text, whole in ((f"hm</think>\n\n{ONE}", True), (f"</think>{ONE}", True), (ONE, False)):
+        tokens = engine.model.tokenizer.encode(text, add_special=False)
+        n, may_end, _ = compiled.walk(tokens)
+        assert (n == len(tokens) and may_end) == whole, text
+
+
+def test_schemas_that_cannot_be_kept_to(engine: Engine) -> None:
+    """They are refused where a tool is strict, else kept to as far as that can be."""
+    schema = {"type": "object", "properties": {"a": {"type": "array", "uniqueItems": True}}}
+    for strict in (True, False):
+        tool = Tool("t", parameters=schema, strict=strict)
+        grammar = engine.constraints.calls(HERMES_SHAPES, [tool], required=True, parallel=False)
+        if strict:
+            with pytest.raises(InvalidRequest, match="uniqueItems"):
+                engine.constraints.compile(GenerationParams(grammar=grammar))
+        else:
+            assert engine.constraints.compile(GenerationParams(grammar=grammar)) is not None

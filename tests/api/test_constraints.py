@@ -1,0 +1,230 @@
+"""What outputs can be held to, and how what cannot be is refused."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import dataclasses
+import json
+import random
+import re
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from llamabox import Engine, EngineParams, GenerationError, GenerationParams, InvalidRequest
+from llamabox.api import constraints as constraints_module
+from tests.api.schema_cases import CASES, REFUSED
+
+PROMPT = "The answer is"
+
+
+@pytest.fixture(scope="module")
+def engine() -> Iterator[Engine]:
+    with Engine(None, EngineParams(n_ctx=2048, n_parallel=4, n_threads=1)) as engine:
+        yield engine
+
+
+def fits(engine: Engine, text: str, **constraint: str) -> bool:
+    compiled = engine.constraints.compile(GenerationParams(**constraint))
+    tokens = engine.model.tokenizer.encode(text, add_special=False, parse_special=False)
+    assert compiled is not None
+    n, may_end, error = compiled.walk(tokens)
+    assert error is None
+    return n == len(tokens) and may_end
+
+
+@pytest.mark.parametrize(("keyword", "schema", "valid", "invalid"), CASES)
+def test_keywords(
+    engine: Engine, keyword: str, schema: Any, valid: tuple[str, ...], invalid: tuple[str, ...]
+) -> None:
+    source = json.dumps(schema)
+    for text in valid:
+        assert fits(engine, text, json_schema=source), (keyword, text)
+    for text in invalid:
+        assert not fits(engine, text, json_schema=source), (keyword, text)
+
+
+@pytest.mark.parametrize(("named", "schema"), REFUSED)
+def test_what_cannot_be_kept_to_is_refused_by_name(engine: Engine, named: str, schema: Any) -> None:
+    with pytest.raises(InvalidRequest, match=re.escape(named)) as error:
+        engine.generate(PROMPT, json_schema=json.dumps(schema))
+    assert error.value.param == "json_schema"
+    assert str(error.value).startswith("json_schema: ")
+
+
+def test_properties_keep_their_order_and_spaces_are_bounded(engine: Engine) -> None:
+    schema = json.dumps(
+        {"type": "object", "properties": {"b": {"type": "integer"}, "a": {"type": "integer"}}}
+    )
+    for text in ('{"b": 1, "a": 2}', '{\n  "b": 1,\n  "a": 2\n}', '{"b":1,"a":2}'):
+        assert fits(engine, text, json_schema=schema)
+    for text in ('{"a":2,"b":1}', '{"b":  1}', '{"b":1\n\n}', ' {"b":1}', '{"b":1} '):
+        assert not fits(engine, text, json_schema=schema)
+
+
+def test_objects_that_are_combined_stay_open(engine: Engine) -> None:
+    """Closing both of them would leave no value."""
+    a = {"type": "object", "properties": {"a": {"type": "integer"}}, "required": ["a"]}
+    b = {"type": "object", "properties": {"b": {"type": "integer"}}, "required": ["b"]}
+    both = {"allOf": [{"$ref": "#/$defs/a"}, {"$ref": "#/$defs/b"}], "$defs": {"a": a, "b": b}}
+    assert fits(engine, '{"a":1,"b":2}', json_schema=json.dumps(both))
+    beside = {**a, "anyOf": [b, {"type": "object"}]}
+    assert fits(engine, '{"a":1,"b":2}', json_schema=json.dumps(beside))
+    either = {"anyOf": [a, b]}
+    assert not fits(engine, '{"a":1,"c":2}', json_schema=json.dumps(either))
+
+
+@pytest.mark.parametrize(
+    ("constraint", "pattern"),
+    [
+        ({"regex": r"[a-z]{3}/[0-9]{2}\n"}, r"[a-z]{3}/[0-9]{2}\n"),
+        ({"grammar": 'root ::= ("yes" | "no") "."'}, r"(yes|no)\."),
+        ({"grammar": '%llguidance {}\nstart: ("yes" | "no") "."'}, r"(yes|no)\."),
+        ({"json_schema": '{"enum":["a/b",7]}'}, r'"a/b"|7'),
+        ({"regex": "[0-9]{2}/x", "constrained_after": "."}, r"[^.]*\.\s{0,4}[0-9]{2}/x"),
+        ({"json_schema": '{"enum":[7]}', "constrained_after": " a"}, r"(?s:.*?) a\s{0,4}7"),
+        (
+            {"grammar": '%llguidance {}\nstart: "yes"', "constrained_after": "."},
+            r"[^.]*\.\s{0,4}yes",
+        ),
+    ],
+)
+def test_outputs_keep_to_it(engine: Engine, constraint: dict[str, str], pattern: str) -> None:
+    for seed in range(3):
+        result = engine.generate(PROMPT, seed=seed, n_predict=200, **constraint)
+        assert result.finish_reason.name == "EOG"
+        assert re.fullmatch(pattern, result.text), result.text
+
+
+def test_after_a_control_token(engine: Engine) -> None:
+    """The packaged vocabulary has a token for it."""
+    params = GenerationParams(json_schema='{"enum":[7]}', constrained_after="</think>")
+    compiled = engine.constraints.compile(params)
+    assert compiled is not None
+    for text, whole in (("hm {</think>\n\n7", True), ("<tool_call></think>7", True), ("7", False)):
+        tokens = engine.model.tokenizer.encode(text, add_special=False)
+        n, may_end, _ = compiled.walk(tokens)
+        assert (n == len(tokens), may_end) == (True, whole)
+
+
+def test_choices_and_drafts_keep_to_it_by_themselves() -> None:
+    """Each output has a matcher of its own, which only output tokens advance."""
+    schema = json.dumps({"type": "array", "items": {"enum": ["one", "two", 3]}, "minItems": 12})
+    params = GenerationParams(json_schema=schema, temperature=0.7, n_predict=80)
+    plain = EngineParams(n_ctx=512, n_parallel=4, n_threads=1, flash_attention="off", n_draft_max=0)
+    outputs = []
+    for sizes in (plain, plain.replace(n_draft_max=8, lookup_ngram_min=1)):
+        with Engine(None, sizes) as engine:
+            outputs.append(
+                [c.text for c in engine.generate_choices(PROMPT, params.replace(seed=5), n=4)]
+            )
+    assert len(set(outputs[0])) > 1
+    assert outputs[0] == outputs[1]
+
+
+def test_what_is_compiled_is_kept(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    compiler = engine.constraints
+    params = [GenerationParams(regex=f"a{{{i}}}") for i in range(1, 9)]
+    first = compiler.compile(params[0])
+    assert compiler.compile(dataclasses.replace(params[0], seed=3)) is first
+    assert compiler.has(params[0])
+    monkeypatch.setattr(constraints_module, "MAX_ENTRIES", 4)
+    for each in params[1:]:
+        compiler.compile(each)
+    assert not compiler.has(params[0])
+    assert all(compiler.has(each) for each in params[-4:])
+
+
+def test_it_is_compiled_off_the_event_loop(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    threads = []
+    compile_ = engine.constraints._compile
+    monkeypatch.setattr(
+        engine.constraints,
+        "_compile",
+        lambda key: (threads.append(threading.current_thread()), compile_(key))[1],
+    )
+    result = asyncio.run(engine.agenerate(PROMPT, regex="ab{3}c"))
+    assert result.text == "abbbc"
+    assert len(threads) == 1
+    assert threads[0] is not threading.main_thread()
+
+
+MALFORMED: tuple[dict[str, str], ...] = (
+    {"json_schema": "{"},
+    {"json_schema": "[" * 100_000},
+    {"json_schema": '{"items":' * 90 + "{}" + "}" * 90 + "x"},
+    {"json_schema": '{"items":' * 3000 + "{}" + "}" * 3000},
+    {"json_schema": '{"const":"' + "x" * 2_000_000 + '"}'},
+    {"json_schema": json.dumps({"$ref": "#/$defs/a", "$defs": {"a": {"$ref": "#/$defs/b"}}})},
+    {"json_schema": '{"type":"string","pattern":"' + "(" * 5000 + '"}'},
+    {"regex": "("},
+    {"regex": "(" * 5000 + ")" * 5000},
+    {"regex": "[a-"},
+    {"regex": "(?<=a)b"},
+    {"regex": r"(a)\1"},
+    {"regex": "\0"},
+    {"grammar": "root := x"},
+    {"grammar": "root ::= root"},
+    {"grammar": 'root ::= ("a"?){1,200}'},
+    {"grammar": "root ::= " + "(" * 5000 + '"a"' + ")" * 5000},
+    {"grammar": '%llguidance {}\nstart: "a'},
+    {"grammar": "%llguidance {}\nstart: x"},
+    {"grammar": "%llguidance {}\nstart: " + "(" * 5000 + '"a"' + ")" * 5000},
+    {"grammar": "%llguidance {\nstart: x"},
+    {"grammar": 'root ::= "a"', "constrained_after": "b"},
+    {"json_schema": "{}", "regex": "a"},
+    {"json_schema": "{}", "grammar": 'root ::= "a"'},
+)
+
+
+@pytest.mark.parametrize("constraint", MALFORMED, ids=range(len(MALFORMED)))
+def test_what_is_wrong_is_refused_in_time(engine: Engine, constraint: dict[str, str]) -> None:
+    with pytest.raises(InvalidRequest) as error:
+        engine.generate(PROMPT, n_predict=4, **constraint)
+    assert error.value.param in constraint
+
+
+LARGE: tuple[dict[str, str], ...] = (
+    {"json_schema": '{"type":"array","items":{"type":"integer"},"maxItems":1000000}'},
+    {"json_schema": '{"type":"string","maxLength":1000000}'},
+    {"json_schema": '{"type":"string","pattern":"a{1,1000000}"}'},
+    {"json_schema": '{"type":"string","pattern":"((a{1,1000}){1,1000}){1,1000}b"}'},
+    {"json_schema": json.dumps({"enum": [f"value {i}" for i in range(20_000)]})},
+    {
+        "json_schema": json.dumps(
+            {"type": "object", "properties": {f"p{i}": {"type": "integer"} for i in range(5000)}}
+        )
+    },
+    {"regex": "a{1,1000000}"},
+    {"regex": "(a|b)*a(a|b){20}c"},
+    {"grammar": "root ::= [a-z]{1,1000}"},
+)
+
+
+@pytest.mark.parametrize("constraint", LARGE, ids=range(len(LARGE)))
+def test_what_is_large_is_kept_to_or_refused(engine: Engine, constraint: dict[str, str]) -> None:
+    with contextlib.suppress(InvalidRequest, GenerationError):
+        engine.generate(PROMPT, n_predict=8, **constraint)
+
+
+def test_random_text_never_ends_the_process(engine: Engine) -> None:
+    rng = random.Random(7)
+    sources = {
+        "json_schema": list('{}[]",:0123 truefalsenull"type""items""$ref""#""anyOf""enum"'),
+        "regex": list(r"ab()[]{}*+?|\.^$-,0123:=<>!&~"),
+        "grammar": ["root", " ::= ", '"a"', "(", ")", "|", "*", "[a-z]", "{2,5}", "\n", "x", "%"],
+    }
+    n_taken = 0
+    for i in range(300):
+        field = rng.choice(list(sources))
+        text = "".join(rng.choices(sources[field], k=rng.randrange(1, 40)))
+        if field == "grammar" and i % 2:
+            text = "%llguidance {}\nstart: " + text.replace("root ::= ", "")
+        with contextlib.suppress(InvalidRequest):
+            engine.constraints.compile(GenerationParams(**{field: text}))
+            n_taken += 1
+    assert n_taken > 0
+    assert engine.generate(PROMPT, n_predict=1).n_output == 1
