@@ -25,7 +25,7 @@ cdef struct RequestC:
     int32_t n_tokens      # known
     int32_t n_past        # computed: cells that its slot holds
     int32_t n_predict     # output tokens at which it ends with FINISH_LENGTH
-    int32_t n_predict_min # output tokens of which none completes a stop string
+    int32_t n_predict_min  # output tokens of which none completes a stop string
     int32_t n_window      # known tokens at which it shifts; without context shift, it ends
     int32_t n_keep        # the first known tokens, which a shift keeps
     int32_t n_discard     # the ones behind them, which it discards; 0: no context shift
@@ -45,7 +45,7 @@ cdef struct RequestC:
     int32_t n_marked      # it could be started again from there without computing it anew
     int32_t n_cut         # computed tokens at which its next chunk ends, if above n_past
     int64_t key           # what else the meaning of its tokens depends on
-    AdapterSetC* adapters # that its rows are computed with; NULL: none
+    AdapterSetC* adapters  # that its rows are computed with; NULL: none
     int32_t n_draft       # tokens behind the known ones that its next rows verify
     int32_t n_draft_max   # of one step; 0: nothing is drafted for it
     int32_t n_draft_min   # a shorter draft is dropped
