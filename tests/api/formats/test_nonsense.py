@@ -46,3 +46,10 @@ def test_a_strange_name_can_be_told(format_: ToolFormat, name: str) -> None:
         message = parsed(format_.parser(TOOLS), [text])
         calls = [[call.id, call.name, call.arguments] for call in message.tool_calls]
         orjson.dumps([message.content, message.reasoning, calls])
+
+
+def test_an_id_that_is_nested_too_deep_stays_as_it_is() -> None:
+    deep = "[" * 3000 + "]" * 3000
+    text = f'<tool_call>{{"id": {deep}, "name": "now"}}</tool_call>'
+    (call,) = parsed(HERMES.parser(TOOLS), [text]).tool_calls
+    assert (call.id, call.name) == (deep, "now")
