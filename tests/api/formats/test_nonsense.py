@@ -8,6 +8,7 @@ import orjson
 import pytest
 
 from llamabox.api.formats import FORMATS, ToolFormat
+from llamabox.api.formats.hermes import HERMES
 from tests.api.formats.golden import TOOLS, parsed
 from tests.api.formats.test_golden import outputs_of
 
