@@ -38,7 +38,7 @@ class ApertusParser(ListParser):
 def _name(text: str) -> str:
     try:
         return str(json.loads(text, strict=False))
-    except ValueError:
+    except (ValueError, RecursionError):
         return ""
 
 
