@@ -6,6 +6,7 @@ in place of these brackets.
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -20,7 +21,7 @@ from .typed_arguments import TypedArguments, declared_arguments, pass_value
 
 _NAME = re.compile(r"""[^\s<>"'=\[\]|]*""")
 _ATTRIBUTES = re.compile(r"[^<>\n]*")
-_QUOTED_BEGIN, _QUOTED_END = "<![CDATA[", "]]>"
+_QUOTED_BEGIN, _QUOTED_ENDS = "<![CDATA[", Markers("]]>")
 _STATED = re.compile(r'\b(?:string="(?P<string>true|false)|type="(?P<type>\w+))"')
 
 
@@ -56,6 +57,11 @@ class TagSyntax:
         return Marks(*opens, self.call[0], thoughts=self.thoughts, silent=self.silent)
 
 
+@functools.lru_cache(maxsize=64)
+def _markers(*strings: str) -> Markers:
+    return Markers(*strings)
+
+
 class TagParser(TurnParser):
     """:param tools: whose schemas say which arguments are strings."""
 
@@ -65,7 +71,7 @@ class TagParser(TurnParser):
         self._syntax = syntax
         self._schemas = schemas_of(tools)
         end = syntax.argument[1]
-        self._value_ends = Markers(*{end, syntax.padding + end})
+        self._value_ends = _markers(end, syntax.padding + end)
         self._after_value = (syntax.argument[0], syntax.call[1])
 
     def read_calls(self, marker: str) -> Reading[bool]:
@@ -127,7 +133,7 @@ class TagParser(TurnParser):
 
     def _pass_value(self, say: Say) -> Reading[str | None]:
         is_quoted = yield from self.take(_QUOTED_BEGIN)
-        if is_quoted and (yield from self.pass_until(Markers(_QUOTED_END), say)) is None:
+        if is_quoted and (yield from self.pass_until(_QUOTED_ENDS, say)) is None:
             return None
         return (yield from pass_value(self, self._value_ends, self._after_value, say))
 
