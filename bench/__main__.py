@@ -26,6 +26,7 @@ from .scenarios import (
     server,
     shared_prefix,
     streaming,
+    tool_streams,
 )
 from .settings import Settings
 
@@ -44,6 +45,7 @@ SCENARIOS: dict[str, Callable[[Settings], Result]] = {
     "mixed_load": mixed_load.run,
     "pool_pressure": pool_pressure.run,
     "rate_limit": rate_limit.run,
+    "tool_streams": tool_streams.run,
     "peer": peer.run,
 }
 

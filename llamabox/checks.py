@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 
 from .errors import InvalidRequest
 from .samplers import SAMPLER_CHARS
@@ -14,6 +15,8 @@ MIN_RATE = 0.001
 MAX_RATE = 1e6
 """Tokens per second."""
 MEASURED = -1
+MAX_BIAS_LENGTH = 4096
+"""Of all texts among the biases together, in characters."""
 MAX_KEY_LENGTH = 1024
 
 
@@ -96,11 +99,47 @@ def check_logit_bias(params: object) -> None:
         if not isinstance(pair, tuple) or len(pair) != 2:
             raise InvalidRequest(f"logit_bias: {pair!r} is not a pair", param="logit_bias")
         token, bias = pair
-        if not isinstance(token, int) or isinstance(token, bool) or not 0 <= token <= MAX_INT:
+        if isinstance(token, str) and token:
+            check_encodable(token, "logit_bias")
+        elif not isinstance(token, int) or isinstance(token, bool) or not 0 <= token <= MAX_INT:
             raise InvalidRequest(f"logit_bias: {token!r} is not a token id", param="logit_bias")
         is_number = isinstance(bias, (int, float)) and not isinstance(bias, bool)
         if not is_number or not (abs(bias) <= MAX_FLOAT or bias == -math.inf):
             raise InvalidRequest(f"logit_bias: {bias!r} is not a bias", param="logit_bias")
+    if sum(len(token) for token, _ in pairs if isinstance(token, str)) > MAX_BIAS_LENGTH:
+        raise InvalidRequest(
+            f"logit_bias: texts of more than {MAX_BIAS_LENGTH} characters", param="logit_bias"
+        )
+
+
+def check_scales(params: object, name: str) -> None:
+    """Of LoRA adapters: (number, scale) pairs."""
+    pairs = getattr(params, name)
+    if not isinstance(pairs, tuple) or not all(isinstance(p, tuple) and len(p) == 2 for p in pairs):
+        raise InvalidRequest(f"{name}: {pairs!r} is not a tuple of pairs", param=name)
+    for number, scale in pairs:
+        if not isinstance(number, int) or isinstance(number, bool) or not 0 <= number <= MAX_INT:
+            raise InvalidRequest(f"{name}: {number!r} is not an adapter's number", param=name)
+        check_scale(scale, name)
+    if len({number for number, _ in pairs}) < len(pairs):
+        raise InvalidRequest(f"{name}: an adapter is there twice", param=name)
+
+
+def check_scale(scale: object, name: str) -> None:
+    is_number = isinstance(scale, (int, float)) and not isinstance(scale, bool)
+    if not is_number or not abs(scale) <= MAX_FLOAT:  # type: ignore[arg-type]
+        raise InvalidRequest(f"{name}: {scale!r} is not a scale", param=name)
+
+
+def check_scaled_files(params: object, name: str) -> None:
+    """(path, scale) pairs."""
+    pairs = getattr(params, name)
+    if not isinstance(pairs, tuple) or not all(isinstance(p, tuple) and len(p) == 2 for p in pairs):
+        raise InvalidRequest(f"{name}: {pairs!r} is not a tuple of pairs", param=name)
+    for path, scale in pairs:
+        if not isinstance(path, (str, os.PathLike)) or not os.fspath(path):
+            raise InvalidRequest(f"{name}: {path!r} is not a path", param=name)
+        check_scale(scale, name)
 
 
 def check_samplers(params: object) -> None:

@@ -10,6 +10,7 @@ from .checks import MAX_FLOAT, MAX_INT
 UNLIMITED = -1
 WHOLE_PROMPT = -1
 RANDOM_SEED = -1
+ANY_SLOT = -1
 MAX_SECONDS = 1e6
 MAX_PRIORITY = 1000
 MIN_REPEAT_PENALTY = 1e-6
@@ -23,6 +24,9 @@ MAX_DRAFT = 64
 
 INT_RANGES = (
     ("n_predict", UNLIMITED, MAX_INT),
+    ("n_predict_min", 0, MAX_INT),
+    ("n_indent", 0, MAX_INT),
+    ("slot", ANY_SLOT, MAX_INT),
     ("n_keep", WHOLE_PROMPT, MAX_INT),
     ("n_discard", 0, MAX_INT),
     ("n_cache_reuse", 0, MAX_INT),
@@ -40,6 +44,7 @@ INT_RANGES = (
 )
 FLOAT_RANGES = (
     ("deadline", 0, MAX_SECONDS),
+    ("max_predict_time", 0, MAX_SECONDS),
     ("draft_p_min", -1, 1),
     ("temperature", -MAX_FLOAT, MAX_FLOAT),
     ("dynatemp_range", 0, MAX_FLOAT),

@@ -15,6 +15,8 @@ import orjson
 from llamabox import Model
 from llamabox.api import ChatTemplate
 from llamabox.params import GenerationParams
+from llamabox.server.chat_prompt import conversation_of
+from llamabox.server.config import ServerConfig
 from llamabox.server.schema import read_chat
 
 from ..event_loop import event_loop
@@ -109,11 +111,12 @@ class _Chats:
         defaults = GenerationParams()
         bodies = [orjson.dumps(self.next()) for _ in range(n)]
         asked = [read_chat(orjson.loads(body), defaults) for body in bodies]
-        texts = [self._template.render(chat.messages, tools=chat.tools) for chat in asked]
+        config = ServerConfig()
+        texts = [conversation_of(chat, config).render(self._template) for chat in asked]
         n_tokens = len(self._tokenizer.encode(texts[0]))
         steps: dict[str, tuple[Callable[[Any], object], list[Any]]] = {
             "parse": (lambda body: read_chat(orjson.loads(body), defaults), bodies),
-            "render": (lambda chat: self._template.render(chat.messages, tools=chat.tools), asked),
+            "render": (lambda chat: conversation_of(chat, config).render(self._template), asked),
             f"tokenize {n_tokens} tokens": (self._tokenizer.encode, texts),
         }
         return [

@@ -40,7 +40,7 @@ def backend_chain(
     :param params: a `GenerationParams`.
     :param parts: what `build_parts` has made of them.
     """
-    builder = Builder(binding, params, n_vocab=n_vocab, n_ctx=n_ctx, vocab=None)
+    builder = Builder(binding, params, n_vocab=n_vocab, n_ctx=n_ctx)
     order = [name for name in params.samplers if builder.is_active(name)]
     n_leading = len(parts.lookbacks)
     rest = order[n_leading:]

@@ -67,13 +67,17 @@ def build_parts(
     n_ctx: int,
     banned: Sequence[int] = (),
     vocab: int | None = None,
+    is_constrained: bool = False,
 ) -> Parts:
     """Everything that a `GenerationParams` asks for; the caller frees it.
 
     :param vocab: address of the `llama_vocab`; DRY, infill and grammars need it.
+    :param is_constrained: something else sees to the constraints, of whatever kind.
     :raises InvalidRequest: the grammar does not parse, or a biased token does not exist.
     """
-    builder = Builder(binding, params, n_vocab=n_vocab, n_ctx=n_ctx, vocab=vocab)
+    builder = Builder(
+        binding, params, n_vocab=n_vocab, n_ctx=n_ctx, vocab=vocab, is_constrained=is_constrained
+    )
     parts = Parts(builder.biases(banned))
     try:
         builder.fill(parts)
@@ -87,13 +91,21 @@ class Builder:
     """Makes the samplers of one request."""
 
     def __init__(
-        self, binding: Any, params: Any, *, n_vocab: int, n_ctx: int, vocab: int | None
+        self,
+        binding: Any,
+        params: Any,
+        *,
+        n_vocab: int,
+        n_ctx: int,
+        vocab: int | None = None,
+        is_constrained: bool = False,
     ) -> None:
         self.binding = binding
         self.params = params
         self.n_vocab = n_vocab
         self.n_ctx = n_ctx
         self.vocab = vocab
+        self.is_constrained = is_constrained
 
     def biases(self, banned: Sequence[int]) -> list[tuple[int, float]]:
         """(token, bias) pairs: the request's, then what is never sampled."""
@@ -117,8 +129,8 @@ class Builder:
         params = self.params
         if "infill" in params.samplers and not params.mirostat:
             self.check_infill()
-        if params.grammar:
-            parts.grammar = self.grammar()
+        if params.grammar and not self.is_constrained:
+            parts.grammar = make_grammar(self.binding, self.needed_vocab(), params.grammar)
         order = [name for name in params.samplers if self.is_active(name)]
         if params.mirostat:
             order = ["temperature"] if self.is_active("temperature") else []
@@ -141,8 +153,8 @@ class Builder:
     def check_infill(self) -> None:
         """:raises InvalidRequest: it could end with no token, or with one that a grammar refuses,
         and llama.cpp would abort the process."""
-        if self.params.grammar:
-            raise InvalidRequest("samplers: infill goes with no grammar", param="samplers")
+        if self.params.grammar or self.is_constrained:
+            raise InvalidRequest("samplers: infill goes with no constraint", param="samplers")
         vocab = self.needed_vocab()
         if self.binding.llama_vocab_eot(vocab) < 0 and self.binding.llama_vocab_eos(vocab) < 0:
             raise InvalidRequest("samplers: infill needs an end-of-text token", param="samplers")
@@ -261,21 +273,22 @@ class Builder:
             )
         return Lookback(sampler, last_n, leads)
 
-    def grammar(self) -> Any:
-        """:raises InvalidRequest: llama.cpp refuses the grammar, or could not bear it."""
-        text: str = self.params.grammar
-        if _depth(text) > MAX_DEPTH or text.count("::=") > MAX_RULES:
-            raise _bad_grammar("it nests too deep, or has too many rules")
-        sampler = None
-        if "\0" not in text:
-            sampler = self.binding.llama_sampler_init_grammar(
-                self.needed_vocab(), text.encode(), ROOT.encode()
-            )
-        if sampler:
-            return sampler
-        if not re.search(rf"^\s*{ROOT}\s*::=", text, re.MULTILINE):
-            raise _bad_grammar(f"it has no rule {ROOT}")
-        raise _bad_grammar("it does not parse, or a rule begins with itself")
+
+def make_grammar(binding: Any, vocab: int, text: str) -> Any:
+    """llama.cpp's sampler of a grammar in GBNF.
+
+    :raises InvalidRequest: llama.cpp refuses the grammar, or could not bear it.
+    """
+    if _depth(text) > MAX_DEPTH or text.count("::=") > MAX_RULES:
+        raise _bad_grammar("it nests too deep, or has too many rules")
+    sampler = None
+    if "\0" not in text:
+        sampler = binding.llama_sampler_init_grammar(vocab, text.encode(), ROOT.encode())
+    if sampler:
+        return sampler
+    if not re.search(rf"^\s*{ROOT}\s*::=", text, re.MULTILINE):
+        raise _bad_grammar(f"it has no rule {ROOT}")
+    raise _bad_grammar("it does not parse, or a rule begins with itself")
 
 
 def _bad_grammar(reason: str) -> InvalidRequest:

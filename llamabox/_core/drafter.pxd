@@ -6,6 +6,7 @@ from .slots cimport Slots
 
 cdef class Drafter:
     cdef readonly double depth_ns     # of a token more for each slot that drafts, smoothed
+    cdef int32_t n_unwanted           # steps since a draft was worth its cost
 
     cdef void draft(self, Slots slots, int64_t spare_ns) noexcept nogil
     cdef void follow(self, Slots slots) noexcept nogil

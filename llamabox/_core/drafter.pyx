@@ -24,6 +24,8 @@ cdef class Drafter:
 
     :ivar depth_ns: nanoseconds that one token more takes for all slots that draft together,
         smoothed; 0 until it has been measured.
+    :ivar n_unwanted: steps in which slots decoded since a draft of it was worth its cost; kept by
+        the caller.
     """
 
     cdef void draft(self, Slots slots, int64_t spare_ns) noexcept nogil:

@@ -36,6 +36,8 @@ cdef class Lengths:
     cdef readonly bint is_partitioned
     cdef int32_t n_idle               # of all requests together, as in `RatesC`
     cdef int32_t n_patience
+    cdef double probing_ns            # of drafts of a model that were not worth their cost
+    cdef double decoding_ns           # of all steps with slots that decode
     cdef RatesC prior                 # what is expected of a new request
     cdef int32_t n_until_trial        # steps with drafts until an unknown number of rows is tried
     cdef int32_t* picks               # [n_rows]: the offers that a token more was for, in order

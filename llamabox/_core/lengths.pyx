@@ -31,6 +31,8 @@ cdef double LEAST_MARGIN = 0.02
 # see how it does.
 cdef int32_t LEAST_PATIENCE = 8
 cdef int32_t MOST_PATIENCE = 256
+# Share of the time that a model may take for drafts that are made only for that.
+cdef double PROBING = 0.02
 # Every so many steps with drafts, a shorter one of unknown cost is tried: tiles of four are common.
 cdef int32_t N_BETWEEN_TRIALS = 8
 cdef int32_t N_TILE = 4
@@ -86,13 +88,15 @@ cdef class Lengths:
 
     cdef bint wants_model(self, RatesC* rates, bint is_chosen) noexcept nogil:
         """Whether a model's draft is worth its cost, or it is time to see how it does: the longer
-        none was worth it, for this request or for any, the more rarely."""
+        none was worth it, for this request or for any, the more rarely; and never so often that it
+        would be felt."""
         if is_chosen:
             rates.n_patience = self.n_patience = LEAST_PATIENCE
             return True
         rates.n_idle += 1
         self.n_idle += 1
-        return rates.n_idle >= rates.n_patience and self.n_idle >= self.n_patience
+        return (rates.n_idle >= rates.n_patience and self.n_idle >= self.n_patience
+                and self.probing_ns <= PROBING * self.decoding_ns)
 
     cdef void choose(self, OfferC* offers, int32_t n_offers, int32_t n_decode,
                      double depth_ns) noexcept nogil:

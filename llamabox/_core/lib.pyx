@@ -40,6 +40,7 @@ FUNCTIONS = (
     "sampler_name",
     "sampler_chain_n",
     "sampler_chain_get",
+    "set_adapters_lora",
     "set_sampler",
     "get_sampled_token_ith",
     "vocab_n_tokens",

@@ -68,6 +68,8 @@ cdef struct LlamaC:
     const char* (*sampler_name)(const void* smpl) noexcept nogil
     int32_t (*sampler_chain_n)(const void* chain) noexcept nogil
     void* (*sampler_chain_get)(void* chain, int32_t i) noexcept nogil
+    int32_t (*set_adapters_lora)(
+        void* ctx, void** adapters, size_t n_adapters, float* scales) noexcept nogil
     c_bool (*set_sampler)(void* ctx, llama_seq_id seq, void* smpl) noexcept nogil
     llama_token (*get_sampled_token_ith)(void* ctx, int32_t i) noexcept nogil
     int32_t (*vocab_n_tokens)(const void* vocab) noexcept nogil

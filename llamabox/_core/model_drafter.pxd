@@ -33,7 +33,6 @@ cdef class ModelDrafter(Drafter):
     cdef readonly int64_t n_forwards
     cdef readonly int64_t n_rows      # of all forwards
     cdef readonly double row_ns       # of a prompt that is followed, smoothed
-    cdef int32_t n_unwanted           # steps since a slot that decodes wanted a draft
     cdef int64_t n_loose              # of all slots
     cdef int32_t n_guessing           # slots that got a token from the current batch, or tried
     cdef TailC* tails                 # [n_slots]
@@ -42,7 +41,6 @@ cdef class ModelDrafter(Drafter):
     cdef llama_token* guesses         # [n_slots, MAX_DRAFT]
 
     cdef void gather(self, Slots slots) noexcept nogil
-    cdef void watch(self, Slots slots) noexcept nogil
     cdef bint is_wanted(self, const SlotC* slot) noexcept nogil
     cdef bint begin(self, int32_t i_slot, const SlotC* slot) noexcept nogil
     cdef void reconcile(self, int32_t i_slot, const RequestC* request) noexcept nogil

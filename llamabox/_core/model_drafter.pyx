@@ -29,7 +29,7 @@ from .types cimport MAX_DRAFT
 cdef enum:
     SHORT = 32            # missing tokens that are computed whatever the step may be kept waiting
     MIN_CHUNK = 32        # rows of prompts in a step, at least
-    PATIENCE = 16         # steps without a wanted draft after which prompts are not followed
+    PATIENCE = 16         # steps without a draft worth its cost; then prompts are not followed
     MIN_OBSERVED = 16     # rows of a forward that tell something of a row's cost
 
 cdef double SMOOTHING = 0.2
@@ -116,7 +116,6 @@ cdef class ModelDrafter(Drafter):
         """Settle all guesses of the last draft, and list the slots to draft for, or to follow."""
         cdef int32_t i, j
         cdef SlotC* slot
-        self.watch(slots)
         self.n_ordered = 0
         for i in range(self.n_slots):
             self.tails[i].n_rows = 0
@@ -135,17 +134,6 @@ cdef class ModelDrafter(Drafter):
                 j -= 1
             self.order[j] = i
             self.n_ordered += 1
-
-    cdef void watch(self, Slots slots) noexcept nogil:
-        """Count the steps in which slots decoded and none wanted a draft."""
-        cdef int32_t i
-        cdef bint any_decodes = False
-        for i in range(self.n_slots):
-            if slots.slots[i].n_wanted > 0:
-                self.n_unwanted = 0
-                return
-            any_decodes = any_decodes or is_decoding(&slots.slots[i])
-        self.n_unwanted += any_decodes
 
     cdef bint is_wanted(self, const SlotC* slot) noexcept nogil:
         """Whether a slot is drafted for now, or is to be later and computes a prompt."""

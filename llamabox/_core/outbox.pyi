@@ -6,4 +6,13 @@ class Outbox:
     def __init__(self) -> None: ...
     def drain(
         self,
-    ) -> list[tuple[Request, bytes, int, int, list[list[tuple[int, float]]] | None]]: ...
+    ) -> list[
+        tuple[
+            Request,
+            bytes,
+            list[int],
+            int,
+            list[list[tuple[int, float]]] | None,
+            tuple[int, int] | None,
+        ]
+    ]: ...

@@ -15,33 +15,45 @@ from .sync cimport (
 )
 
 
-cdef int events_append(EventsC* events, PyObject* request, const char* text, int32_t n_bytes,
-                       int32_t n_tokens, int32_t finish, const llama_token_data* probs,
-                       int32_t n_probs) noexcept nogil:
-    """Add an event and copies of its text and records; -1 if memory is short."""
-    cdef int32_t capacity
-    cdef void* grown
-    if events.n_events == events.events_capacity:
-        capacity = 2 * events.events_capacity + 16
-        grown = realloc(events.events, capacity * sizeof(EventC))
-        if grown == NULL:
-            return -1
-        events.events = <EventC*> grown
-        events.events_capacity = capacity
-    if events.n_text + n_bytes > events.text_capacity:
-        capacity = 2 * events.text_capacity + n_bytes + 256
-        grown = realloc(events.text, capacity)
-        if grown == NULL:
-            return -1
-        events.text = <char*> grown
-        events.text_capacity = capacity
-    if n_probs > 0 and append_probs(events, probs, n_probs) < 0:
+cdef int events_append(EventsC* events, const EventC* event, const char* text,
+                       const llama_token* tokens, const llama_token_data* probs) noexcept nogil:
+    """Add an event and copies of its text [n_bytes], tokens [n_tokens] and records [n_probs]; -1 if
+    memory is short."""
+    cdef EventC* added
+    if (reserve(<void**> &events.events, &events.events_capacity, events.n_events, 1,
+                sizeof(EventC)) < 0
+            or reserve(<void**> &events.text, &events.text_capacity, events.n_text,
+                       event.n_bytes, 1) < 0
+            or reserve(<void**> &events.tokens, &events.tokens_capacity, events.n_tokens,
+                       event.n_tokens, sizeof(llama_token)) < 0):
         return -1
-    memcpy(events.text + events.n_text, text, n_bytes)
-    events.events[events.n_events] = EventC(
-        request, events.n_text, n_bytes, n_tokens, finish, n_probs, events.n_probs - n_probs)
+    if event.n_probs > 0 and append_probs(events, probs, event.n_probs) < 0:
+        return -1
+    memcpy(events.text + events.n_text, text, event.n_bytes)
+    if event.n_tokens > 0:
+        memcpy(events.tokens + events.n_tokens, tokens, event.n_tokens * sizeof(llama_token))
+    added = &events.events[events.n_events]
+    added[0] = event[0]
+    added.offset = events.n_text
+    added.i_token = events.n_tokens
+    added.i_prob = events.n_probs - event.n_probs
     events.n_events += 1
-    events.n_text += n_bytes
+    events.n_text += event.n_bytes
+    events.n_tokens += event.n_tokens
+    return 0
+
+
+cdef int reserve(void** items, int32_t* capacity, int32_t n, int32_t n_more,
+                 size_t size) noexcept nogil:
+    """Have room for `n_more` items of `size` bytes behind `n`; -1 if memory is short."""
+    cdef void* grown
+    if n + n_more <= capacity[0]:
+        return 0
+    grown = realloc(items[0], (2 * capacity[0] + n_more + 16) * size)
+    if grown == NULL:
+        return -1
+    items[0] = grown
+    capacity[0] = 2 * capacity[0] + n_more + 16
     return 0
 
 
@@ -61,13 +73,14 @@ cdef int append_probs(EventsC* events, const llama_token_data* probs,
 
 
 cdef void events_clear(EventsC* events) noexcept nogil:
-    events.n_events = events.n_text = 0
+    events.n_events = events.n_text = events.n_tokens = 0
     events.n_probs = 0
 
 
 cdef void events_free(EventsC* events) noexcept nogil:
     free(events.events)
     free(events.text)
+    free(events.tokens)
     free(events.probs)
 
 
@@ -112,10 +125,11 @@ cdef class Outbox:
     def drain(self):
         """Take all events.
 
-        Returns a list of (request, text bytes, number of tokens, finish, probs) in the order of
-        the steps; `finish` is 0 but in a request's last event. `probs` has a list for each token,
-        of its own and the likeliest tokens' (token, p); None if the event has no tokens, or the
-        request does not ask. Never blocks.
+        Returns a list of (request, text bytes, token ids, finish, probs, progress) in the order
+        of the steps; `finish` is 0 but in a request's last event. `probs` has a list for each
+        token, of its own and the likeliest tokens' (token, p); None if the event has no tokens, or
+        the request does not ask. `progress` is (prompt tokens computed, nanoseconds since the
+        admission), or None if that is no news, or the request does not ask. Never blocks.
         """
         cdef char sink[64]
         cdef EventsC taken
@@ -133,16 +147,22 @@ cdef class Outbox:
             drained.append((
                 <object> event.request,
                 taken.text[event.offset:event.offset + event.n_bytes],
-                event.n_tokens,
+                tokens_list(taken.tokens + event.i_token, event.n_tokens),
                 event.finish,
                 probs_lists(taken.probs + event.i_prob, event.n_probs, event.n_tokens)
                 if event.n_probs > 0 else None,
+                (event.n_computed, event.prefill_ns) if event.n_computed >= 0 else None,
             ))
             self.n_open -= event.finish != 0
         release_requests(&taken)
         events_clear(&taken)
         self.draining = taken
         return drained
+
+
+cdef list tokens_list(const llama_token* tokens, int32_t n):
+    cdef int32_t i
+    return [tokens[i] for i in range(n)]
 
 
 cdef void release_requests(EventsC* events):

@@ -39,5 +39,6 @@ cdef class Output:
     cdef int32_t append(self, RequestC* request, llama_token token,
                         int32_t* n_ready) noexcept nogil
     cdef void count_tokens(self, RequestC* request, int32_t n, int64_t now) noexcept nogil
+    cdef void note_progress(self, RequestC* request, int32_t n) noexcept nogil
     cdef void report(self, RequestC* request, int32_t n_bytes) noexcept nogil
     cdef void publish(self) noexcept nogil

@@ -1,6 +1,7 @@
 """What comes out of a step: a token for each output row, its text, the events that tell of it."""
 from libc.stdlib cimport calloc, free, qsort
 
+from .lines cimport lines_late, lines_push
 from .outbox cimport EventC, OutboxC, events_append, events_clear, events_free, outbox_notify
 from .pool cimport fail
 from .probs cimport probs_add
@@ -14,12 +15,13 @@ from .request cimport (
     needs_shift,
     request_append,
 )
-from .sampler cimport SamplerC, sampler_sample
+from .sampler cimport SamplerC, constraint_ended, sampler_sample
 from .slots cimport SlotC
 from .stats cimport histogram_observe
 from .sync cimport now_ns, pthread_mutex_lock, pthread_mutex_unlock
 from .text cimport text_push, text_release
 from .types cimport FINISH_EOG, FINISH_ERROR, FINISH_LENGTH, FINISH_NONE, FINISH_STOP
+from .vocab cimport VocabC
 
 
 # What it takes until a helper runs, and until the step thread knows that it is done: 50 us each.
@@ -157,23 +159,31 @@ cdef class Output:
                         int32_t* n_ready) noexcept nogil:
         """Add a sampled token and its text; returns why the request ends (`FinishC`), if it does.
 
-        A grammar that allows no token has come to its end.
+        A constraint that allows no token has come to its end, if it has not failed.
 
         :param n_ready: set to the bytes of text that may be released now.
         """
-        cdef int32_t* offsets = self.vocab.c.offsets
+        cdef const VocabC* vocab = request.vocab
+        cdef const char* piece
+        cdef int32_t n_bytes, n_kept
         if token < 0:
-            return FINISH_ERROR if request.sampler.grammar == NULL else FINISH_EOG
+            return FINISH_EOG if constraint_ended(request.sampler) else FINISH_ERROR
         if request_append(request, token) < 0:
             fail("out of memory")
-        if self.vocab.c.is_eog[token]:
+        if vocab.is_eog[token]:
             return FINISH_EOG
-        n_ready[0] = text_push(&request.text, self.vocab.c.pieces + offsets[token],
-                               offsets[token + 1] - offsets[token])
+        piece = vocab.pieces + vocab.offsets[token]
+        n_bytes = vocab.offsets[token + 1] - vocab.offsets[token]
+        n_kept = lines_push(&request.lines, piece, n_bytes)
+        request.text.is_deaf = n_output(request) <= request.n_predict_min
+        n_ready[0] = text_push(&request.text, piece, n_kept)
         if request.text.i_stop >= 0:
             return FINISH_STOP
-        if n_output(request) >= request.n_predict or (
+        if n_output(request) >= request.n_predict or n_kept < n_bytes or (
                 is_full(request) and not needs_shift(request)):
+            return FINISH_LENGTH
+        if request.t_first > 0 and lines_late(
+                &request.lines, piece, n_bytes, self.t_ready - request.t_first):
             return FINISH_LENGTH
         return FINISH_NONE
 
@@ -200,12 +210,27 @@ cdef class Output:
 
         It tells of every token so far, though text of the last ones may still be held back.
         """
-        if events_append(&self.events, request.owner, request.text.held, n_bytes,
-                         request.n_unreported, request.finish, request.probs.held,
-                         request.probs.n_held) < 0:
+        cdef EventC event = EventC(
+            request.owner, 0, n_bytes, request.n_unreported, 0, request.finish,
+            request.probs.n_held, 0, -1, 0)
+        if request.has_progress:
+            event.n_computed = request.n_computed
+            event.prefill_ns = self.t_ready - request.t_admit
+            request.has_progress = False
+        if events_append(&self.events, &event, request.text.held,
+                         history(request) + n_history(request) - request.n_unreported,
+                         request.probs.held) < 0:
             fail("out of memory")
         text_release(&request.text, n_bytes)
         request.n_unreported = request.probs.n_held = 0
+
+    cdef void note_progress(self, RequestC* request, int32_t n) noexcept nogil:
+        """Have the next event tell that `n` known tokens are computed, unless more were before a
+        preemption, or they are the output's."""
+        n = min(n, request.n_prompt)
+        if request.tells_progress and n > request.n_computed:
+            request.n_computed = n
+            request.has_progress = True
 
     cdef void publish(self) noexcept nogil:
         """Hand the step's events to their outboxes, with one notification each.
@@ -224,9 +249,9 @@ cdef class Output:
                 event = &self.events.events[j]
                 if event.request == NULL or (<Request> event.request).c.outbox != outbox:
                     continue
-                if events_append(&outbox.filling, event.request, self.events.text + event.offset,
-                                 event.n_bytes, event.n_tokens, event.finish,
-                                 self.events.probs + event.i_prob, event.n_probs) < 0:
+                if events_append(&outbox.filling, event, self.events.text + event.offset,
+                                 self.events.tokens + event.i_token,
+                                 self.events.probs + event.i_prob) < 0:
                     fail("out of memory")
                 event.request = NULL
             self.counters.n_wakeups += outbox_notify(outbox)

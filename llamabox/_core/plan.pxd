@@ -1,6 +1,6 @@
 from libc.stdint cimport int32_t, int64_t
 
-from .slots cimport Slots
+from .slots cimport SlotC, Slots
 
 
 cdef class Plan:
@@ -25,3 +25,6 @@ cdef class Plan:
     cdef void share_out(self, int32_t budget) noexcept nogil
     cdef int32_t next_prompt(self) noexcept nogil
     cdef void observe(self, int64_t elapsed) noexcept nogil
+
+
+cdef int32_t n_usable(const SlotC* slot) noexcept nogil

@@ -38,7 +38,8 @@ cdef class Plan:
     cdef bint choose(self, int64_t n_available) noexcept nogil:
         """Set every slot's `n_planned`; False, with none set, if too few cells are available.
 
-        Slots that may put nothing out now get no row that would give a token.
+        Slots that may put nothing out now get no row that would give a token, and those whose turn
+        it is not get none.
         """
         cdef int32_t i, n_room
         cdef SlotC* slot
@@ -49,13 +50,13 @@ cdef class Plan:
             slot.n_planned = 0
             is_usable = is_usable or n_usable(slot) > 0
             if is_decoding(slot):
-                self.n_decode += slot.request.n_allowed > 0
-                self.n_held += slot.request.n_allowed == 0
+                self.n_decode += may_decode(slot)
+                self.n_held += not may_decode(slot)
         if self.n_decode > n_available:
             return False
         for i in range(self.slots.n_slots):
             slot = &self.slots.slots[i]
-            if is_decoding(slot) and slot.request.n_allowed > 0:
+            if is_decoding(slot) and may_decode(slot):
                 slot.n_planned = 1
         n_room = <int32_t> min(n_available, <int64_t> self.n_batch) - self.n_decode
         self.share_drafts(n_room - min(self.n_chunk, self.n_undecided()))
@@ -103,7 +104,8 @@ cdef class Plan:
         return <int64_t> (self.decode_ns + min(self.spare_ns(), n * self.prefill_row_ns))
 
     cdef int32_t prefill_budget(self) noexcept nogil:
-        """Those whose bucket is empty now wait for their next token like those that decode."""
+        """Those whose bucket is empty now, or whose turn it is not, wait for their next token like
+        those that decode."""
         cdef int32_t n_rows
         if self.n_decode + self.n_held == 0:
             return self.n_batch
@@ -162,12 +164,17 @@ cdef class Plan:
 
 cdef int32_t n_usable(const SlotC* slot) noexcept nogil:
     """Rows that a slot could use; all but the last one, if that would give a token that it may
-    not put out."""
+    not put out; none if it is not its turn."""
     cdef int32_t n
-    if not is_ready(slot):
+    if slot.waits_turn or not is_ready(slot):
         return 0
     n = n_to_cut(slot.request)
     return n - (slot.request.n_allowed == 0 and n == n_pending(slot.request))
+
+
+cdef inline bint may_decode(const SlotC* slot) noexcept nogil:
+    """Whether a slot that decodes gets its row."""
+    return slot.request.n_allowed > 0 and not slot.waits_turn
 
 
 cdef double smoothed(double mean, double value) noexcept nogil:

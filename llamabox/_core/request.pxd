@@ -1,7 +1,9 @@
 from cpython.ref cimport PyObject
 from libc.stdint cimport int32_t, int64_t, uint8_t
 
+from .adapters cimport AdapterSet, AdapterSetC
 from .lengths cimport RatesC
+from .lines cimport LinesC
 from .llama cimport llama_token
 from .ngram cimport NgramC
 from .outbox cimport Outbox, OutboxC
@@ -11,7 +13,7 @@ from .sampler cimport Sampler, SamplerC
 from .sync cimport load_int
 from .text cimport TextC
 from .types cimport FINISH_CANCELLED, FINISH_DEADLINE, FINISH_NONE
-from .vocab cimport Vocab
+from .vocab cimport Vocab, VocabC
 
 
 cdef struct RequestC:
@@ -22,6 +24,7 @@ cdef struct RequestC:
     int32_t n_tokens      # known
     int32_t n_past        # computed: cells that its slot holds
     int32_t n_predict     # output tokens at which it ends with FINISH_LENGTH
+    int32_t n_predict_min # output tokens of which none completes a stop string
     int32_t n_window      # known tokens at which it shifts; without context shift, it ends
     int32_t n_keep        # the first known tokens, which a shift keeps
     int32_t n_discard     # the ones behind them, which it discards; 0: no context shift
@@ -31,6 +34,9 @@ cdef struct RequestC:
     bint starts_anew      # from nothing that others have computed
     int32_t n_reuse       # tokens of a chunk at least that it takes from another position; 0: none
     int32_t n_cached      # prompt tokens that were in a slot already
+    bint tells_progress   # of its prompt
+    bint has_progress     # of which no event tells yet
+    int32_t n_computed    # prompt tokens that were computed by then
     int32_t n_unreported  # output tokens of which no event tells yet
     int32_t n_branch      # of its tokens, those that other sequences hold or are about to
     int32_t n_alike       # requests of the same prompt that were submitted with it, itself included
@@ -38,6 +44,7 @@ cdef struct RequestC:
     int32_t n_marked      # it could be started again from there without computing it anew
     int32_t n_cut         # computed tokens at which its next chunk ends, if above n_past
     int64_t key           # what else the meaning of its tokens depends on
+    AdapterSetC* adapters # that its rows are computed with; NULL: none
     int32_t n_draft       # tokens behind the known ones that its next rows verify
     int32_t n_draft_max   # of one step; 0: nothing is drafted for it
     int32_t n_draft_min   # a shorter draft is dropped
@@ -47,6 +54,8 @@ cdef struct RequestC:
     int64_t n_drafted     # tokens so far that rows were spent on
     int64_t n_draft_accepted  # those of them that became output
     int32_t i_slot        # -1 while it is queued
+    int32_t i_last        # the slot that it got last, or -1
+    int32_t i_preferred   # the slot that it takes if that is idle; -1: any
     int32_t i_row         # its first output row in the current batch, or -1
     int32_t finish        # FinishC
     int cancelled         # set by any thread, read at step boundaries
@@ -59,6 +68,8 @@ cdef struct RequestC:
     void* fetch           # a `FetchC`: of its prefix from the second tier; or NULL
     bint has_fetched      # that was tried since it got its slot
     TextC text
+    LinesC lines
+    const VocabC* vocab   # whose pieces its text is made of
     ProbsC probs
     SamplerC* sampler
     BucketC* bucket       # pays for its tokens; NULL: nobody has to
@@ -80,6 +91,7 @@ cdef class Request:
     cdef readonly Sampler sampler
     cdef readonly Outbox outbox
     cdef readonly Bucket bucket
+    cdef readonly AdapterSet adapters
     cdef public object consumer
     cdef int64_t priority_ns
     cdef int64_t deadline_ns

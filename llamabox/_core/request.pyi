@@ -4,6 +4,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from .adapters import AdapterSet
 from .outbox import Outbox
 from .ratelimit import Bucket
 from .sampler import Sampler
@@ -14,6 +15,7 @@ class Request:
     sampler: Sampler
     outbox: Outbox
     bucket: Bucket | None
+    adapters: AdapterSet | None
     consumer: Any
     def __init__(
         self,
@@ -27,6 +29,12 @@ class Request:
         stops: Sequence[bytes] = (),
         priority_ns: int = 0,
         deadline_ns: int = 0,
+        progress: bool = False,
+        n_predict_min: int = 0,
+        n_indent: int = 0,
+        lines_ns: int = 0,
+        slot: int = -1,
+        adapters: AdapterSet | None = None,
         n_probs: int = -1,
         post_sampling: bool = False,
         n_draft_max: int = 0,
@@ -57,6 +65,8 @@ class Request:
     def n_draft_accepted(self) -> int: ...
     @property
     def is_truncated(self) -> bool: ...
+    @property
+    def slot(self) -> int: ...
     @property
     def finish(self) -> int: ...
     @property

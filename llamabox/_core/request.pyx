@@ -17,6 +17,8 @@ cdef class Request:
 
     :param prompt: token ids [n_prompt], one at least; copied.
     :param n_predict: output tokens at most; 0 to compute the prompt only.
+    :param n_predict_min: output tokens of which none completes a stop string; that none ends the
+        generation is its sampler's to see to.
     :param n_ctx: prompt and output tokens at most; above n_prompt.
     :param context_shift: go on at `n_ctx`, without some of the tokens that it holds.
     :param n_keep: tokens that are never discarded; `n_ctx` - 4 at most count.
@@ -24,6 +26,11 @@ cdef class Request:
     :param stops: stop strings, encoded.
     :param priority_ns: nanoseconds by which it counts as older than it is.
     :param deadline_ns: nanoseconds after its submission at which it ends; 0 for never.
+    :param n_indent: it ends where a line but the first begins with less white space.
+    :param lines_ns: nanoseconds after its first token at which the next line break ends it; 0 for
+        never.
+    :param slot: the slot that it takes if that is idle; -1 for any.
+    :param progress: events tell of the prompt tokens that are computed.
     :param n_probs: likeliest tokens that its events tell of beside each output token (`probs`); -1
         tells nothing.
     :param post_sampling: tell their probabilities after the samplers, not the model's own.
@@ -34,19 +41,23 @@ cdef class Request:
     :param starts_anew: start from nothing that others have computed; what it leaves is theirs.
     :param n_reuse: tokens at least of a chunk of the prompt that is taken from where a parked
         sequence has it (`reuse`); 0 takes none.
-    :param key: what else the cells of its tokens depend on, such as adapters; only requests of the
-        same key share a prefix.
+    :param key: what else the cells of its tokens depend on; only requests of the same key share a
+        prefix.
+    :param adapters: LoRA adapters that its rows are computed with, whose key is its key then; kept
+        alive.
     :param bucket: what its output tokens are charged to; None for no limit.
     :param tokens_per_second: what that is to fill with once it is submitted; 0 leaves it as it is.
     :param sampler: its own; kept alive.
-    :param vocab: kept alive.
+    :param vocab: with the pieces that its text is made of; kept alive.
     :param outbox: where its events go; kept alive.
     :param consumer: whatever the drainer wants to find on the request; see `consumer`.
     """
 
     def __cinit__(self, const int32_t[::1] prompt, *, int32_t n_predict, int32_t n_ctx,
                   bint context_shift=False, int32_t n_keep=0, int32_t n_discard=0, stops=(),
-                  int64_t priority_ns=0, int64_t deadline_ns=0, int32_t n_probs=-1,
+                  int64_t priority_ns=0, int64_t deadline_ns=0, bint progress=False,
+                  int32_t n_predict_min=0, int32_t n_indent=0, int64_t lines_ns=0,
+                  int32_t slot=-1, AdapterSet adapters=None, int32_t n_probs=-1,
                   bint post_sampling=False, int32_t n_draft_max=0, int32_t n_draft_min=0,
                   float draft_p_min=0, int32_t n_alike=1, bint starts_anew=False,
                   int32_t n_reuse=0, int64_t key=0,
@@ -62,11 +73,20 @@ cdef class Request:
         self.c.owner = <PyObject*> self
         self.c.sampler = &sampler.c
         self.c.outbox = &outbox.c
+        self.c.vocab = &vocab.c
         self.c.n_predict = n_predict
         self.c.n_window = n_ctx
         self.c.key = key
-        self.c.i_slot = self.c.i_row = -1
+        if adapters is not None:
+            self.adapters = adapters
+            self.c.adapters = &adapters.c
+            self.c.key = adapters.c.key
+        self.c.i_slot = self.c.i_last = self.c.i_row = -1
+        self.c.i_preferred = slot
+        self.c.n_predict_min = n_predict_min
+        self.c.lines = LinesC(n_indent, lines_ns, -1)
         self.c.n_alike = n_alike
+        self.c.tells_progress = progress
         self.c.starts_anew = starts_anew
         self.c.n_reuse = 0 if starts_anew else n_reuse
         self.c.n_draft_max = min(n_draft_max, <int32_t> MAX_DRAFT)
@@ -188,6 +208,11 @@ cdef class Request:
     def is_truncated(self):
         """Whether the context was too short: it shifted, or ended there."""
         return self.c.n_discarded > 0 or (self.c.n_discard == 0 and is_full(&self.c))
+
+    @property
+    def slot(self):
+        """The slot that it got last; -1 before."""
+        return self.c.i_last
 
     @property
     def finish(self):

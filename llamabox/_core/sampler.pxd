@@ -1,5 +1,6 @@
 from libc.stdint cimport int32_t, int64_t
 
+from .guidance cimport Constraint, GuidanceC
 from .llama cimport LlamaC, llama_token, llama_token_data, llama_token_data_array
 
 cdef enum PruneC:
@@ -28,11 +29,16 @@ cdef struct SamplerC:
     float min_p_width     # how far below the best logit min_p cuts
     float min_p_margin    # what rounding may add to that: the chain's own min_p decides
     void* chain           # finishes on the survivors; NULL if greedy
-    void* grammar         # NULL if there is none
+    void* grammar         # llama.cpp's; NULL if there is none
+    void* matcher         # llguidance's; NULL if there is none
+    const GuidanceC* guidance  # what it is called through
     LookbackC* lookbacks  # in order
     int32_t n_lookbacks
     TokenLogitC* biases   # added to the logits
     int32_t n_biases
+    llama_token* ends     # banned while fewer tokens than n_least are known
+    int32_t n_ends
+    int32_t n_least       # before the request starts: beyond its prompt
     TokenLogitC* edits    # logits as they were, of what is changed while a token is chosen
     int32_t n_edits
     llama_token_data_array candidates  # what the last token was chosen from, in the scratch
@@ -43,9 +49,13 @@ cdef struct SamplerC:
 
 
 cdef class Sampler:
-    cdef SamplerC c       # chain, grammar, leading lookbacks and backend are owned
+    cdef SamplerC c       # chain, grammar, matcher, leading lookbacks and backend are owned
     cdef void (*release)(void* sampler) noexcept nogil
+    cdef void (*release_matcher)(void* matcher) noexcept nogil
+    cdef readonly object constraint
     cdef int take_samplers(self, parts) except -1
+    cdef int take_ends(self, ends, int32_t n_least) except -1
+    cdef int take_constraint(self, Constraint constraint, int32_t n_vocab) except -1
     cdef int take_biases(self, biases, int32_t n_vocab) except -1
 
 cdef void sampler_start(SamplerC* sampler, LlamaC* llama, const llama_token* history,
@@ -54,6 +64,7 @@ cdef llama_token sampler_sample(SamplerC* sampler, LlamaC* llama, float* logits,
                                 const llama_token* history, int32_t n_history,
                                 llama_token_data* scratch) noexcept nogil
 cdef void sampler_accept(SamplerC* sampler, LlamaC* llama, llama_token token) noexcept nogil
+cdef bint constraint_ended(const SamplerC* sampler) noexcept nogil
 cdef int32_t likeliest_candidates(const SamplerC* sampler, int32_t n_best,
                                   llama_token_data* out) noexcept nogil
 cdef int32_t best_candidates(const float* logits, int32_t n_vocab, int32_t n_best,

@@ -4,6 +4,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from .guidance import Constraint
 from .lib import Library
 
 class Sampler:
@@ -16,7 +17,10 @@ class Sampler:
         banned: Sequence[int] = (),
         *,
         vocab: int | None = None,
+        constraint: Constraint | None = None,
         backend: bool = False,
+        ends: Sequence[int] = (),
+        n_least: int = 0,
     ) -> None: ...
     def start(self, library: Library, history: npt.NDArray[np.int32]) -> None: ...
     def sample(

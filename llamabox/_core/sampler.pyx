@@ -8,9 +8,10 @@ equally good tokens, of which llama.cpp takes any.
 import ctypes
 
 from libc.math cimport INFINITY, fabsf, log
-from libc.stdint cimport uintptr_t
+from libc.stdint cimport uint32_t, uintptr_t
 from libc.stdlib cimport calloc, free, malloc, qsort
 
+from .guidance cimport Constraint, matcher_allows, matcher_candidates
 from .lib cimport Library
 
 from .backend_chain import backend_chain
@@ -38,6 +39,9 @@ cdef class Sampler:
     :param n_ctx: the look-back that -1 stands for, and the longest there is.
     :param params: a `GenerationParams`, or anything with its sampling fields and a real seed.
     :param banned: tokens that are never sampled.
+    :param ends: tokens that are not sampled as one of the first `n_least` of the output, whose
+        tokens before that are what `start` tells.
+    :param constraint: a compiled `Constraint` that its tokens keep to; kept alive.
     :param backend: make the chain for llama.cpp to run beside the model too, if that can be.
     :param vocab: address of the `llama_vocab`; without it there is no DRY, infill or grammar, and
         tokens that the model suppresses are not known.
@@ -45,11 +49,13 @@ cdef class Sampler:
     """
 
     def __cinit__(self, binding, int32_t n_vocab, int32_t n_ctx, params, banned=(), *,
-                  vocab=None, bint backend=False):
+                  vocab=None, Constraint constraint=None, bint backend=False, ends=(),
+                  int32_t n_least=0):
         self.release = <void (*)(void*) noexcept nogil> <uintptr_t> function_address(
             binding, "llama_sampler_free")
         parts = build_parts(
-            binding, params, n_vocab=n_vocab, n_ctx=n_ctx, banned=banned, vocab=vocab)
+            binding, params, n_vocab=n_vocab, n_ctx=n_ctx, banned=banned, vocab=vocab,
+            is_constrained=constraint is not None)
         self.c.prune = parts.prune
         self.c.top_k = params.top_k
         self.c.min_keep = params.min_keep
@@ -58,10 +64,14 @@ cdef class Sampler:
             self.c.min_p_width = -log(params.min_p) * parts.temperature
             self.c.min_p_margin = PRUNE_MARGIN * max(1.0, parts.temperature)
         self.take_samplers(parts)
-        made = backend and backend_chain(binding, params, parts, n_vocab=n_vocab, n_ctx=n_ctx)
+        if constraint is not None:
+            self.take_constraint(constraint, n_vocab)
+        made = backend and constraint is None and backend_chain(
+            binding, params, parts, n_vocab=n_vocab, n_ctx=n_ctx)
         if made:
             self.c.backend = address_of(made[0])
             self.c.backend_key = made[1]
+        self.take_ends(ends, n_least)
         self.take_biases(parts.biases, n_vocab)
 
     def __dealloc__(self):
@@ -71,12 +81,15 @@ cdef class Sampler:
             self.release(self.c.chain)
         if self.c.grammar != NULL:
             self.release(self.c.grammar)
+        if self.c.matcher != NULL:
+            self.release_matcher(self.c.matcher)
         if self.c.backend != NULL:
             self.release(self.c.backend)
         for i in range(self.c.n_lookbacks):
             if self.c.lookbacks[i].leads:
                 self.release(self.c.lookbacks[i].sampler)
         free(self.c.lookbacks)
+        free(self.c.ends)
         free(self.c.biases)
         free(self.c.edits)
 
@@ -92,10 +105,32 @@ cdef class Sampler:
         self.c.n_lookbacks = len(parts.lookbacks)
         return 0
 
+    cdef int take_ends(self, ends, int32_t n_least) except -1:
+        cdef int32_t i
+        if n_least <= 0:
+            return 0
+        self.c.ends = <llama_token*> calloc(len(ends) + 1, sizeof(llama_token))
+        if self.c.ends == NULL:
+            raise MemoryError
+        for i, token in enumerate(ends):
+            self.c.ends[i] = token
+        self.c.n_ends = len(ends)
+        self.c.n_least = n_least
+        return 0
+
+    cdef int take_constraint(self, Constraint constraint, int32_t n_vocab) except -1:
+        if constraint.n_tokens != n_vocab:
+            raise ValueError("the constraint is of another vocabulary")
+        self.constraint = constraint
+        self.c.guidance = &constraint.library.c
+        self.release_matcher = constraint.library.c.free_matcher
+        self.c.matcher = constraint.library.c.clone_matcher(constraint.matcher)
+        return 0
+
     cdef int take_biases(self, biases, int32_t n_vocab) except -1:
         """Copy them, and make room for the edits that a choice may need."""
         cdef int32_t i
-        cdef size_t n_edits = len(biases)
+        cdef size_t n_edits = len(biases) + self.c.n_ends
         for i in range(self.c.n_lookbacks):
             if self.c.lookbacks[i].leads:
                 n_edits += min(self.c.lookbacks[i].last_n, n_vocab)
@@ -153,8 +188,9 @@ cdef void* address_of(pointer):
 
 cdef void sampler_start(SamplerC* sampler, LlamaC* llama, const llama_token* history,
                         int32_t n_history) noexcept nogil:
-    """Tell the samplers that look back the end of the prompt."""
+    """Tell the samplers that look back the end of the prompt, and where the output begins."""
     cdef int32_t i, j
+    sampler.n_least += n_history
     for i in range(sampler.n_lookbacks):
         for j in range(max(0, n_history - sampler.lookbacks[i].last_n), n_history):
             llama.sampler_accept(sampler.lookbacks[i].sampler, history[j])
@@ -175,10 +211,8 @@ cdef llama_token sampler_sample(SamplerC* sampler, LlamaC* llama, float* logits,
     cdef llama_token token
     lead(sampler, llama, logits, history, n_history, scratch)
     token = choose(sampler, llama, prune(sampler, logits, n_vocab, scratch), scratch)
-    if token >= 0 and sampler.grammar != NULL and not fits_grammar(sampler, llama, token):
+    if token >= 0 and not fits(sampler, llama, token):
         token = choose_fitting(sampler, llama, logits, n_vocab, scratch)
-        if token >= 0 and not fits_grammar(sampler, llama, token):
-            token = -1
     while sampler.n_edits > 0:
         sampler.n_edits -= 1
         logits[sampler.edits[sampler.n_edits].token] = sampler.edits[sampler.n_edits].logit
@@ -197,6 +231,9 @@ cdef void sampler_accept(SamplerC* sampler, LlamaC* llama, llama_token token) no
         llama.sampler_accept(sampler.chain, token)
     if sampler.grammar != NULL:
         llama.sampler_accept(sampler.grammar, token)
+    if sampler.matcher != NULL:
+        # A failure shows at the next token, for which there are no candidates then.
+        sampler.guidance.matcher_consume_token(sampler.matcher, <uint32_t> token)
 
 
 cdef void lead(SamplerC* sampler, LlamaC* llama, float* logits, const llama_token* history,
@@ -204,6 +241,9 @@ cdef void lead(SamplerC* sampler, LlamaC* llama, float* logits, const llama_toke
     """What changes the logits of a few tokens, before all else: biases, then looking back."""
     cdef int32_t i
     cdef TokenLogitC* bias
+    if n_history < sampler.n_least:
+        for i in range(sampler.n_ends):
+            edit(sampler, logits, sampler.ends[i], -INFINITY)
     for i in range(sampler.n_biases):
         bias = &sampler.biases[i]
         edit(sampler, logits, bias.token, logits[bias.token] + bias.logit)
@@ -292,6 +332,13 @@ cdef llama_token choose(SamplerC* sampler, LlamaC* llama, int32_t n,
     return candidates.data[candidates.selected].id
 
 
+cdef bint fits(SamplerC* sampler, LlamaC* llama, llama_token token) noexcept nogil:
+    """Whether the constraints of the request, if there are any, allow `token`."""
+    if sampler.grammar != NULL and not fits_grammar(sampler, llama, token):
+        return False
+    return sampler.matcher == NULL or matcher_allows(sampler.guidance, sampler.matcher, token)
+
+
 cdef bint fits_grammar(SamplerC* sampler, LlamaC* llama, llama_token token) noexcept nogil:
     cdef llama_token_data alone = llama_token_data(token, 1, 0)
     cdef llama_token_data_array candidates = llama_token_data_array(
@@ -302,12 +349,27 @@ cdef bint fits_grammar(SamplerC* sampler, LlamaC* llama, llama_token token) noex
 
 cdef llama_token choose_fitting(SamplerC* sampler, LlamaC* llama, float* logits, int32_t n_vocab,
                                 llama_token_data* scratch) noexcept nogil:
-    """Choose again, among all tokens that the grammar allows (`common_sampler_sample`)."""
-    cdef int32_t n = select_all(logits, n_vocab, <candidate_t*> scratch)
-    cdef llama_token_data_array candidates = llama_token_data_array(
-        data=scratch, size=n, selected=-1, sorted=False)
+    """Choose again, among all tokens that are allowed (`common_sampler_sample`); -1 if none is."""
+    cdef llama_token_data_array candidates
+    cdef llama_token token
+    cdef int32_t n
+    if sampler.matcher != NULL:
+        n = matcher_candidates(sampler.guidance, sampler.matcher, logits, n_vocab, scratch)
+    else:
+        n = select_all(logits, n_vocab, <candidate_t*> scratch)
+    if sampler.grammar == NULL:
+        return choose(sampler, llama, n, scratch)
+    candidates = llama_token_data_array(data=scratch, size=n, selected=-1, sorted=False)
     llama.sampler_apply(sampler.grammar, &candidates)
-    return choose(sampler, llama, n, scratch)
+    token = choose(sampler, llama, n, scratch)
+    return token if token >= 0 and fits_grammar(sampler, llama, token) else -1
+
+
+cdef bint constraint_ended(const SamplerC* sampler) noexcept nogil:
+    """Of a sampler that found no token: whether its constraints allow none."""
+    if sampler.matcher != NULL:
+        return not sampler.guidance.matcher_is_error(sampler.matcher)
+    return sampler.grammar != NULL
 
 
 cdef int32_t likeliest_candidates(const SamplerC* sampler, int32_t n_best,

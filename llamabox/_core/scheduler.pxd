@@ -14,6 +14,7 @@ from .speculation cimport Speculation
 from .stats cimport StatsC
 from .throttle cimport Throttle
 from .tier cimport Tier
+from .turns cimport Turns
 from .waiting cimport WaitingC
 
 
@@ -23,6 +24,7 @@ cdef class Scheduler:
     cdef readonly Pool pool
     cdef readonly Throttle throttle
     cdef readonly Speculation speculation
+    cdef readonly Turns turns
     cdef readonly Plan plan
     cdef readonly Batch batch
     cdef readonly Admission admission
@@ -34,7 +36,6 @@ cdef class Scheduler:
     cdef StatsC counters
     cdef int64_t n_arrived
     cdef int32_t n_prompt_rows        # of the current batch
-    cdef int64_t t_forward            # nanoseconds; when the last one began
     cdef int64_t t_scan               # nanoseconds; when the queue is searched next
     cdef int64_t t_wake               # until when nothing can be done unless something arrives
 

@@ -32,6 +32,7 @@ from .stats cimport histogram_observe, stats_dict
 from .tier cimport Tier
 from .sync cimport now_ns
 from .throttle cimport Throttle
+from .turns cimport Turns
 from .types cimport FINISH_CANCELLED, FINISH_ERROR, FINISH_LENGTH, FINISH_NONE
 from .vocab cimport Vocab
 from .waiting cimport waiting_put, waiting_take, waiting_take_ended
@@ -66,6 +67,7 @@ cdef class Scheduler:
     :param ngram_min: see `Speculation`, as `drafter`.
     :param backend: where llama.cpp samples beside the model; None for nowhere.
     :param tier: where evicted prefixes go; None for nowhere.
+    :param has_adapters: whether requests may have LoRA adapters.
     """
 
     def __cinit__(self, Context context not None, Vocab vocab not None, int32_t n_slots,
@@ -73,7 +75,7 @@ cdef class Scheduler:
                   int32_t n_chunk=16, int32_t n_checkpoints=0, size_t n_checkpoint_bytes=0,
                   int32_t checkpoint_step=8192, int32_t n_sampling_threads=1,
                   int32_t n_draft_rows=0, int32_t ngram_min=0, Drafter drafter=None,
-                  Backend backend=None, Tier tier=None):
+                  Backend backend=None, Tier tier=None, bint has_adapters=False):
         inbox_init(&self.inbox)
         self.context = context
         self.slots = Slots(n_slots)
@@ -83,6 +85,7 @@ cdef class Scheduler:
         self.tier = tier
         self.throttle = Throttle(self.slots)
         self.plan = Plan(self.slots, context.n_batch, context.n_ubatch, n_chunk, target_ns)
+        self.turns = Turns(context, self.slots, has_adapters)
         if context.kind == MEMORY_STATES:
             n_draft_rows = 0
         self.speculation = Speculation(
@@ -196,6 +199,7 @@ cdef class Scheduler:
         if self.tier is not None:
             self.admission.fetches.load(self.slots)
         self.throttle.allot(t_start, self.plan.expected_ns())
+        self.turns.choose(t_start)
         self.speculation.draft(<int64_t> self.plan.spare_ns())
         self.choose_rows()
         self.set_gauges()
@@ -248,12 +252,12 @@ cdef class Scheduler:
 
     cdef void admit(self) noexcept nogil:
         """Give slots to the first requests of the queue, as far as the pool has room."""
-        cdef int32_t i_slot = self.slots.idle()
-        while i_slot >= 0 and self.waiting.first != NULL and (
+        cdef int32_t i_slot
+        while self.slots.n_live < self.slots.n_slots and self.waiting.first != NULL and (
                 self.admission.has_room(self.waiting.first)):
+            i_slot = self.slots.idle_for(self.waiting.first)
             self.slots.occupy(i_slot, waiting_take(&self.waiting))
             self.begin(i_slot)
-            i_slot = self.slots.idle()
 
     cdef void join_leaders(self) noexcept nogil:
         """Let those begin that have waited long enough for a common prefix."""
@@ -353,7 +357,9 @@ cdef class Scheduler:
         """Compute the batch; False if that failed, and then the failure is dealt with."""
         cdef int32_t code
         cdef int64_t cpu_ns = thread_ns()
-        self.t_forward = now_ns()
+        self.turns.apply(now_ns())
+        if LLAMABOX_DEBUG:
+            self.turns.check()
         code = self.context.forward(self.batch.c)
         self.counters.forward_ns += thread_ns() - cpu_ns
         if code != 0:
@@ -404,6 +410,7 @@ cdef class Scheduler:
         cdef RequestC* request = slot.request
         cdef int32_t n_draft = request.n_draft, n_booked = slot.n_planned
         cdef int32_t reason = FINISH_NONE
+        self.output.note_progress(request, request.n_past + slot.n_planned)
         if request.i_row >= 0:
             reason = self.output.take(slot, now)
             n_booked += slot.n_verified - 1 - n_draft
@@ -417,6 +424,8 @@ cdef class Scheduler:
         if n_booked < slot.n_planned:
             self.drop_rejected(slot)
         self.admission.mark(request, slot.i_sequence)
+        if request.has_progress and reason == FINISH_NONE:
+            self.output.report(request, 0)
         return reason
 
     cdef void drop_rejected(self, SlotC* slot) noexcept nogil:
@@ -432,8 +441,7 @@ cdef class Scheduler:
     cdef void account(self, int64_t elapsed) noexcept nogil:
         """Charge the step's time, in nanoseconds, by the share of prompt and output rows."""
         cdef int64_t prefill_ns = elapsed * self.n_prompt_rows // self.batch.c.n_tokens
-        cdef int64_t draft_ns = self.speculation.learn(
-            self.plan, self.output.t_ready - self.t_forward)
+        cdef int64_t draft_ns = self.speculation.learn(self.plan, elapsed)
         self.plan.observe(elapsed - draft_ns)
         self.counters.n_steps += 1
         self.counters.n_prompt_tokens += self.n_prompt_rows

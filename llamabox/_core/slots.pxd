@@ -10,6 +10,7 @@ cdef struct SlotC:
     int32_t i_leader      # the slot of that other one
     int64_t leader        # and its request's `arrival`
     int32_t n_wanted      # tokens to draft for it; 0 once it has a draft, or where none is worth it
+    bint waits_turn       # the step is another set's of adapters
     int32_t n_planned     # rows that the current batch adds
     int32_t n_passed      # steps in which it got no rows that it could have had
     int32_t n_accepted    # tokens of its draft that its output rows gave in this step
@@ -25,6 +26,7 @@ cdef class Slots:
     cdef int32_t* arranged        # slots with planned rows, in their order in the batch
     cdef int32_t n_arranged
     cdef int32_t idle(self) noexcept nogil
+    cdef int32_t idle_for(self, const RequestC* request) noexcept nogil
     cdef void occupy(self, int32_t i, RequestC* request) noexcept nogil
     cdef void vacate(self, int32_t i) noexcept nogil
     cdef void arrange(self) noexcept nogil

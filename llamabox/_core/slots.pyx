@@ -32,11 +32,18 @@ cdef class Slots:
                 return i
         return -1
 
+    cdef int32_t idle_for(self, const RequestC* request) noexcept nogil:
+        """An idle slot, the one that a request prefers if that is idle; or -1."""
+        cdef int32_t i = request.i_preferred
+        if 0 <= i < self.n_slots and self.slots[i].request == NULL:
+            return i
+        return self.idle()
+
     cdef void occupy(self, int32_t i, RequestC* request) noexcept nogil:
-        self.slots[i] = SlotC(request, -1, -1, 0, 0, 0, 0, 0, 0, -1)
+        self.slots[i] = SlotC(request, -1, -1, 0, 0, False, 0, 0, 0, 0, -1)
         self.n_live += 1
         self.n_changes += 1
-        request.i_slot = i
+        request.i_slot = request.i_last = i
         request.n_past = 0
 
     cdef void vacate(self, int32_t i) noexcept nogil:

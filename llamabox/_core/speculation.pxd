@@ -31,7 +31,7 @@ cdef class Speculation:
     cdef void count_failures(self) noexcept nogil
     cdef void pause(self) noexcept nogil
     cdef void count(self, SlotC* slot, int32_t n_draft) noexcept nogil
-    cdef int64_t learn(self, Plan plan, int64_t forward_ns) noexcept nogil
+    cdef int64_t learn(self, Plan plan, int64_t elapsed) noexcept nogil
     cdef bint is_one_computation(self) noexcept nogil
     cdef void follow(self) noexcept nogil
     cdef void leave(self, int32_t i_slot) noexcept nogil

@@ -56,9 +56,10 @@ cdef class Speculation:
 
         :param spare_ns: what the step may be kept waiting for a drafter to follow prompts.
         """
-        cdef int64_t started
+        cdef int64_t started, t_drafter
         cdef int32_t i
         cdef double depth_ns = 0
+        cdef bint is_probing = True
         if self.n_rows == 0:
             return
         started = now_ns()
@@ -68,10 +69,17 @@ cdef class Speculation:
         self.lengths.choose(self.offers, self.n_offers, self.n_decode, depth_ns)
         for i in range(self.n_offers):
             self.take(&self.offers[i])
+            is_probing = is_probing and (self.offers[i].n == 0 or self.offers[i].n_matched > 0)
         if self.drafter is not None:
+            t_drafter = now_ns()
             self.drafter.draft(self.slots, spare_ns)
             self.drop_short()
             self.count_failures()
+            if is_probing and self.n_decode > 0:
+                self.lengths.probing_ns += now_ns() - t_drafter
+                self.drafter.n_unwanted += 1
+            elif not is_probing:
+                self.drafter.n_unwanted = 0
         self.is_paused = False
         self.draft_ns = now_ns() - started
 
@@ -83,7 +91,8 @@ cdef class Speculation:
         for i in range(self.slots.n_slots):
             slot = &self.slots.slots[i]
             slot.n_wanted = 0
-            self.n_decode += is_decoding(slot) and slot.request.n_allowed > 0
+            self.n_decode += (is_decoding(slot) and slot.request.n_allowed > 0
+                              and not slot.waits_turn)
         self.n_to_index = N_INDEXED if self.n_decode > 0 else N_INDEXED_IDLE
         for i in range(self.slots.n_slots):
             slot = &self.slots.slots[i]
@@ -91,7 +100,7 @@ cdef class Speculation:
                 continue
             slot.request.n_draft = 0
             self.index(slot.request)
-            if is_decoding(slot) and not self.is_paused:
+            if is_decoding(slot) and not self.is_paused and not slot.waits_turn:
                 self.offer(i)
 
     cdef void index(self, RequestC* request) noexcept nogil:
@@ -180,14 +189,16 @@ cdef class Speculation:
             if slot.n_wanted > 0 and slot.request.n_draft == 0:
                 self.lengths.observe_model(&slot.request.rates, 1, 0)
 
-    cdef int64_t learn(self, Plan plan, int64_t forward_ns) noexcept nogil:
-        """Learn what the step's forward took; returns the nanoseconds that the drafts took of the
-        step, by what is known."""
+    cdef int64_t learn(self, Plan plan, int64_t elapsed) noexcept nogil:
+        """Learn what the step took; returns the nanoseconds that the drafts took of it, by what is
+        known."""
         cdef double extra_ns = 0
         if self.n_rows == 0:
             return 0
         if plan.n_prefill == 0 and self.is_one_computation():
-            self.lengths.costs.observe(plan.n_decode + plan.n_draft, forward_ns)
+            self.lengths.costs.observe(plan.n_decode + plan.n_draft, elapsed - self.draft_ns)
+        if plan.n_decode > 0:
+            self.lengths.decoding_ns += elapsed
         if plan.n_draft > 0:
             extra_ns = (self.lengths.costs.of(plan.n_decode + plan.n_draft)
                         - self.lengths.costs.of(plan.n_decode))

@@ -15,6 +15,7 @@ cdef struct TextC:
     StopC* stops
     int32_t n_stops
     int32_t i_stop        # the stop string that ended the output, or -1
+    bint is_deaf          # a stop string that is completed is text like any other
 
 
 cdef int text_init(TextC* text, int32_t n_stops, int32_t longest_stop,

@@ -1,6 +1,7 @@
 from collections.abc import Sequence
 
 class Text:
+    is_deaf: bool
     def __init__(self, stops: Sequence[bytes] = (), longest_piece: int = 64) -> None: ...
     @property
     def i_stop(self) -> int: ...

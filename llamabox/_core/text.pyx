@@ -16,6 +16,7 @@ cdef int text_init(TextC* text, int32_t n_stops, int32_t longest_stop,
     """Make room for stop strings and pieces of these lengths in bytes; -1 if memory is short."""
     text.n_held = 0
     text.i_stop = -1
+    text.is_deaf = False
     text.n_stops = n_stops
     text.capacity = longest_stop + longest_piece + LONGEST_UTF8
     text.held = <char*> malloc(text.capacity)
@@ -67,7 +68,7 @@ cdef int32_t text_push(TextC* text, const char* piece, int32_t n_bytes) noexcept
     for i in range(n_bytes):
         text.held[text.n_held] = piece[i]
         text.n_held += 1
-        if match_stop(text, piece[i]):
+        if match_stop(text, piece[i]) and not goes_on(text):
             text.n_held -= text.stops[text.i_stop].n_bytes
             return text.n_held
     n_stopping = longest_match(text)
@@ -96,6 +97,20 @@ cdef bint match_stop(TextC* text, char byte) noexcept nogil:
                 text.i_stop < 0 or s.n_bytes > text.stops[text.i_stop].n_bytes):
             text.i_stop = i
     return text.i_stop >= 0
+
+
+cdef bint goes_on(TextC* text) noexcept nogil:
+    """Make nothing of the stop strings that are completed, if the text is deaf to them."""
+    cdef int32_t i
+    cdef StopC* s
+    if not text.is_deaf:
+        return False
+    text.i_stop = -1
+    for i in range(text.n_stops):
+        s = &text.stops[i]
+        if s.n_matched == s.n_bytes:
+            s.n_matched = s.fallback[s.n_bytes - 1]
+    return True
 
 
 cdef int32_t longest_match(TextC* text) noexcept nogil:
@@ -137,6 +152,15 @@ cdef class Text:
 
     def __dealloc__(self):
         text_free(&self.c)
+
+    @property
+    def is_deaf(self):
+        """Whether stop strings are text like any other."""
+        return self.c.is_deaf
+
+    @is_deaf.setter
+    def is_deaf(self, bint value):
+        self.c.is_deaf = value
 
     @property
     def i_stop(self):

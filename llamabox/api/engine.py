@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import functools
 import os
 import threading
 import weakref
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from .._core.outbox import Outbox
@@ -16,9 +15,14 @@ from .._core.request import Request
 from .._core.scheduler import Scheduler
 from ..errors import EngineClosed, EngineOverloaded
 from ..params import ChoiceParams, EngineParams, GenerationParams, ModelParams
+from .adapters import Adapters
 from .chat import Message, model_template
 from .choices import await_all, best, complete_all
+from .closing import shut_down
+from .constraints import ConstraintCompiler
 from .context import OwnedContext, draft_rows, n_sequences
+from .control_vectors import apply_directions
+from .conversation import Conversation
 from .draft import Draft, DraftModel
 from .gate import Gate
 from .layout import choose_layout
@@ -30,7 +34,7 @@ from .results import Completion, EngineStats, Histogram
 from .stream import AsyncStream, LoopDelivery, Orphans, Stream
 from .system import default_sampling_threads
 from .threads import ComputeThreads
-from .tier import SecondTier, open_tier
+from .tier import open_tier
 
 CHUNK = 8
 """Rows of a prompt that are computed beside others' tokens, at least."""
@@ -54,10 +58,13 @@ class Engine:
         this one to verify; the output is the same. None for no such model.
     :param draft_model_params: how its file is loaded.
     :ivar n_ctx: tokens that a request may hold.
+    :ivar adapters: its LoRA adapters; `Adapters.set_scales` changes their scales.
     :ivar layout: how the context keeps its cells.
     :ivar drafts: whether anything drafts tokens for requests.
+    :ivar constraints: compiles what outputs have to keep to.
     :ivar tokens_per_second: what a request may ask for at most; 0 for no such limit.
-    :raises ModelLoadError: a model or its context cannot be made, or the draft model does not fit.
+    :raises ModelLoadError: a model or its context cannot be made, or the draft model, an adapter
+        or a control vector does not fit.
     :raises TemplateError: the chat template does not compile.
     """
 
@@ -90,11 +97,14 @@ class Engine:
                 if self.model.can_be_cut
                 else self.params.replace(cache_ram=0, cache_disk=None)
             )
+            self.adapters = Adapters(self.model, self.params)
+            undo.callback(self.adapters.close)
             context = undo.enter_context(
                 contextlib.closing(
                     OwnedContext(self.model, sizes, self.layout, n_draft_rows=n_draft_rows)
                 )
             )
+            apply_directions(self.model, self.params, context.address)
             if self.params.warmup:
                 context.warm_up()
             tier = open_tier(self.model, self.params, self.layout, context)
@@ -121,6 +131,7 @@ class Engine:
                 ngram_min=self.params.lookup_ngram_min,
                 backend=context.backend,
                 tier=tier.core if tier else None,
+                has_adapters=len(self.adapters) > 0,
             )
             threads = ComputeThreads(self.params, [context, *(draft.contexts if draft else ())])
             undo.pop_all()
@@ -129,14 +140,17 @@ class Engine:
         self._orphans = Orphans()
         gate = Gate()
         self._prompts = PromptReader(tokenizer, self.template, n_ctx=self.n_ctx, gate=gate)
+        self.constraints = ConstraintCompiler(self.model, gate)
         self._requests = RequestMaker(
             self.model,
             self.params,
             n_ctx=self.n_ctx,
             backend=context.backend,
             drafts=self.drafts,
+            adapters=self.adapters,
             budgets=Budgets(self.tokens_per_second),
             gate=gate,
+            constraints=self.constraints,
         )
         self._lock = threading.Lock()
         self._closing = threading.Lock()
@@ -147,12 +161,13 @@ class Engine:
         thread.start()
         self._shut_down = weakref.finalize(
             self,
-            _shut_down,
+            shut_down,
             gate=gate,
             scheduler=self._scheduler,
             thread=thread,
             orphans=self._orphans,
             context=context,
+            adapters=self.adapters,
             draft=draft,
             tier=tier,
             owned_model=owned_model,
@@ -171,23 +186,30 @@ class Engine:
         return self.stream(prompt, params, **options).completion()
 
     def chat(
-        self,
-        messages: Sequence[Message],
-        params: GenerationParams | None = None,
-        *,
-        tools: Sequence[Mapping[str, Any]] | None = None,
-        **options: Any,
+        self, messages: Sequence[Message], params: GenerationParams | None = None, **options: Any
     ) -> Completion:
-        """Run the assistant's next turn to its end; raises as `generate`, and `TemplateError`."""
-        return self.generate(self._prompts.read_chat(messages, tools=tools), params, **options)
+        """Run the assistant's next turn to its end: a `Completion` with a `message`.
+
+        Options are fields of `Conversation` (`tools`, `tool_choice`, ...) and `GenerationParams`.
+        Raises as `generate`, and `TemplateError`.
+        """
+        return self.chat_stream(messages, params, **options).completion()
+
+    def chat_stream(
+        self, messages: Sequence[Message], params: GenerationParams | None = None, **options: Any
+    ) -> Stream:
+        """`chat` as an iterator of `Chunk`, whose `events` are pieces of the message."""
+        conversation, options = Conversation.split(messages, options)
+        return self.stream(conversation, params, **options)
 
     def stream(
         self, prompt: PromptLike, params: GenerationParams | None = None, **options: Any
     ) -> Stream:
         """Start a prompt; returns an iterator of `Chunk`. Raises as `generate`."""
-        params = (params or GenerationParams()).replace(**options)
-        request = self._request(self._prompts.read(prompt), params, Outbox())
-        stream = Stream(request, params, self._orphans)
+        prepared = self._prompts.read(prompt)
+        params = prepared.params((params or GenerationParams()).replace(**options))
+        request = self._request(prepared, params, Outbox())
+        stream = Stream(request, params, self._orphans, prepared.output())
         self._submit(request)
         return stream
 
@@ -206,12 +228,14 @@ class Engine:
         index, and if one fails, all do.
         """
         choices = ChoiceParams(n=n, best_of=best_of)
-        params = (params or GenerationParams()).replace(**options)
+        prepared = self._prompts.read(prompt)
+        params = prepared.params((params or GenerationParams()).replace(**options))
         outboxes = [Outbox() for _ in range(choices.n_generated)]
-        requests = self._requests.make_choices(
-            self._prompts.read(prompt), params, choices, outboxes
-        )
-        streams = [Stream(request, params, self._orphans) for request, params in requests]
+        requests = self._requests.make_choices(prepared, params, choices, outboxes)
+        streams = [
+            Stream(request, params, self._orphans, prepared.output())
+            for request, params in requests
+        ]
         self._submit(*(stream.request for stream in streams))
         return best(complete_all(streams), choices, params)
 
@@ -223,23 +247,27 @@ class Engine:
         return await stream.completion()
 
     async def achat(
-        self,
-        messages: Sequence[Message],
-        params: GenerationParams | None = None,
-        *,
-        tools: Sequence[Mapping[str, Any]] | None = None,
-        **options: Any,
+        self, messages: Sequence[Message], params: GenerationParams | None = None, **options: Any
     ) -> Completion:
         """`chat` for the running event loop; cancelled with its task."""
-        prompt = await self.prepare_chat(messages, tools=tools)
-        return await self.agenerate(prompt, params, **options)
+        stream = await self.achat_stream(messages, params, **options)
+        return await stream.completion()
+
+    async def achat_stream(
+        self, messages: Sequence[Message], params: GenerationParams | None = None, **options: Any
+    ) -> AsyncStream:
+        """`chat_stream` for the running event loop."""
+        conversation, options = Conversation.split(messages, options)
+        return await self.astream(conversation, params, **options)
 
     async def astream(
         self, prompt: PromptLike, params: GenerationParams | None = None, **options: Any
     ) -> AsyncStream:
         """`stream` for the running event loop."""
         params = (params or GenerationParams()).replace(**options)
-        return self.submit(await self.prepare(prompt), params)
+        prepared = await self.prepare(prompt)
+        await self.constrain(params)
+        return self.submit(prepared, params)
 
     async def agenerate_choices(
         self,
@@ -263,16 +291,23 @@ class Engine:
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(None, self._prompts.read, prompt)
 
-    async def prepare_chat(self, messages: Sequence[Message], **options: Any) -> Prompt:
-        """Render and tokenize a conversation, off the event loop.
+    async def prepare_chat(self, messages: Sequence[Message], **fields: Any) -> Prompt:
+        """Render and tokenize a `Conversation` with these fields, off the event loop.
 
-        :param options: those of `ChatTemplate.render`.
+        :raises InvalidRequest: a field is wrong.
         :raises TemplateError: the template refuses the messages.
         :raises PromptTooLong: the prompt does not fit the context.
         """
-        loop = asyncio.get_running_loop()
-        read = functools.partial(self._prompts.read_chat, messages, **options)
-        return await loop.run_in_executor(None, read)
+        return await self.prepare(Conversation(messages=messages, **fields))
+
+    async def constrain(self, params: GenerationParams) -> None:
+        """Compile the constraint of `params`, off the event loop, so that `submit` finds it.
+
+        :raises InvalidRequest: it is wrong; with the reason, and the field's name.
+        """
+        if not self.constraints.has(params):
+            loop = asyncio.get_running_loop()
+            await loop.run_in_executor(None, self.constraints.compile, params)
 
     def submit(self, prompt: Prompt, params: GenerationParams) -> AsyncStream:
         """Start a prepared prompt for the running event loop, without waiting.
@@ -283,8 +318,9 @@ class Engine:
         """
         loop = asyncio.get_running_loop()
         delivery = self._delivery(loop)
+        params = prompt.params(params)
         request = self._request(prompt, params, delivery.outbox)
-        stream = AsyncStream(request, params, loop)
+        stream = AsyncStream(request, params, loop, prompt.output())
         self._submit(request)
         delivery.listen()
         return stream
@@ -302,10 +338,13 @@ class Engine:
         loop = asyncio.get_running_loop()
         delivery = self._delivery(loop)
         outboxes = [delivery.outbox] * choices.n_generated
+        params = prompt.params(params)
         requests = await loop.run_in_executor(
             None, self._requests.make_choices, prompt, params, choices, outboxes
         )
-        streams = [AsyncStream(request, params, loop) for request, params in requests]
+        streams = [
+            AsyncStream(request, params, loop, prompt.output()) for request, params in requests
+        ]
         self._submit(*(stream.request for stream in streams))
         delivery.listen()
         return streams
@@ -361,27 +400,3 @@ class Engine:
             )
         if not self._scheduler.submit(*requests):
             raise EngineClosed("the engine is closed")
-
-
-def _shut_down(
-    *,
-    gate: Gate,
-    scheduler: Scheduler,
-    thread: threading.Thread,
-    orphans: Orphans,
-    context: OwnedContext,
-    draft: Draft | None,
-    tier: SecondTier | None,
-    owned_model: Model | None,
-) -> None:
-    gate.close()
-    scheduler.close()
-    thread.join()
-    if tier is not None:
-        tier.close()
-    orphans.sweep()
-    context.close()
-    if draft is not None:
-        draft.close()
-    if owned_model is not None:
-        owned_model.close()

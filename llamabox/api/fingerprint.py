@@ -13,6 +13,7 @@ import llama_cpp
 
 from ..params import EngineParams
 from .context import Layout, OwnedContext, context_params
+from .control_vectors import read_directions
 from .model import Model
 
 N_HEAD = 16 << 20
@@ -60,13 +61,24 @@ def fingerprint(model: Model, params: EngineParams, layout: Layout, context: Own
         # A saved sequence says how many streams there are.
         "n_streams": context.core.n_seq_max if layout.partitioned else 1,
         "state": state_shape(context).hex(),
+        "control_vectors": directions_digest(model, params),
     }
     if any(".rope.scaling." in key for key in model.metadata):
         facts["n_ctx"] = context.core.n_ctx  # some models scale by it
     digest = hashlib.blake2b(json.dumps(facts, sort_keys=True).encode())
     for path in _shards(model.path):
-        _hash_file(path, digest)
+        hash_file(path, digest)
     return digest.digest()
+
+
+def directions_digest(model: Model, params: EngineParams) -> str:
+    """Of the control vectors and their layers."""
+    directions = read_directions(model, params)
+    if directions is None:
+        return ""
+    digest = hashlib.blake2b(directions.tobytes())
+    digest.update(repr(params.control_vector_layers).encode())
+    return digest.hexdigest()
 
 
 def state_shape(context: OwnedContext) -> bytes:
@@ -85,7 +97,8 @@ def _shards(path: Path) -> list[Path]:
     return [path.with_name(SHARD.sub(f"-{i:05}-of-{n:05}", path.name)) for i in range(1, n + 1)]
 
 
-def _hash_file(path: Path, digest: Any) -> None:
+def hash_file(path: Path, digest: Any) -> None:
+    """Feed a hash object what tells a large file from others."""
     with path.open("rb") as file:
         size = os.fstat(file.fileno()).st_size
         digest.update(size.to_bytes(8, "little"))

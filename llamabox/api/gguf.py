@@ -65,21 +65,30 @@ def check_generates(path: Path, head: Head) -> None:
         raise ModelLoadError(f"{path}: only a vocabulary, without weights")
 
 
-def _parse(file: BinaryIO) -> Head:
+def start(file: BinaryIO) -> tuple[int, int]:
+    """Read up to the metadata; returns the numbers of tensors and of metadata pairs.
+
+    :raises ValueError: it is no GGUF file that can be read.
+    """
     if file.read(4) != MAGIC:
         raise ValueError("not a GGUF file")
-    (version,) = _unpack(file, "<I")
+    (version,) = unpack(file, "<I")
     if version not in VERSIONS:
         raise ValueError(f"GGUF version {version} is not supported")
-    n_tensors, n_pairs = _unpack(file, "<QQ")
+    n_tensors, n_pairs = unpack(file, "<QQ")
+    return n_tensors, n_pairs
+
+
+def _parse(file: BinaryIO) -> Head:
+    n_tensors, n_pairs = start(file)
     found: dict[str, str] = {}
     for _ in range(n_pairs):
-        key = _string(file)
-        (kind,) = _unpack(file, "<I")
+        key = read_string(file)
+        (kind,) = unpack(file, "<I")
         if kind == STRING and key in WANTED:
-            found[key] = _string(file)
+            found[key] = read_string(file)
         else:
-            _skip(file, kind)
+            skip_value(file, kind)
         if len(found) == len(WANTED):
             break
     return Head(
@@ -89,12 +98,16 @@ def _parse(file: BinaryIO) -> Head:
     )
 
 
-def _unpack(file: BinaryIO, layout: str) -> tuple[int, ...]:
+def unpack(file: BinaryIO, layout: str) -> tuple[int, ...]:
+    """:raises struct.error: the file ends before that."""
     return struct.unpack(layout, file.read(struct.calcsize(layout)))
 
 
-def _string(file: BinaryIO) -> str:
-    (length,) = _unpack(file, "<Q")
+def read_string(file: BinaryIO) -> str:
+    """:raises EOFError: the file ends before that.
+    :raises ValueError: it is absurdly long.
+    """
+    (length,) = unpack(file, "<Q")
     if length > LONGEST_STRING:
         raise ValueError(f"a string of {length} bytes: the file is damaged")
     data = file.read(length)
@@ -103,17 +116,21 @@ def _string(file: BinaryIO) -> str:
     return data.decode("utf-8", "replace")
 
 
-def _skip(file: BinaryIO, kind: int) -> None:
+def skip_value(file: BinaryIO, kind: int) -> None:
+    """Pass over a metadata value of a type.
+
+    :raises ValueError: there is no such type.
+    """
     if kind == STRING:
-        (length,) = _unpack(file, "<Q")
+        (length,) = unpack(file, "<Q")
         file.seek(length, os.SEEK_CUR)
     elif kind == ARRAY:
-        item, length = _unpack(file, "<IQ")
+        item, length = unpack(file, "<IQ")
         if item in SCALAR_SIZES:
             file.seek(SCALAR_SIZES[item] * length, os.SEEK_CUR)
         elif item == STRING:
             for _ in range(length):
-                _skip(file, STRING)
+                skip_value(file, STRING)
         else:
             raise ValueError("arrays of something else than numbers or strings: it is damaged")
     elif kind in SCALAR_SIZES:

@@ -57,6 +57,8 @@ class Model:
     :ivar path: of the GGUF file.
     :ivar name: `general.name`, or the file's stem.
     :ivar metadata: the file's scalar metadata as strings, with what replaces them.
+    :ivar vocab: the bytes of its tokens; control tokens have none.
+    :ivar special_vocab: the same with the text of control tokens.
     :ivar tokenizer: its `Tokenizer`.
     :ivar chat_template: Jinja source, or None.
     :ivar named_templates: its other chat templates by name, such as `tool_use`.
@@ -70,6 +72,7 @@ class Model:
         self.path = path
         vocab_address = llama_cpp.llama_model_get_vocab(address)
         self.vocab = Vocab(LIBRARY, vocab_address, owner=weights)
+        self.special_vocab = Vocab(LIBRARY, vocab_address, owner=weights, special=True)
         self.tokenizer = Tokenizer(llama_cpp, vocab_address, self.vocab)
         self.metadata = _metadata(address) | {key: _shown(v) for key, v in kv_overrides}
         self.name = self.metadata.get("general.name") or path.stem

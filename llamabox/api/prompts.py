@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from ..errors import InvalidRequest, PromptTooLong
+from ..params import GenerationParams
 from .chat import ChatTemplate, Message
+from .conversation import Conversation
+from .formats import format_of
 from .gate import Gate
+from .infill import Infill, infill_tokens
+from .pieces import piece_tokens
 from .text import Tokenizer, Tokens
+from .turn import Turn, TurnOutput
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -20,18 +26,31 @@ class Prompt:
 
     :param tokens: int32 [n_tokens].
     :param text: what they came from; "" if they were given as tokens.
+    :param turn: what follows it, if it is a conversation.
     """
 
     tokens: Tokens
     text: str
+    turn: Turn | None = None
 
     @property
     def n_tokens(self) -> int:
         return len(self.tokens)
 
+    def params(self, params: GenerationParams) -> GenerationParams:
+        """The parameters with what the turn needs; raises as `Turn.params`."""
+        return params if self.turn is None else self.turn.params(params)
 
-PromptLike = str | Sequence[int] | Sequence[Message] | Prompt
-"""Text, token ids, chat messages, or a `Prompt` of them."""
+    def output(self) -> TurnOutput | None:
+        """What reads one output of it, if it is a conversation."""
+        return None if self.turn is None else self.turn.output()
+
+
+PromptLike = (
+    str | Sequence[int] | Sequence[int | str] | Sequence[Message] | Conversation | Infill | Prompt
+)
+"""Text, token ids, pieces of both, chat messages, these with tools, what an infill is between, or
+a `Prompt`."""
 
 
 class PromptReader:
@@ -60,17 +79,29 @@ class PromptReader:
         if isinstance(prompt, str):
             with self._gate.passed():
                 return self._from_text(prompt)
+        if isinstance(prompt, Conversation):
+            return self._from_conversation(prompt)
+        if isinstance(prompt, Infill):
+            with self._gate.passed():
+                return self._from_infill(prompt)
         if not isinstance(prompt, (Sequence, np.ndarray)):
             raise InvalidRequest("the prompt is no text, no tokens and no messages", param="prompt")
-        if len(prompt) > 0 and isinstance(prompt[0], Mapping):
-            return self.read_chat(prompt)  # type: ignore[arg-type]
-        self.check_length(len(prompt))
-        return Prompt(self._tokenizer.check(prompt), "")  # type: ignore[arg-type]
+        return self._from_sequence(prompt)
 
-    def read_chat(self, messages: Sequence[Message], **options: Any) -> Prompt:
-        """A conversation, rendered with the options of `ChatTemplate.render`; raises as `read`."""
+    def _from_sequence(self, prompt: Sequence[Any]) -> Prompt:
+        if len(prompt) > 0 and isinstance(prompt[0], Mapping):
+            return self._from_conversation(Conversation(messages=prompt))
+        self.check_length(len(prompt))
+        if str in set(map(type, prompt)):
+            with self._gate.passed():
+                return self._from_pieces(prompt)
+        return Prompt(self._tokenizer.check(prompt), "")
+
+    def _from_conversation(self, conversation: Conversation) -> Prompt:
         with self._gate.passed():
-            return self._from_text(self._template.render(messages, **options))
+            prompt = self._from_text(conversation.render(self._template))
+        turn = Turn(format_of(self._template.tool_source), conversation.tool_use())
+        return dataclasses.replace(prompt, turn=turn)
 
     def check_length(self, n_prompt: int) -> None:
         """Raises as `read`, for a prompt of so many tokens."""
@@ -79,11 +110,26 @@ class PromptReader:
         if n_prompt >= self._n_ctx:
             raise PromptTooLong(n_prompt=n_prompt, n_ctx=self._n_ctx)
 
-    def _from_text(self, text: str) -> Prompt:
-        tokenizer = self._tokenizer
-        n_least = tokenizer.least_tokens(text)
+    def _from_pieces(self, pieces: Sequence[int | str]) -> Prompt:
+        self._check_texts(piece for piece in pieces if isinstance(piece, str))
+        tokens = piece_tokens(pieces, self._tokenizer)
+        self.check_length(len(tokens))
+        return Prompt(tokens, self._tokenizer.decode(tokens))
+
+    def _from_infill(self, infill: Infill) -> Prompt:
+        self._check_texts([infill.prefix, infill.suffix])
+        tokens = infill_tokens(infill, self._tokenizer, n_files=self._n_ctx // 2)
+        self.check_length(len(tokens))
+        return Prompt(tokens, infill.prefix + infill.prompt)
+
+    def _check_texts(self, texts: Iterable[str]) -> None:
+        n_least = sum(map(self._tokenizer.least_tokens, texts))
         if n_least >= self._n_ctx:
             raise PromptTooLong(n_prompt=n_least, n_ctx=self._n_ctx, is_exact=False)
+
+    def _from_text(self, text: str) -> Prompt:
+        self._check_texts([text])
+        tokenizer = self._tokenizer
         has_bos = bool(tokenizer.bos) and text.startswith(tokenizer.bos)
         tokens = tokenizer.encode(text, add_special=not has_bos)
         self.check_length(len(tokens))

@@ -133,5 +133,5 @@ def trial_tokens_per_second(model: Model, context: OwnedContext, n_ctx: int) -> 
 
 def _wait(outbox: Outbox) -> None:
     """Until its only request has ended."""
-    while not any(finish for *_, finish, _ in outbox.drain()):
+    while not any(finish for *_, finish, _, _ in outbox.drain()):
         select.select([outbox.fd], [], [])

@@ -21,7 +21,10 @@ from ..params import (
     GenerationParams,
 )
 from ..ranges import MAX_SEED, RANDOM_SEED, UNLIMITED, WHOLE_PROMPT
+from .adapters import Adapters
+from .biases import with_bias_ids
 from .choices import choice_params
+from .constraints import ConstraintCompiler
 from .gate import Gate
 from .model import Model
 from .prompts import Prompt
@@ -46,8 +49,10 @@ class RequestMaker:
     :param n_ctx: tokens that a request may hold.
     :param backend: samplers get what it can run beside the model.
     :param drafts: whether there is anything that drafts.
+    :param adapters: what their rows may be computed with.
     :param budgets: what their output is charged to.
     :param gate: passed while the model is used.
+    :param constraints: compiles what outputs have to keep to.
     """
 
     def __init__(
@@ -58,22 +63,26 @@ class RequestMaker:
         n_ctx: int,
         backend: Backend,
         drafts: bool,
+        adapters: Adapters,
         budgets: Budgets,
         gate: Gate,
+        constraints: ConstraintCompiler,
     ) -> None:
         self._model = model
         self._params = params
         self._n_ctx = n_ctx
         self._backend = backend
         self._drafts = drafts
+        self._adapters = adapters
         self._budgets = budgets
         self._gate = gate
+        self._constraints = constraints
 
     def make(self, prompt: Prompt, params: GenerationParams, outbox: Outbox) -> Request:
         """A request with samplers of its own.
 
-        :raises InvalidRequest: a grammar is wrong, a biased token does not exist, or the rate is
-            above what may be asked for.
+        :raises InvalidRequest: a grammar is wrong, a biased token, an adapter or the slot does not
+            exist, or the rate is above what may be asked for.
         :raises EngineClosed: the engine is closed.
         """
         return self._make(prompt, params, outbox, 1, self._budgets.bucket(params))
@@ -92,6 +101,11 @@ class RequestMaker:
             n_predict = max(self._n_ctx, n_trained)
         if n_keep == WHOLE_PROMPT:
             n_keep = prompt.n_tokens
+        if params.slot >= self._params.n_parallel:
+            raise InvalidRequest(
+                f"slot: {params.slot} is not within 0 to {self._params.n_parallel - 1}",
+                param="slot",
+            )
         if params.seed == RANDOM_SEED:
             params = params.replace(seed=secrets.randbelow(MAX_SEED + 1))
         return Request(
@@ -104,6 +118,12 @@ class RequestMaker:
             stops=[stop.encode() for stop in params.stop],
             priority_ns=params.priority * PRIORITY_NS,
             deadline_ns=math.ceil(params.deadline * NS),
+            progress=params.progress,
+            n_predict_min=params.n_predict_min,
+            n_indent=params.n_indent,
+            lines_ns=math.ceil(params.max_predict_time * NS),
+            slot=params.slot,
+            adapters=self._adapters.set_of(params.lora),
             n_probs=params.n_probs,
             post_sampling=params.post_sampling_probs,
             **self._draft_bounds(params),
@@ -113,7 +133,7 @@ class RequestMaker:
             bucket=bucket,
             tokens_per_second=params.tokens_per_second,
             sampler=self._sampler(params),
-            vocab=self._model.vocab,
+            vocab=self._model.special_vocab if params.special else self._model.vocab,
             outbox=outbox,
         )
 
@@ -152,7 +172,9 @@ class RequestMaker:
         )
 
     def _sampler(self, params: GenerationParams) -> Sampler:
+        constraint = self._constraints.compile(params)
         with self._gate.passed():
+            params = with_bias_ids(params, self._model.tokenizer)
             return Sampler(
                 llama_cpp,
                 self._model.n_vocab,
@@ -160,7 +182,11 @@ class RequestMaker:
                 params,
                 self._model.vocab.end_of_generation if params.ignore_eos else (),
                 vocab=llama_cpp.llama_model_get_vocab(self._model.address),
+                ends=self._model.vocab.end_of_generation,
+                n_least=params.n_predict_min,
+                constraint=constraint,
                 backend=self._backend.is_enabled
                 and params.n_probs < 0
+                and not params.n_predict_min
                 and not self._draft_bounds(params)["n_draft_max"],
             )

@@ -5,6 +5,9 @@ from __future__ import annotations
 import dataclasses
 import enum
 
+from .formats import Event
+from .messages import ChatMessage
+
 
 class FinishReason(str, enum.Enum):
     """Why a generation ended."""
@@ -46,6 +49,22 @@ class SampledToken(Candidate):
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a prompt is computed.
+
+    :param n_prompt: its tokens.
+    :param n_cached: those that did not have to be computed.
+    :param n_computed: those that are in cells now, `n_cached` included.
+    :param seconds: since its request got a slot.
+    """
+
+    n_prompt: int
+    n_cached: int
+    n_computed: int
+    seconds: float
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
 class Chunk:
     """A piece of output.
 
@@ -54,12 +73,19 @@ class Chunk:
         the last ones may come with the next chunk.
     :param finish_reason: set in the last chunk.
     :param logprobs: of these tokens [n_tokens]; None if `n_probs` does not ask.
+    :param tokens: their ids [n_tokens].
+    :param progress: of the prompt, if there is news of it and `GenerationParams.progress` asks.
+    :param events: what the turn of a conversation says by this text: pieces of its message; None
+        for other text.
     """
 
     text: str
     n_tokens: int
     finish_reason: FinishReason | None
     logprobs: tuple[SampledToken, ...] | None = None
+    tokens: tuple[int, ...] = ()
+    progress: Progress | None = None
+    events: tuple[Event, ...] | None = None
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,6 +107,18 @@ class Timings:
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Counts:
+    """How far a generation is; fields as those of `Completion`."""
+
+    n_prompt: int
+    n_cached: int
+    n_output: int
+    n_drafted: int
+    n_draft_accepted: int
+    timings: Timings
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Completion:
     """A whole output.
 
@@ -93,7 +131,9 @@ class Completion:
         no other number.
     :param n_draft_accepted: tokens of the output that had been drafted.
     :param truncated: the context was too short: it shifted, or the output ended with it.
+    :param slot: the number of the slot that it ran in last; -1 if it was ended before.
     :param stop_string: the stop string that ended it, if one did.
+    :param message: what the text says, if it is the turn of a conversation.
     :param logprobs: of all `tokens` [n_output], also of those that the stop string or nothing has
         come of; None if `n_probs` does not ask.
     """
@@ -107,9 +147,11 @@ class Completion:
     stop_string: str | None
     timings: Timings
     logprobs: tuple[SampledToken, ...] | None = None
+    message: ChatMessage | None = None
     truncated: bool = False
     n_drafted: int = 0
     n_draft_accepted: int = 0
+    slot: int = -1
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

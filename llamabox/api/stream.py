@@ -1,7 +1,7 @@
 """A running generation, for a thread or for an event loop.
 
-The core's events arrive as (bytes, tokens, finish, probabilities). Here they become chunks; how a
-consumer waits for them is all that the two kinds of stream differ in.
+The core's events arrive as (bytes, tokens, finish, probabilities, progress). Here they become
+chunks; how a consumer waits for them is all that the two kinds of stream differ in.
 """
 
 from __future__ import annotations
@@ -15,8 +15,10 @@ from .._core.outbox import Outbox
 from .._core.request import Request
 from ..errors import GenerationError
 from ..params import GenerationParams
+from .formats import Event
 from .logprobs import Probs, sampled_tokens
-from .results import Chunk, Completion, FinishReason, SampledToken, Timings
+from .results import Chunk, Completion, Counts, FinishReason, Progress, SampledToken, Timings
+from .turn import TurnOutput
 
 FINISH_REASONS = (
     None,
@@ -32,13 +34,17 @@ FINISH_REASONS = (
 class Generation:
     """What both kinds of stream are: the request, and the output that nobody has taken yet.
 
-    A stream that is dropped before its end cancels its request.
+    A stream that is dropped before its end cancels its request, as does one that has enough.
 
+    :param output: reads it, if it is the turn of a conversation.
     :ivar result: the whole `Completion`, once the generation has ended.
     """
 
-    def __init__(self, request: Request, params: GenerationParams) -> None:
+    def __init__(
+        self, request: Request, params: GenerationParams, output: TurnOutput | None = None
+    ) -> None:
         self.request = request
+        self._output = output
         self.result: Completion | None = None
         self._params = params
         self._tells_probs = params.n_probs >= 0
@@ -46,7 +52,8 @@ class Generation:
         self._logprobs: list[SampledToken] = []
         self._texts: list[str] = []
         self._ready = bytearray()
-        self._n_ready = 0
+        self._tokens: list[int] = []
+        self._progress: Progress | None = None
         self._finish = 0
         self._exhausted = False
         request.consumer = weakref.ref(self)
@@ -58,17 +65,30 @@ class Generation:
         """Stop at the next step; the last chunk says so. For any thread, any number of times."""
         self.request.cancel()
 
-    def feed(self, text: bytes, n_tokens: int, finish: int, probs: Probs | None = None) -> None:
+    def feed(
+        self,
+        text: bytes,
+        tokens: list[int],
+        finish: int,
+        probs: Probs | None = None,
+        progress: tuple[int, int] | None = None,
+    ) -> None:
         """Take an event of the core."""
         self._ready += text
-        self._n_ready += n_tokens
+        self._tokens += tokens
         self._finish = finish
         if probs is not None:
             self._probs += probs
+        if progress is not None:
+            n_computed, prefill_ns = progress
+            request = self.request
+            self._progress = Progress(
+                request.n_prompt, request.n_cached, n_computed, prefill_ns / 1e9
+            )
 
     @property
     def has_chunk(self) -> bool:
-        return bool(self._ready or self._finish)
+        return bool(self._ready or self._finish or self._progress)
 
     def take_chunk(self) -> Chunk:
         """All that is ready, as one chunk.
@@ -80,14 +100,50 @@ class Generation:
             raise GenerationError("llama.cpp failed on this request, or left no token to sample")
         text = self._ready.decode("utf-8", "replace")
         logprobs = self._take_logprobs() if self._tells_probs else None
-        chunk = Chunk(text, self._n_ready, FINISH_REASONS[self._finish], logprobs)
+        chunk = Chunk(
+            text,
+            len(self._tokens),
+            self._finish_reason(),
+            logprobs,
+            tuple(self._tokens),
+            self._progress,
+            self._read(text),
+        )
         self._texts.append(text)
         self._ready.clear()
-        self._n_ready = 0
+        self._tokens.clear()
+        self._progress = None
         if chunk.finish_reason is not None:
             self._exhausted = True
             self.result = self._completion(chunk.finish_reason)
         return chunk
+
+    def _finish_reason(self) -> FinishReason | None:
+        """An output that was cancelled here, since no more of it is wanted, is at its end."""
+        has_enough = self._output is not None and self._output.is_enough
+        reason = FINISH_REASONS[self._finish]
+        return FinishReason.EOG if has_enough and reason is not None else reason
+
+    def _read(self, text: str) -> tuple[Event, ...] | None:
+        if self._output is None:
+            return None
+        events = self._output.feed(text, is_last=bool(self._finish))
+        if self._output.is_enough:
+            self.cancel()
+        return events
+
+    @property
+    def counts(self) -> Counts:
+        """How far it is by now."""
+        request = self.request
+        return Counts(
+            n_prompt=request.n_prompt,
+            n_cached=request.n_cached,
+            n_output=request.n_output,
+            n_drafted=request.n_drafted,
+            n_draft_accepted=request.n_draft_accepted,
+            timings=_timings(*request.times),
+        )
 
     def _take_logprobs(self) -> tuple[SampledToken, ...]:
         tokens = sampled_tokens(
@@ -114,9 +170,11 @@ class Generation:
             stop_string=self._params.stop[request.i_stop] if request.i_stop >= 0 else None,
             timings=_timings(*request.times),
             logprobs=tuple(self._logprobs) if self._tells_probs else None,
+            message=self._output.message() if self._output else None,
             truncated=request.is_truncated,
             n_drafted=request.n_drafted,
             n_draft_accepted=request.n_draft_accepted,
+            slot=request.slot,
         )
 
 
@@ -143,8 +201,14 @@ class Orphans:
 class Stream(Generation, Iterator[Chunk]):
     """A generation that a thread iterates over; `close`, or leaving a `with`, cancels it."""
 
-    def __init__(self, request: Request, params: GenerationParams, orphans: Orphans) -> None:
-        super().__init__(request, params)
+    def __init__(
+        self,
+        request: Request,
+        params: GenerationParams,
+        orphans: Orphans,
+        output: TurnOutput | None = None,
+    ) -> None:
+        super().__init__(request, params, output)
         self._orphans = orphans
         self._poll = select.poll()
         self._poll.register(request.outbox.fd, select.POLLIN)
@@ -160,8 +224,8 @@ class Stream(Generation, Iterator[Chunk]):
             raise StopIteration
         while not self.has_chunk:
             self._poll.poll()
-            for _, text, n_tokens, finish, probs in self.request.outbox.drain():
-                self.feed(text, n_tokens, finish, probs)
+            for _, text, tokens, finish, probs, progress in self.request.outbox.drain():
+                self.feed(text, tokens, finish, probs, progress)
         return self.take_chunk()
 
     def completion(self) -> Completion:
@@ -191,14 +255,25 @@ class AsyncStream(Generation, AsyncIterator[Chunk]):
     """A generation that a task iterates over; `aclose`, or leaving an `async with`, cancels it."""
 
     def __init__(
-        self, request: Request, params: GenerationParams, loop: asyncio.AbstractEventLoop
+        self,
+        request: Request,
+        params: GenerationParams,
+        loop: asyncio.AbstractEventLoop,
+        output: TurnOutput | None = None,
     ) -> None:
-        super().__init__(request, params)
+        super().__init__(request, params, output)
         self._loop = loop
         self._waiter: asyncio.Future[None] | None = None
 
-    def feed(self, text: bytes, n_tokens: int, finish: int, probs: Probs | None = None) -> None:
-        super().feed(text, n_tokens, finish, probs)
+    def feed(
+        self,
+        text: bytes,
+        tokens: list[int],
+        finish: int,
+        probs: Probs | None = None,
+        progress: tuple[int, int] | None = None,
+    ) -> None:
+        super().feed(text, tokens, finish, probs, progress)
         if self._waiter is not None and not self._waiter.done():
             self._waiter.set_result(None)
 
@@ -264,10 +339,10 @@ class LoopDelivery:
             self._listening = True
 
     def _deliver(self) -> None:
-        for request, text, n_tokens, finish, probs in self.outbox.drain():
+        for request, text, tokens, finish, probs, progress in self.outbox.drain():
             stream = request.consumer()
             if stream is not None:
-                stream.feed(text, n_tokens, finish, probs)
+                stream.feed(text, tokens, finish, probs, progress)
         loop = self._loop()
         if loop is not None and self.outbox.n_open == 0:
             loop.remove_reader(self.outbox.fd)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -13,6 +13,19 @@ from .._core.vocab import Vocab
 from ..errors import EngineClosed, InvalidRequest
 
 Tokens = npt.NDArray[np.int32]
+
+
+FIM_FUNCTIONS = tuple(f"llama_vocab_fim_{name}" for name in ("pre", "suf", "mid", "rep", "sep"))
+
+
+class FimTokens(NamedTuple):
+    """Control tokens for filling in the middle; -1 for one that the model does not have."""
+
+    prefix: int
+    suffix: int
+    middle: int
+    repository: int
+    file: int
 
 
 class Tokenizer:
@@ -31,6 +44,8 @@ class Tokenizer:
         self.bos: str = self._control_text(binding.llama_vocab_bos(address))
         self.eos: str = self._control_text(binding.llama_vocab_eos(address))
         self.adds_bos: bool = binding.llama_vocab_get_add_bos(address)
+        self.bos_token: int = binding.llama_vocab_bos(address)
+        self.fim = FimTokens(*(getattr(binding, name)(address) for name in FIM_FUNCTIONS))
 
     def encode(self, text: str, *, add_special: bool = True, parse_special: bool = True) -> Tokens:
         """Tokenize (`llama_tokenize`).
@@ -61,6 +76,13 @@ class Tokenizer:
         :raises InvalidRequest: a token is not in the vocabulary.
         """
         return self._vocab.detokenize(self.check(tokens)).decode("utf-8", "replace")
+
+    def piece(self, token: int) -> bytes:
+        """What a token adds to a text; of a control token, which adds nothing, what it is called.
+
+        :raises IndexError: it is not in the vocabulary.
+        """
+        return self._vocab.piece(token) or self._control_text(token).encode()
 
     def check(self, tokens: Sequence[int] | Tokens) -> Tokens:
         """Token ids as int32 [n_tokens].

@@ -21,7 +21,7 @@ MAX_THREADS = 512
 """``GGML_MAX_N_THREADS``."""
 FIFO_LOWEST = 1
 NICE = (5, 0, -5, -10, -20)
-"""Of priorities from -1, where the system allows no other (``setpriority``)."""
+"""What priorities from -1 add to a thread's niceness, as llama.cpp's tools do (``setpriority``)."""
 
 logger = logging.getLogger(__name__)
 
@@ -87,7 +87,7 @@ class ComputeThreads:
             os.sched_setaffinity(0, allowed)
         priority = self._decode.prio
         if priority != 0 and hasattr(os, "SCHED_FIFO"):
-            _set_nice(NICE[priority + 1])
+            _add_nice(NICE[priority + 1])
 
 
 def usable_cpus() -> set[int]:
@@ -129,9 +129,10 @@ def _may_have(priority: int) -> bool:
     return not refused
 
 
-def _set_nice(nice: int) -> None:
+def _add_nice(nice: int) -> None:
+    thread = threading.get_native_id()
     try:
-        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), nice)
+        os.setpriority(os.PRIO_PROCESS, thread, os.getpriority(os.PRIO_PROCESS, thread) + nice)
     except OSError as error:
         logger.warning("the system allows no higher priority: %s", error.strerror)
 

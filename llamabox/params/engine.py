@@ -6,7 +6,14 @@ import dataclasses
 import os
 from typing import Any
 
-from ..checks import check_choice, check_float, check_int, check_rate
+from ..checks import (
+    check_bool,
+    check_choice,
+    check_float,
+    check_int,
+    check_rate,
+    check_scaled_files,
+)
 from ..errors import InvalidRequest
 from ..ranges import MAX_DRAFT, MAX_SECONDS
 from .cpu import CpuParams
@@ -52,8 +59,9 @@ class EngineParams:
         alone; None takes the physical cores, 8 at most.
     :param flash_attention: "on", "off", or "auto" for what a trial at the start finds faster;
         llama.cpp's choice if the model is too slow for a trial, or `warmup` is off.
-    :param cache_type_k: type of the keys in cells, one of `CACHE_TYPES`; those
-        that are not in `MOVABLE` cannot be moved, so not with `context_shift`, nor by `GenerationParams.n_cache_reuse`.
+    :param cache_type_k: type of the keys in cells, one of `CACHE_TYPES`; those that
+        are not in `MOVABLE` cannot be moved, so not with `context_shift`, nor by
+        `GenerationParams.n_cache_reuse`.
     :param cache_type_v: of the values; a quantized one needs flash attention.
     :param kv_offload: cells lie where the layers do, on a GPU; else in RAM.
     :param op_offload: a GPU computes on large batches what lies in RAM.
@@ -92,6 +100,12 @@ class EngineParams:
         engine's `n_ctx`.
     :param tokens_per_second: what a request may ask for at most; 0 for no such limit, -1 for what a
         request alone gets in a trial at the start.
+    :param lora: LoRA adapters, as (path, scale) pairs, for requests that name none of their own
+        (`GenerationParams.lora`).
+    :param lora_init_without_apply: all of them have a scale of 0 at the start.
+    :param control_vectors: files of directions, as (path, scale) pairs, that are added to what
+        layers put out, for every request.
+    :param control_vector_layers: the first and the last layer to which they are; None for all.
     :param warmup: run one forward when the engine starts, so that no request pays for it.
     """
 
@@ -130,6 +144,10 @@ class EngineParams:
     draft_p_min: float = 0.8
     n_ctx_draft: int = 0
     tokens_per_second: float = 0.0
+    lora: tuple[tuple[str, float], ...] = ()
+    lora_init_without_apply: bool = False
+    control_vectors: tuple[tuple[str, float], ...] = ()
+    control_vector_layers: tuple[int, int] | None = None
     warmup: bool = True
 
     def __post_init__(self) -> None:
@@ -178,6 +196,24 @@ class EngineParams:
         check_int(self, "cache_disk_max", 0, MAX_MIB)
         check_int(self, "cache_min_tokens", 1)
         self._check_cache_disk()
+        check_scaled_files(self, "lora")
+        check_scaled_files(self, "control_vectors")
+        check_bool(self, "lora_init_without_apply")
+        self._check_layers()
+
+    def _check_layers(self) -> None:
+        name = "control_vector_layers"
+        layers: Any = self.control_vector_layers
+        if layers is None:
+            return
+        if (
+            not isinstance(layers, tuple)
+            or len(layers) != 2
+            or not all(isinstance(i, int) and not isinstance(i, bool) for i in layers)
+        ):
+            raise InvalidRequest(f"{name}: {layers!r} is not a pair of layers", param=name)
+        if not 0 < layers[0] <= layers[1]:
+            raise InvalidRequest(f"{name}: {layers!r} are no layers from 1 on", param=name)
 
     def _check_cache_disk(self) -> None:
         """What goes to disk comes through RAM."""

@@ -7,23 +7,25 @@ from typing import Any
 
 from ..checks import (
     check_bool,
-    check_encodable,
     check_float,
     check_int,
     check_key,
     check_logit_bias,
     check_rate,
     check_samplers,
+    check_scales,
     check_strings,
 )
 from ..errors import InvalidRequest
-from ..ranges import FLOAT_RANGES, INT_RANGES, RANDOM_SEED, UNLIMITED
+from ..ranges import ANY_SLOT, FLOAT_RANGES, INT_RANGES, RANDOM_SEED, UNLIMITED
 from ..samplers import DEFAULT_SAMPLERS
+from .constraint import check_constraints
 from .replacing import replaced
 
 MAX_STOPS = 256
 MAX_STOP_LENGTH = 65_536
 """Of all stop strings together, in characters."""
+BOOLS = ("cache_prompt", "special", "progress")
 MAX_BREAKERS = 64
 """Each costs DRY a pass over the vocabulary when the request starts."""
 
@@ -39,6 +41,12 @@ class GenerationParams:
     :param n_predict: output tokens at most; 0 computes the prompt only, -1 has no limit but
         the context; where that shifts, its length or that which the model was trained on,
         whichever is more.
+    :param n_predict_min: output tokens of which none ends the generation, and none completes a stop
+        string: what looks like one is text. A grammar that has come to its end still ends it.
+    :param max_predict_time: seconds after its first token, from which on the end of a line ends it;
+        0 for never.
+    :param n_indent: it ends where a line but the first begins with fewer spaces and tabs, and the
+        rest of that line is no part of it; 0 is off.
     :param n_keep: tokens of the prompt that context shift never discards, beside the BOS token that
         the model wants; -1 all. Four cells of the context are never kept.
     :param n_discard: tokens behind those that it discards at a time; 0 for half of them.
@@ -49,6 +57,9 @@ class GenerationParams:
         of them there, so the output is not what computing the prompt would give; only where the
         memory can move cells.
     :param stop: strings that end the output; they are not part of it.
+    :param special: the text of control tokens is part of the output too, but for the token that
+        ends it.
+    :param progress: tell how much of the prompt is computed, once a step at most.
     :param n_probs: tell the log probability of each output token, and of so many of the likeliest
         tokens in its place; -1 tells nothing. They are the model's own, before any sampler.
     :param post_sampling_probs: tell those of the distribution that was sampled from instead.
@@ -64,6 +75,11 @@ class GenerationParams:
         one prompt share it.
     :param rate_key: requests of one engine with the same key share one such budget; the last one
         that was submitted says how large it is.
+    :param lora: (number of an adapter in `EngineParams.lora`, scale) pairs; those that it does not
+        name are off; None for the engine's scales. Requests with different adapters are computed
+        in different steps, and share no prefixes.
+    :param slot: the slot that it takes if that is idle when its turn has come, else any; -1 for
+        any. Prefixes are found whatever slot has computed them.
     :param temperature: 0 or less is greedy.
     :param dynatemp_range: the temperature moves this far both ways with the entropy; 0 is off.
     :param dynatemp_exponent: how the entropy, from 0 to 1, becomes that temperature.
@@ -90,18 +106,29 @@ class GenerationParams:
     :param adaptive_target: probability that adaptive-p aims at, if ``adaptive_p`` is among the
         samplers; below 0 it only samples.
     :param adaptive_decay: of its memory, 0 to 0.99.
-    :param logit_bias: (token id, added to its logit) pairs; ``-math.inf`` bans the token.
+    :param logit_bias: (token id, added to its logit) pairs; ``-math.inf`` bans the token. A text
+        instead of an id stands for each of its tokens.
     :param samplers: names in their order; see `llamabox.samplers`.
-    :param grammar: GBNF that the output keeps to, from its rule ``root``.
+    :param grammar: GBNF that the output keeps to, from its rule ``root``; or a grammar of
+        llguidance, in its variant of Lark, from ``start``, if it begins with ``%llguidance``.
+    :param json_schema: JSON text of a schema that the output, which is JSON, keeps to.
+    :param regex: a regular expression, in the syntax of Rust's, that matches the output in full.
+    :param constrained_after: any of these holds behind this text alone, which comes once; it is
+        not for GBNF.
     :param seed: of the samplers' RNGs; -1 draws one.
     """
 
     n_predict: int = UNLIMITED
+    n_predict_min: int = 0
+    max_predict_time: float = 0.0
+    n_indent: int = 0
     n_keep: int = 0
     n_discard: int = 0
     cache_prompt: bool = True
     n_cache_reuse: int = 0
     stop: tuple[str, ...] = ()
+    special: bool = False
+    progress: bool = False
     n_probs: int = -1
     post_sampling_probs: bool = False
     n_draft_max: int = -1
@@ -112,6 +139,8 @@ class GenerationParams:
     deadline: float = 0.0
     tokens_per_second: float = 0.0
     rate_key: str | None = None
+    lora: tuple[tuple[int, float], ...] | None = None
+    slot: int = ANY_SLOT
     temperature: float = 0.8
     dynatemp_range: float = 0.0
     dynatemp_exponent: float = 1.0
@@ -137,9 +166,12 @@ class GenerationParams:
     mirostat_eta: float = 0.1
     adaptive_target: float = -1.0
     adaptive_decay: float = 0.9
-    logit_bias: tuple[tuple[int, float], ...] = ()
+    logit_bias: tuple[tuple[int | str, float], ...] = ()
     samplers: tuple[str, ...] = DEFAULT_SAMPLERS
     grammar: str | None = None
+    json_schema: str = ""
+    regex: str = ""
+    constrained_after: str = ""
     seed: int = RANDOM_SEED
 
     def __post_init__(self) -> None:
@@ -147,9 +179,12 @@ class GenerationParams:
             check_int(self, name, lowest, highest)
         for name, low, high in FLOAT_RANGES:
             check_float(self, name, low, high)
-        check_bool(self, "cache_prompt")
+        for name in BOOLS:
+            check_bool(self, name)
         check_rate(self, "tokens_per_second")
         check_key(self, "rate_key")
+        if self.lora is not None:
+            check_scales(self, "lora")
         check_strings(self, "stop")
         if len(self.stop) > MAX_STOPS or sum(map(len, self.stop)) > MAX_STOP_LENGTH:
             raise InvalidRequest(
@@ -163,10 +198,7 @@ class GenerationParams:
             )
         check_logit_bias(self)
         check_samplers(self)
-        if self.grammar is not None:
-            if not isinstance(self.grammar, str):
-                raise InvalidRequest(f"grammar: {self.grammar!r} is not a string", param="grammar")
-            check_encodable(self.grammar, "grammar")
+        check_constraints(self)
 
     def replace(self, **changes: Any) -> GenerationParams:
         """These parameters with some fields changed.

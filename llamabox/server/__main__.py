@@ -6,7 +6,8 @@ import logging
 import sys
 from collections.abc import Sequence
 
-from ..errors import IncompatibleLibrary
+from ..errors import IncompatibleLibrary, InvalidRequest
+from ..params import ModelParams
 from .cli import Action, Command, parse
 from .log import configure_logging
 
@@ -20,17 +21,57 @@ def main(argv: Sequence[str] | None = None) -> int:
     :raises SystemExit: the command line is wrong (2), or asked for help or the version (0).
     """
     command = parse(sys.argv[1:] if argv is None else argv)
-    configure_logging(command.verbose)
     try:
+        configure_logging(command.log)
+    except OSError as error:
+        command.parser.error(f"argument --log-file: {error}")
+    for warning in command.warnings:
+        logging.getLogger(__name__).warning("%s", warning)
+    try:
+        _prepare(command)
         return _ACTIONS[command.action](command)
     except IncompatibleLibrary as error:
         logging.getLogger(__name__).error("%s", error)
         return 1
 
 
+def _prepare(command: Command) -> None:
+    """Tell ggml what it has to know before anything else.
+
+    :raises SystemExit: this machine lacks what a flag names (2).
+    """
+    config = command.config
+    if not (config.rpc_servers or config.numa):
+        return
+    from ..api import add_rpc_servers, set_numa
+
+    try:
+        if config.numa:
+            set_numa(config.numa)
+        if config.rpc_servers:
+            add_rpc_servers(config.rpc_servers)
+    except InvalidRequest as error:
+        command.parser.refuse(error.param or "", str(error))
+
+
+def _check_devices(command: Command) -> None:
+    """:raises SystemExit: this machine lacks a device or a buffer type that a flag names (2)."""
+    config = command.config
+    for params, suffix in ((config.model_params, ""), (config.draft_model_params, "_draft")):
+        if params == ModelParams():
+            continue
+        from ..api import check_model_params
+
+        try:
+            check_model_params(params)
+        except InvalidRequest as error:
+            command.parser.refuse(f"{error.param}{suffix}", str(error).partition(": ")[2])
+
+
 def _serve(command: Command) -> int:
     from .lifecycle import run
 
+    _check_devices(command)
     return run(command.config)
 
 

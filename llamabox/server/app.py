@@ -17,10 +17,13 @@ from .config import ServerConfig
 from .cors import allow_origin, preflight
 from .errors import JsonErrorHandler, Unauthorized
 from .routes import blueprints
+from .schema_unknown import warning
 from .service import ServerApp, ServerRequest, Service
 from .trace import trace_of
 
 __all__ = ["create_app"]
+
+WARNING_HEADER = "X-Llamabox-Warning"
 
 
 def create_app(config: ServerConfig, service: Service | None = None) -> ServerApp:
@@ -51,6 +54,7 @@ def _sanic_config(config: ServerConfig) -> Config:
     settings: dict[str, str | bool | int | float | None] = {
         "ACCESS_LOG": False,
         "AUTO_EXTEND": False,
+        "KEEP_ALIVE_TIMEOUT": config.conn_idle,
         "MOTD": False,
         "REQUEST_MAX_SIZE": config.max_body,
         "REQUEST_TIMEOUT": limit,
@@ -67,6 +71,9 @@ async def _start_service(app: ServerApp) -> None:
 
 async def _begin(request: ServerRequest) -> None:
     trace_of(request)
+    # Sanic has one limit for a connection's first request and for its next.
+    protocol = cast(HttpProtocol, request.protocol)
+    protocol.keep_alive_timeout = request.app.ctx.config.conn_keepalive
     # Sanic leaves the socket unread after a large body, and then would not see the client go.
     transport = cast(asyncio.Transport | None, request.transport)
     if transport is not None and not transport.is_closing():
@@ -94,6 +101,8 @@ async def _finish(request: ServerRequest, response: BaseHTTPResponse) -> None:
     trace = trace_of(request)
     response.headers["X-Request-ID"] = trace.id
     response.headers["X-Request-Accepted-At"] = str(trace.accepted_at)
+    if trace.unknown:
+        response.headers[WARNING_HEADER] = warning(trace.unknown)
     allow_origin(request, response)
     route = f"/{request.route.path}" if request.route else "none"
     request.app.ctx.count(route, response.status)

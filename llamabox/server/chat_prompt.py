@@ -2,30 +2,32 @@
 
 from __future__ import annotations
 
-from typing import Any
-
+from ..api import Conversation
 from ..errors import InvalidRequest
 from .config import ServerConfig
 from .schema import ChatRequest
 
-__all__ = ["render_options"]
+__all__ = ["conversation_of"]
 
 
-def render_options(asked: ChatRequest, config: ServerConfig) -> dict[str, Any]:
-    """Options of `ChatTemplate.render` beside the messages.
+def conversation_of(asked: ChatRequest, config: ServerConfig) -> Conversation:
+    """The conversation that a request asks to be gone on with.
 
-    :raises InvalidRequest: two messages of the assistant end the conversation, and it is not said
-        what is to become of them.
+    :raises InvalidRequest: two messages of the assistant end it, and it is not said what is to
+        become of them.
     """
     continues = asked.continue_final_message
     if continues is None:
         continues = _is_prefilled(asked, config)
-    return {
-        "tools": asked.tools,
-        "variables": {**config.chat_template_kwargs, **asked.template_kwargs},
-        "add_generation_prompt": asked.add_generation_prompt is not False and not continues,
-        "continue_final_message": continues,
-    }
+    return Conversation(
+        messages=asked.messages,
+        tools=asked.tools.tools,
+        tool_choice=asked.tools.choice,
+        parallel_tool_calls=asked.tools.parallel,
+        template_kwargs={**config.chat_template_kwargs, **asked.template_kwargs},
+        add_generation_prompt=asked.add_generation_prompt is not False and not continues,
+        continue_final_message=continues,
+    )
 
 
 def _is_prefilled(asked: ChatRequest, config: ServerConfig) -> bool:

@@ -1,4 +1,4 @@
-"""The flags of memories that cannot be cut: sliding windows, and checkpoints."""
+"""The flags of checkpoints, of memories that cannot be cut."""
 
 from __future__ import annotations
 
@@ -8,12 +8,6 @@ __all__ = ["add_checkpoints"]
 
 
 def add_checkpoints(group: FlagGroup) -> None:
-    group.value(
-        "--swa-full",
-        dest="swa_full",
-        action="store_true",
-        help="Keep all cells of sliding windows (default: disabled)",
-    )
     group.value(
         "--checkpoint-ram",
         dest="checkpoint_ram",

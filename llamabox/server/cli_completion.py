@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
-from ..params import BACKEND_SAMPLING, FLASH_ATTENTION, KV_LAYOUTS
+from ..params import BACKEND_SAMPLING, KV_LAYOUTS
+from .cli_absent import AUDIO_AND_IMAGES
+from .cli_adapters import add_control_vectors
 from .cli_cache import add_cache
+from .cli_cells import add_cells, add_rope
 from .cli_checkpoints import add_checkpoints
+from .cli_loading import add_loading
+from .cli_output import add_output
 from .cli_parser import FlagGroup
+from .cli_rate import add_rate_limit
 from .cli_reuse import add_prompt_reuse
 from .cli_shift import add_context_shift
 from .cli_templates import add_templates
+from .cli_threads import add_threads
 
 __all__ = ["add_completion"]
 
@@ -17,40 +24,57 @@ PARTITIONED_FLAGS = ("-no-kvu", "--no-kv-unified")
 
 
 def add_completion(group: FlagGroup) -> None:
+    add_loading(group)
+    add_templates(group)
+    add_rate_limit(group)
+    add_threads(group)
+    _add_sizes(group)
+    _add_layout(group)
+    _add_steps(group)
+    add_cells(group)
+    add_rope(group)
+    add_checkpoints(group)
+    add_cache(group)
+    add_context_shift(group)
+    add_prompt_reuse(group)
+    add_output(group)
+    add_control_vectors(group)
+    group.absent(
+        "-mm",
+        "--mmproj",
+        metavar="FILE",
+        reason=AUDIO_AND_IMAGES,
+        text="Projector of images and audio (refused: not in this build)",
+    )
+    group.absent(
+        "--slot-save-path",
+        metavar="PATH",
+        reason="sessions have no slots of their own; --cache-disk keeps prefixes on disk",
+        text="Path to save slots (refused: --cache-disk keeps prefixes on disk)",
+    )
+
+
+def _add_sizes(group: FlagGroup) -> None:
     sizes = (
         ("-c", "--ctx-size", "n_ctx", "Tokens of a session at most (default: 4096, 0 = model's)"),
-        ("-np", "--parallel", "n_parallel", "Sessions that run at once (default: 4)"),
+        ("-np", "--parallel", "n_parallel", "Sessions that run at once (default: 4, also for -1)"),
         ("-b", "--batch-size", "n_batch", "Logical batch size (default: 2048)"),
         ("-ub", "--ubatch-size", "n_ubatch", "Physical batch size (default: 512)"),
-        ("-t", "--threads", "n_threads", "Compute threads (default: -1, physical cores less one)"),
-        ("-tb", "--threads-batch", "n_threads_batch", "Threads of batches (default: as -t)"),
     )
     for short, long, dest, text in sizes:
         group.value(short, long, dest=dest, type=int, metavar="N", help=text)
     group.value(
-        "--threads-sampling",
-        dest="n_threads_sampling",
+        "-n",
+        "--predict",
+        "--n-predict",
+        dest="n_predict",
         type=int,
         metavar="N",
-        help="Threads that sample (default: -1, physical cores, 8 at most; 1 = no extra ones)",
+        help="Output tokens of a request that sets no limit (default: -1, no limit)",
     )
-    group.value(
-        "-fa",
-        "--flash-attn",
-        dest="flash_attention",
-        nargs="?",
-        const="on",
-        choices=FLASH_ATTENTION,
-        metavar="on|off|auto",
-        help="Flash Attention (default: auto, by a trial at the start)",
-    )
-    group.value(
-        "--no-flash-attn",
-        dest="flash_attention",
-        action="store_const",
-        const="off",
-        help="Disable Flash Attention",
-    )
+
+
+def _add_layout(group: FlagGroup) -> None:
     group.value(
         "--kv-layout",
         dest="kv_layout",
@@ -60,13 +84,10 @@ def add_completion(group: FlagGroup) -> None:
         "(default: auto, by memory and by a trial at the start)",
     )
     for flags, layout in ((UNIFIED_FLAGS, "unified"), (PARTITIONED_FLAGS, "partitioned")):
-        group.value(
-            *flags,
-            dest="kv_layout",
-            action="store_const",
-            const=layout,
-            help=f"As --kv-layout {layout}",
-        )
+        group.switch(*flags, dest="kv_layout", to=layout, text=f"As --kv-layout {layout}")
+
+
+def _add_steps(group: FlagGroup) -> None:
     group.value(
         "-bs",
         "--backend-sampling",
@@ -74,7 +95,7 @@ def add_completion(group: FlagGroup) -> None:
         nargs="?",
         const="on",
         choices=BACKEND_SAMPLING,
-        metavar="on|off|auto",
+        metavar="[on|off|auto]",
         help="Let llama.cpp sample beside the model; auto: if a GPU computes the logits\n"
         "(default: auto)",
     )
@@ -93,20 +114,6 @@ def add_completion(group: FlagGroup) -> None:
         metavar="MIB",
         help="RAM in which requests keep their cells when others need those (default: 256)",
     )
-    add_checkpoints(group)
-    add_cache(group)
-    add_context_shift(group)
-    add_prompt_reuse(group)
-    group.value(
-        "-n",
-        "--predict",
-        "--n-predict",
-        dest="n_predict",
-        type=int,
-        metavar="N",
-        help="Output tokens of a request that sets no limit (default: -1, no limit)",
-    )
-    add_templates(group)
 
 
 def _seconds(milliseconds: str) -> float:

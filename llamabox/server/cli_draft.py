@@ -6,18 +6,21 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from ..errors import InvalidRequest
 from ..params import ModelParams
+from .cli_loading import layers, named_devices
 from .cli_parser import FlagGroup
 
 __all__ = ["add_draft_model", "draft_model_params"]
 
-NO_DEVICES = "none"
+SOURCES = ("draft_model", "hub_draft_model", "hf_repo_draft")
 
 
 def add_draft_model(group: FlagGroup) -> None:
     group.value(
         "-md",
         "--model-draft",
+        "--spec-draft-model",
         dest="draft_model",
         type=Path,
         metavar="FILE",
@@ -27,17 +30,19 @@ def add_draft_model(group: FlagGroup) -> None:
     group.value(
         "-ngld",
         "--gpu-layers-draft",
+        "--spec-draft-ngl",
         "--n-gpu-layers-draft",
         dest="n_gpu_layers_draft",
-        type=int,
+        type=layers,
         metavar="N",
         help="Layers of the draft model to store in VRAM (default: -1, all)",
     )
     group.value(
         "-devd",
         "--device-draft",
+        "--spec-draft-device",
         dest="devices_draft",
-        type=_devices,
+        type=named_devices,
         metavar="NAME,NAME|none",
         help="Devices that those go to, of --list-devices (default: all)",
     )
@@ -52,13 +57,17 @@ def add_draft_model(group: FlagGroup) -> None:
 
 
 def draft_model_params(given: Mapping[str, Any]) -> ModelParams:
-    """How the draft model of the flags in ``given`` is loaded."""
+    """How the draft model of the flags in ``given`` is loaded.
+
+    :raises InvalidRequest: a value is out of range, or there is no draft model.
+    """
+    if not any(name in given for name in SOURCES):
+        for name in ("n_gpu_layers_draft", "devices_draft", "n_ctx_draft"):
+            if name in given:
+                raise InvalidRequest("there is no draft model; --model-draft names it", param=name)
     names = (("n_gpu_layers_draft", "n_gpu_layers"), ("devices_draft", "devices"))
-    return ModelParams(**{field: given[flag] for flag, field in names if flag in given})
-
-
-def _devices(text: str) -> tuple[str, ...]:
-    names = tuple(name.strip() for name in text.split(","))
-    if not all(names):
-        raise ValueError(text)
-    return () if names == (NO_DEVICES,) else names
+    try:
+        return ModelParams(**{field: given[flag] for flag, field in names if flag in given})
+    except InvalidRequest as error:
+        message = str(error).partition(": ")[2]
+        raise InvalidRequest(message, param=f"{error.param}_draft") from None

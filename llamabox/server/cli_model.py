@@ -1,13 +1,15 @@
-"""The flags of the model: where it comes from, how it is loaded."""
+"""The flags of the model: where it comes from, what it is called, how it is served at first."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
+from ..params import FLASH_ATTENTION
+from .cli_adapters import add_adapters
 from .cli_hub import add_hub
 from .cli_parser import FlagGroup
 
-__all__ = ["add_model"]
+__all__ = ["add_attention", "add_model", "add_warmup"]
 
 
 def add_model(group: FlagGroup) -> None:
@@ -19,26 +21,34 @@ def add_model(group: FlagGroup) -> None:
         help="GGUF file (default: the small model inside the package)",
     )
     add_hub(group)
+    add_adapters(group)
     group.value("-a", "--alias", metavar="NAME", help="Name of the model in replies")
-    group.value(
-        "-ngl",
-        "--gpu-layers",
-        "--n-gpu-layers",
-        dest="n_gpu_layers",
-        type=int,
-        metavar="N",
-        help="Layers to store in VRAM (default: -1, all)",
+
+
+def add_attention(group: FlagGroup) -> None:
+    group.switch(
+        "--no-flash-attn", dest="flash_attention", to="off", text="Disable Flash Attention"
     )
-    group.add(
+    group.value(
+        "-fa",
+        "--flash-attn",
+        dest="flash_attention",
+        nargs="?",
+        const="on",
+        choices=FLASH_ATTENTION,
+        metavar="[on|off|auto]",
+        help="Flash Attention (default: auto, by a trial at the start)",
+    )
+    group.switch(
+        "--swa-full", dest="swa_full", text="Keep all cells of sliding windows (default: disabled)"
+    )
+
+
+def add_warmup(group: FlagGroup) -> None:
+    group.switch(
         "--no-warmup",
         dest="warmup",
-        action="store_false",
-        help="Do not warm up the model with an empty run",
+        to=False,
+        text="Do not warm up the model with an empty run",
     )
-    group.add(
-        "--warmup",
-        dest="warmup",
-        action="store_true",
-        default=True,
-        help="Warm up the model with an empty run (default)",
-    )
+    group.switch("--warmup", dest="warmup", text="Warm up the model with an empty run (default)")

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
-from .cli_parser import FlagGroup
-from .cli_rate import add_rate_limit
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
 
-__all__ = ["add_server"]
+from ..errors import InvalidRequest
+from .cli_absent import EMBEDDINGS, IMAGES, RERANK, WEB_UI
+from .cli_parser import FlagGroup
+
+__all__ = ["add_server", "api_keys"]
 
 
 def add_server(group: FlagGroup) -> None:
@@ -15,26 +20,19 @@ def add_server(group: FlagGroup) -> None:
         help="Address to listen on, or a UNIX socket if it ends with .sock (default: 127.0.0.1)",
     )
     group.value("--port", type=int, metavar="PORT", help="Port to listen on (default: 8080)")
-    group.value(
-        "-to",
-        "--timeout",
-        type=int,
-        metavar="N",
-        help="Seconds that a connection may stay silent while a request is read or answered\n"
-        "(default: 600, 0 = no limit)",
-    )
-    group.value(
-        "--threads-http",
-        dest="n_http_threads",
-        type=int,
-        metavar="N",
-        help="Threads that parse, render and tokenize requests (default: -1, one per core up to 8)",
-    )
+    _add_connections(group)
     group.value(
         "--api-key",
         action="append",
         metavar="KEY",
         help="Key that requests must bring; repeat it, or separate keys by commas (default: none)",
+    )
+    group.value(
+        "--api-key-file",
+        dest="api_key_file",
+        type=Path,
+        metavar="FILE",
+        help="File with such keys, one on each line",
     )
     group.value(
         "--queue-max",
@@ -44,5 +42,67 @@ def add_server(group: FlagGroup) -> None:
         help="Requests that may wait for a session; more are answered with 429\n"
         "(default: 0, no limit)",
     )
-    add_rate_limit(group)
-    group.add("--metrics", action="store_true", help="Enable GET /metrics (default: disabled)")
+    group.switch("--metrics", dest="metrics", text="Enable GET /metrics (default: disabled)")
+    group.absent(
+        "--embeddings",
+        "--embedding",
+        reason=EMBEDDINGS,
+        text="Enable embedding endpoint (refused: not in this build)",
+    )
+    group.absent(
+        "--images", reason=IMAGES, text="Enable image endpoint (refused: not in this build)"
+    )
+    group.absent(
+        "--rerank",
+        "--reranking",
+        reason=RERANK,
+        text="Enable reranking endpoint (refused: not in this build)",
+    )
+    group.idle("--no-webui", "--no-ui", text=f"Accepted: {WEB_UI}")
+    group.idle("-cb", "--cont-batching", text="Accepted: batches are always continuous")
+
+
+def _add_connections(group: FlagGroup) -> None:
+    settings = (
+        (
+            ("-to", "--timeout"),
+            "timeout",
+            "Seconds that a connection may stay silent while a request is read or answered\n"
+            "(default: 600, 0 = no limit)",
+        ),
+        (
+            ("--threads-http",),
+            "n_http_threads",
+            "Threads that parse, render and tokenize requests (default: -1, one per core up to 8)",
+        ),
+        (
+            ("--conn-idle",),
+            "conn_idle",
+            "Seconds that a new connection may wait with its first request (default: 60)",
+        ),
+        (
+            ("--conn-keepalive",),
+            "conn_keepalive",
+            "Seconds that a connection is kept for another request (default: 15)",
+        ),
+    )
+    for names, dest, text in settings:
+        group.value(*names, dest=dest, type=int, metavar="N", help=text)
+
+
+def api_keys(given: Mapping[str, Any]) -> tuple[str, ...]:
+    """The keys that the flags in ``given`` name.
+
+    :raises InvalidRequest: the file of keys cannot be read, or has none.
+    """
+    keys = [key for listed in given.get("api_key", ()) for key in listed.split(",")]
+    path: Path | None = given.get("api_key_file")
+    if path is not None:
+        try:
+            lines = path.read_text(encoding="utf-8").splitlines()
+        except (OSError, UnicodeDecodeError) as error:
+            raise InvalidRequest(str(error), param="api_key_file") from None
+        if not any(line.strip() for line in lines):
+            raise InvalidRequest(f"{path} has no keys", param="api_key_file")
+        keys += lines
+    return tuple(key.strip() for key in keys if key.strip())

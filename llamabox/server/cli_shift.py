@@ -8,18 +8,16 @@ __all__ = ["add_context_shift"]
 
 
 def add_context_shift(group: FlagGroup) -> None:
-    group.add(
-        "--context-shift",
-        dest="context_shift",
-        action="store_true",
-        default=False,
-        help="Shift a context that is full, instead of ending the output there",
-    )
-    group.add(
+    group.switch(
         "--no-context-shift",
         dest="context_shift",
-        action="store_false",
-        help="End the output where the context is full (default)",
+        to=False,
+        text="End the output where the context is full (default)",
+    )
+    group.switch(
+        "--context-shift",
+        dest="context_shift",
+        text="Shift a context that is full, instead of ending the output there",
     )
     group.value(
         "--keep",

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from ..errors import InvalidRequest
 from ..templates import NAMED_TEMPLATES
 from .cli_parser import FlagGroup
 
@@ -50,18 +51,20 @@ def add_templates(group: FlagGroup) -> None:
         help="Answer such a message as any other",
     )
     for flag in ("--jinja", "--no-jinja"):
-        group.add(flag, action="store_true", help="Accepted for compatibility: Jinja is always on")
+        group.idle(flag, text="Accepted for compatibility: Jinja is always on")
 
 
 def template_of(given: Mapping[str, Any]) -> str | None:
     """The template's source that the flags in ``given`` name; None for the model's own.
 
-    :raises OSError: the file cannot be read.
-    :raises UnicodeDecodeError: it is not UTF-8.
+    :raises InvalidRequest: the file cannot be read.
     """
     path: Path | None = given.get("template_file")
     if path is not None:
-        return path.read_text(encoding="utf-8")
+        try:
+            return path.read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise InvalidRequest(str(error), param="template_file") from None
     source: str | None = given.get("template_source")
     return source
 

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from ..checks import check_int
 from ..errors import InvalidRequest
 from ..params import EngineParams, GenerationParams, ModelParams
 from ..sources import HubModel
@@ -31,6 +32,8 @@ class ServerConfig:
     :param timeout: seconds that a connection may stay silent while a request is read or
         answered; 0 has no limit.
     :param n_http_threads: threads that parse, render and tokenize; -1 for one per core, 8 at most.
+    :param conn_idle: seconds that a new connection may wait with its first request.
+    :param conn_keepalive: seconds that a connection is kept for another request.
     :param api_keys: accepted keys; without any, nobody is asked for one.
     :param metrics: serve ``GET /metrics``.
     :param tokens_per_second_per_key: the requests of one API key, or without keys of one tenant,
@@ -39,6 +42,9 @@ class ServerConfig:
     :param chat_template_kwargs: variables for it, which those of a request replace.
     :param prefill_assistant: a last message that is the assistant's is gone on with.
     :param max_body: bytes of the largest request body.
+    :param rpc_servers: ``host:port`` of servers whose devices are used as those here.
+    :param numa: how threads are placed by NUMA nodes: "distribute", "isolate", "numactl"; None
+        leaves that to the system.
     :param model_params: how the file is loaded.
     :param draft_model: GGUF file of a model that drafts tokens; None for none.
     :param draft_model_params: how that file is loaded.
@@ -55,6 +61,8 @@ class ServerConfig:
     port: int = 8080
     timeout: int = 600
     n_http_threads: int = AUTOMATIC
+    conn_idle: int = 60
+    conn_keepalive: int = 15
     api_keys: tuple[str, ...] = ()
     metrics: bool = False
     tokens_per_second_per_key: bool = False
@@ -62,6 +70,8 @@ class ServerConfig:
     chat_template_kwargs: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     prefill_assistant: bool = True
     max_body: int = MAX_BODY_BYTES
+    rpc_servers: tuple[str, ...] = ()
+    numa: str | None = None
     model_params: ModelParams = dataclasses.field(default_factory=ModelParams)
     draft_model: Path | None = None
     draft_model_params: ModelParams = dataclasses.field(default_factory=ModelParams)
@@ -76,7 +86,8 @@ class ServerConfig:
         if self.n_http_threads < 1 and self.n_http_threads != AUTOMATIC:
             message = f"n_http_threads: {self.n_http_threads} is neither -1 nor 1 or more"
             raise InvalidRequest(message, param="n_http_threads")
-
+        for name in ("conn_idle", "conn_keepalive"):
+            check_int(self, name, 1)
         if self.tokens_per_second_per_key and not self.engine_params.tokens_per_second:
             message = "tokens_per_second_per_key: needs tokens_per_second"
             raise InvalidRequest(message, param="tokens_per_second_per_key")

@@ -14,6 +14,7 @@ from typing import Any
 import orjson
 
 from ..errors import InvalidRequest
+from ..params import SPLIT_MODES
 from ..sources import HubModel
 from .schema_fields import Fields
 
@@ -37,6 +38,9 @@ MODEL: Mapping[str, tuple[str, Read]] = {
     "threads": ("n_threads", Fields.integer),
     "threads_batch": ("n_threads_batch", Fields.integer),
     "swa_full": ("swa_full", Fields.boolean),
+    "offload_kqv": ("kv_offload", Fields.boolean),
+    "op_offload": ("op_offload", Fields.boolean),
+    "main_gpu": ("main_gpu", Fields.integer),
     "use_mmap": ("use_mmap", Fields.boolean),
     "use_mlock": ("use_mlock", Fields.boolean),
     "draft_model_path": ("draft_model", Fields.string),
@@ -54,8 +58,6 @@ NEUTRAL: Mapping[str, tuple[Any, ...]] = {
     "embedding": (False,),
     "loras": ([],),
     "no_perf": (True, False),
-    "offload_kqv": (True,),
-    "op_offload": (True,),
     "store_logits": (True, False),
     "vocab_only": (False,),
 }
@@ -63,11 +65,6 @@ NEUTRAL: Mapping[str, tuple[Any, ...]] = {
 
 LOOKUP = "prompt-lookup-decoding"
 PATHS = ("model", "draft_model")
-RIVALS = (
-    ("model", "hub_model", "hf_repo"),
-    ("draft_model", "hub_draft_model", "hf_repo_draft"),
-)
-"""Three ways to name a model, of which a flag puts the file's aside."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -80,15 +77,6 @@ class ConfigFile:
 
     values: dict[str, Any]
     fields: dict[str, str]
-
-    def under(self, given: Mapping[str, Any]) -> dict[str, Any]:
-        """These values, but for those that the flags in `given` have."""
-        values = dict(self.values)
-        for names in RIVALS:
-            if any(name in given for name in names):
-                for name in names:
-                    values.pop(name, None)
-        return {**values, **given}
 
     def field_of(self, name: str, given: Mapping[str, Any]) -> str | None:
         """Where the value of this name stands in the file, if no flag in `given` has it."""
@@ -210,6 +198,25 @@ def _read_layout(section: Fields, file: ConfigFile) -> None:
         file.values["n_ctx"] = n_ctx // n_sequences
 
 
+def _read_split_mode(section: Fields, file: ConfigFile) -> None:
+    """llama.cpp's number of it."""
+    number = section.integer("split_mode")
+    if number is None or not 0 <= number < len(SPLIT_MODES):
+        known = ", ".join(f"{i} ({name})" for i, name in enumerate(SPLIT_MODES))
+        raise section.refuse("split_mode", f"{number} is none of {known}")
+    _put(file, section, "split_mode", "split_mode", SPLIT_MODES[number])
+
+
+def _read_tensor_split(section: Fields, file: ConfigFile) -> None:
+    shares = section.values["tensor_split"]
+    if not isinstance(shares, list):
+        raise section.refuse("tensor_split", "must be an array of numbers")
+    for i, share in enumerate(shares):
+        if not isinstance(share, (int, float)) or isinstance(share, bool):
+            raise section.refuse(f"tensor_split[{i}]", "must be a number")
+    _put(file, section, "tensor_split", "tensor_split", tuple(map(float, shares)))
+
+
 def _read_flash_attention(section: Fields, file: ConfigFile) -> None:
     is_on = section.boolean("flash_attn")
     _put(file, section, "flash_attn", "flash_attention", "on" if is_on else "off")
@@ -241,6 +248,8 @@ _MORE: Mapping[str, Callable[[Fields, ConfigFile], None]] = {
     "from_pretrained": _read_source,
     "kv_unified": _read_layout,
     "flash_attn": _read_flash_attention,
+    "split_mode": _read_split_mode,
+    "tensor_split": _read_tensor_split,
     "chat_template": _read_template,
     "draft_model": _read_draft_model,
     "draft_model_max_ngram_size": _read_max_ngram,

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import uuid
+from collections.abc import Sequence
 
 import orjson
 from sanic import HTTPResponse
@@ -22,48 +24,89 @@ from ..params import ChoiceParams, GenerationParams
 from .errors import CLIENT_CLOSED_REQUEST, ErrorReply
 from .rate_limit import rate_limited
 from .replies import Reply
+from .reply_fields import selected
 from .schema import GenerationRequest
+from .schema_constraints import named_as_asked
 from .sse import EventStream, event
 from .trace import AnyRequest, Trace, trace_of
 
 __all__ = ["generate"]
 
 PRIORITY_HEADER = "X-Request-Priority"
+MAX_OUTPUTS = 1024
+"""Outputs of all prompts of a request."""
 
 
 async def generate(
-    request: AnyRequest, engine: Engine, prompt: Prompt, asked: GenerationRequest, reply: Reply
+    request: AnyRequest,
+    engine: Engine,
+    prompts: Sequence[Prompt],
+    asked: GenerationRequest,
+    reply: Reply,
 ) -> HTTPResponse | None:
-    """Run ``prompt`` and answer ``request``; whatever ends this coroutine ends the generation.
+    """Run ``prompts`` and answer ``request``; whatever ends this coroutine ends the generation.
 
     :returns: the whole reply, or None after a stream.
     :raises LlamaboxError: nothing was sent yet and the request cannot be served.
     """
     trace = trace_of(request)
-    trace.n_prompt = prompt.n_tokens
+    trace.n_prompt = sum(prompt.n_tokens for prompt in prompts)
+    trace.unknown = asked.unknown
     config = request.app.ctx.config
     params = rate_limited(request, asked.params, config, engine.tokens_per_second)
     params = _prioritized(request, params)
-    outputs = await _start(engine, prompt, params, asked.choices)
+    await _constrain(request, engine, params)
+    outputs: list[AsyncStream] = []
     try:
+        await _start(engine, prompts, params, asked.choices, outputs)
         if asked.stream:
-            await _stream(request, outputs, reply)
+            await _stream(request, outputs, asked, reply)
             return None
         generated = [_finished(completion) for completion in await await_all(outputs)]
         trace.n_output = sum(completion.n_output for completion in generated)
-        body = orjson.dumps(reply.whole(best(generated, asked.choices, params), generated))
-        return HTTPResponse(body, content_type="application/json")
+        n = asked.choices.n_generated
+        each = [generated[i : i + n] for i in range(0, len(generated), n)]
+        chosen = [choice for group in each for choice in best(group, asked.choices, params)]
+        body = selected(reply.whole(chosen, generated), asked.reply.response_fields)
+        return HTTPResponse(orjson.dumps(body), content_type="application/json")
     finally:
         for output in outputs:
             output.cancel()
 
 
+async def _constrain(request: AnyRequest, engine: Engine, params: GenerationParams) -> None:
+    """Have the constraint compiled; :raises InvalidRequest: it is wrong."""
+    try:
+        await engine.constrain(params)
+    except InvalidRequest as error:
+        raise named_as_asked(error, orjson.loads(request.body)) from None
+
+
 async def _start(
-    engine: Engine, prompt: Prompt, params: GenerationParams, choices: ChoiceParams
-) -> list[AsyncStream]:
-    if choices.n_generated == 1:
-        return [engine.submit(prompt, params)]
-    return await engine.submit_choices(prompt, params, choices)
+    engine: Engine,
+    prompts: Sequence[Prompt],
+    params: GenerationParams,
+    choices: ChoiceParams,
+    outputs: list[AsyncStream],
+) -> None:
+    """Append the outputs of each prompt to `outputs`; what raises leaves those that have started.
+
+    :raises InvalidRequest: there are too many of them.
+    """
+    n = len(prompts) * choices.n_generated
+    if n == 1:
+        outputs.append(engine.submit(prompts[0], params))
+        return
+    if len(prompts) > 1:
+        n_queue = engine.params.n_queue
+        n_most = engine.params.n_parallel + n_queue if n_queue else MAX_OUTPUTS
+        if n > min(n_most, MAX_OUTPUTS):
+            reason = f"{n} outputs of all prompts are more than {min(n_most, MAX_OUTPUTS)}"
+            raise InvalidRequest(f"prompt: {reason}", param="prompt")
+        if params.tokens_per_second and params.rate_key is None:
+            params = params.replace(rate_key=f"request-{uuid.uuid4().hex}")
+    for prompt in prompts:
+        outputs += await engine.submit_choices(prompt, params, choices)
 
 
 def _prioritized(request: AnyRequest, params: GenerationParams) -> GenerationParams:
@@ -82,10 +125,13 @@ def _prioritized(request: AnyRequest, params: GenerationParams) -> GenerationPar
         raise InvalidRequest(message, param=PRIORITY_HEADER) from None
 
 
-async def _stream(request: AnyRequest, outputs: list[AsyncStream], reply: Reply) -> None:
+async def _stream(
+    request: AnyRequest, outputs: list[AsyncStream], asked: GenerationRequest, reply: Reply
+) -> None:
     trace = trace_of(request)
     trace.is_streamed = True
-    events = EventStream(request)
+    events = EventStream(request, asked.reply.ping_seconds)
+    reply.watch(outputs)
     status = CLIENT_CLOSED_REQUEST
     try:
         if len(outputs) == 1:

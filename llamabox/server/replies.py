@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Protocol
 
-from ..api import Chunk, Completion
+from ..api import AsyncStream, Chunk, Completion
 
 __all__ = ["Reply"]
 
@@ -13,9 +13,13 @@ __all__ = ["Reply"]
 class Reply(Protocol):
     """How one dialect says the choices of a generation, whole or as events."""
 
+    def watch(self, outputs: Sequence[AsyncStream]) -> None:
+        """The generations that the events will be about, by choice."""
+
     def whole(self, choices: Sequence[Completion], generated: Sequence[Completion]) -> Any:
         """The body of a reply that is not streamed.
 
+        :param choices: those of each prompt behind one another.
         :param generated: all that was generated, in its order; what `choices` are chosen from.
         """
 

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import dataclasses
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import orjson
 
-from ..api import Chunk, Completion, FinishReason, Prompt, SampledToken
+from ..api import AsyncStream, Chunk, Completion, FinishReason, Progress, Prompt, SampledToken
+from .reply_fields import selected
 from .reply_logprobs import native_probs
-from .reply_usage import timings
-from .schema import GenerationRequest
-from .sse import HOLE, event, split_event
+from .reply_settings import generation_settings
+from .reply_usage import prompt_progress, timings
+from .schema import TextRequest
+from .sse import HOLE, event, fill, split_event
 
 __all__ = ["NativeReply"]
 
@@ -25,84 +26,113 @@ STOP_TYPES = {
 
 
 class NativeReply:
-    """``/completion``, llama-server's own dialect; its streams have no ``[DONE]``."""
+    """``/completion``, llama-server's own dialect; its streams have no ``[DONE]``.
 
-    def __init__(self, model: str, prompt: Prompt, asked: GenerationRequest) -> None:
+    :param prompts: what the choices are of, as many of each; with their texts.
+    """
+
+    def __init__(self, model: str, prompts: Sequence[Prompt], asked: TextRequest) -> None:
         self._model = model
-        self._prompt = prompt
         self._asked = asked
+        self._n_choices = len(prompts) * asked.choices.n
+        self._prompts = [prompts[i // asked.choices.n] for i in range(self._n_choices)]
+        self._settings = generation_settings(asked)
         self._post_sampling = asked.params.post_sampling_probs
-        self._n_output = [0] * asked.choices.n
-        self._frames = [self._frame(i) for i in range(asked.choices.n)]
+        self._n_output = [0] * self._n_choices
+        self._outputs: Sequence[AsyncStream] = ()
+        self._frames = [split_event(self._part(HOLE, i)) for i in range(self._n_choices)]
 
-    def _frame(self, index: int) -> list[bytes]:
+    def _part(self, text: str, index: int) -> dict[str, Any]:
+        """An event with holes: text, ids, their number, and what is asked for beside them."""
         part = {
             "index": index,
-            "content": HOLE,
-            "tokens": [],
+            "content": text,
+            "tokens": HOLE,
             "stop": False,
             "id_slot": -1,
             "tokens_predicted": HOLE,
-            "tokens_evaluated": self._prompt.n_tokens,
+            "tokens_evaluated": self._prompts[index].n_tokens,
         }
+        if self._asked.reply.timings_per_token:
+            part["timings"] = HOLE
         if self._asked.params.n_probs >= 0:
             part["completion_probabilities"] = HOLE
-        return split_event(part)
+        return part
 
     def whole(self, choices: Sequence[Completion], generated: Sequence[Completion]) -> Any:
-        """An object, or an array of them if several choices are asked for."""
+        """An object, or an array of them if there are several."""
         bodies = [self._body(choice, i) for i, choice in enumerate(choices)]
         for body, choice in zip(bodies, choices, strict=True):
+            if self._asked.reply.return_tokens:
+                body["tokens"] = choice.tokens
             if choice.logprobs is not None:
                 body["completion_probabilities"] = self._probs(choice.logprobs)
         return bodies if len(bodies) > 1 else bodies[0]
 
     def _body(self, completion: Completion, index: int) -> dict[str, Any]:
+        prompt = self._prompts[index].text
         return {
             "index": index,
-            "content": completion.text,
+            "content": prompt + completion.text if self._asked.echo else completion.text,
             "tokens": [],
             "id_slot": -1,
             "stop": True,
             "model": self._model,
             "tokens_predicted": completion.n_output,
             "tokens_evaluated": completion.n_prompt,
-            "generation_settings": self._settings(),
-            "prompt": self._prompt.text,
+            "generation_settings": self._settings,
+            "prompt": prompt,
             "has_new_line": "\n" in completion.text,
             "truncated": completion.truncated,
             "stop_type": STOP_TYPES[completion.finish_reason],
             "stopping_word": completion.stop_string or "",
             "tokens_cached": completion.n_cached,
-            "timings": timings(completion),
+            "timings": timings([completion]),
         }
 
+    def watch(self, outputs: Sequence[AsyncStream]) -> None:
+        self._outputs = outputs
+
     def head(self) -> bytes:
-        return b""
+        """The echoed prompts."""
+        if not self._asked.echo:
+            return b""
+        parts = [self._before_tokens(prompt.text, i) for i, prompt in enumerate(self._prompts)]
+        return b"".join([event(orjson.dumps(part)) for part in parts])
 
     def part(self, chunk: Chunk, index: int = 0) -> bytes:
         self._n_output[index] += chunk.n_tokens
-        if not chunk.text and not chunk.logprobs:
-            return b""
-        before, between, *after = self._frames[index]
-        frame = before + orjson.dumps(chunk.text) + between + b"%d" % self._n_output[index]
-        if chunk.logprobs is None:
-            return frame + after[0]
-        return frame + after[0] + orjson.dumps(self._probs(chunk.logprobs)) + after[1]
+        before = b"" if chunk.progress is None else self._progress(chunk.progress, index)
+        tells_tokens = self._asked.reply.return_tokens and chunk.n_tokens
+        if not (chunk.text or chunk.logprobs or tells_tokens):
+            return before
+        return before + fill(self._frames[index], self._values(chunk, index))
+
+    def _progress(self, progress: Progress, index: int) -> bytes:
+        part = self._before_tokens("", index) | {"prompt_progress": prompt_progress(progress)}
+        return event(orjson.dumps(part))
+
+    def _before_tokens(self, text: str, index: int) -> dict[str, Any]:
+        """An event that no output token has come for."""
+        part = self._part(text, index) | {"tokens": [], "tokens_predicted": 0}
+        return {name: value for name, value in part.items() if value != HOLE}
+
+    def _values(self, chunk: Chunk, index: int) -> Iterator[bytes]:
+        """What a frame's holes are for."""
+        yield orjson.dumps(chunk.text)
+        yield orjson.dumps(chunk.tokens) if self._asked.reply.return_tokens else b"[]"
+        yield b"%d" % self._n_output[index]
+        if self._asked.reply.timings_per_token:
+            yield orjson.dumps(timings([self._outputs[index].counts]))
+        if chunk.logprobs is not None:
+            yield orjson.dumps(self._probs(chunk.logprobs))
 
     def end(self, completion: Completion, index: int) -> bytes:
-        return event(orjson.dumps(self._body(completion, index) | {"content": ""}))
+        body = self._body(completion, index) | {"content": ""}
+        return event(orjson.dumps(selected(body, self._asked.reply.response_fields)))
 
     def tail(self, completions: Sequence[Completion], index: int = 0) -> bytes:
         return self.end(completions[index], index)
 
     def _probs(self, tokens: Sequence[SampledToken]) -> list[dict[str, Any]]:
         return native_probs(tokens, post_sampling=self._post_sampling)
-
-    def _settings(self) -> dict[str, Any]:
-        settings = dataclasses.asdict(self._asked.params)
-        return settings | {
-            "max_tokens": settings["n_predict"],
-            "n_probs": max(0, settings["n_probs"]),
-            "stream": self._asked.stream,
-        }

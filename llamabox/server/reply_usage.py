@@ -5,33 +5,39 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from ..api import Completion, Timings
+from ..api import Completion, Counts, Progress, Timings
 
-__all__ = ["timings", "usage"]
+__all__ = ["Counted", "prompt_progress", "timings", "usage"]
+
+Counted = Completion | Counts
 
 
-def usage(first: Completion, *others: Completion) -> dict[str, Any]:
+def usage(outputs: Sequence[Counted], n_prompts: int = 1) -> dict[str, Any]:
     """OpenAI's token counts with llama-box's speeds beside them.
 
-    The prompt counts once, with the cached tokens of the first output; what the others share with
+    Each prompt counts once, with the cached tokens of its first output; what the others share with
     it is not cached before the request. The output tokens are those of all; drafted ones that were
     rejected are none of them.
+
+    :param outputs: those of each prompt behind one another, as many for each.
     """
-    times = timings(first, *others)
+    times = timings(outputs, n_prompts)
+    firsts = _firsts(outputs, n_prompts)
+    n_prompt = sum(first.n_prompt for first in firsts)
     n_output = times["predicted_n"]
-    n_drafted, n_accepted = _drafts(first, *others)
+    n_drafted, n_accepted = _drafts(outputs)
     return {
-        "prompt_tokens": first.n_prompt,
+        "prompt_tokens": n_prompt,
         "completion_tokens": n_output,
-        "total_tokens": first.n_prompt + n_output,
-        "prompt_tokens_details": {"cached_tokens": first.n_cached},
+        "total_tokens": n_prompt + n_output,
+        "prompt_tokens_details": {"cached_tokens": times["cache_n"]},
         "completion_tokens_details": {
             "reasoning_tokens": 0,
             "accepted_prediction_tokens": n_accepted,
             "rejected_prediction_tokens": n_drafted - n_accepted,
         },
-        "queue_time_ms": first.timings.queue * 1e3,
-        "time_to_first_token_ms": first.timings.first_token * 1e3,
+        "queue_time_ms": firsts[0].timings.queue * 1e3,
+        "time_to_first_token_ms": firsts[0].timings.first_token * 1e3,
         "time_per_output_token_ms": times["predicted_per_token_ms"],
         "prompt_tokens_per_second": times["prompt_per_second"],
         "tokens_per_second": times["predicted_per_second"],
@@ -40,23 +46,28 @@ def usage(first: Completion, *others: Completion) -> dict[str, Any]:
     }
 
 
-def timings(first: Completion, *others: Completion) -> dict[str, Any]:
+def timings(outputs: Sequence[Counted], n_prompts: int = 1) -> dict[str, Any]:
     """llama-server's ``timings``: milliseconds, and rates that are 0 where nothing was timed.
 
-    The first output token is part of the prompt's time, so one token has no decode rate. The prompt
-    is that of the first output, what is predicted that of all: from the first token of any to the
-    last. What is said of drafts is left out if there were none.
+    The first output token is part of the prompt's time, so one token has no decode rate. A prompt
+    is that of its first output; several took as long as the slowest. What is predicted is that of
+    all: from the first token of any to the last. What is said of drafts is left out if there were
+    none.
+
+    :param outputs: those of each prompt behind one another, as many for each.
     """
-    outputs = [completion for completion in (first, *others) if completion.n_output]
-    prompt_n = first.n_prompt - first.n_cached
-    prompt_ms = first.timings.prefill * 1e3
-    predicted_n = sum(output.n_output for output in outputs)
-    predicted_ms = _decode_seconds([output.timings for output in outputs]) * 1e3
-    n_steps = predicted_n - len(outputs)
-    n_drafted, n_accepted = _drafts(*outputs)
+    firsts = _firsts(outputs, n_prompts)
+    running = [output for output in outputs if output.n_output]
+    cache_n = sum(first.n_cached for first in firsts)
+    prompt_n = sum(first.n_prompt for first in firsts) - cache_n
+    prompt_ms = max(first.timings.prefill for first in firsts) * 1e3
+    predicted_n = sum(output.n_output for output in running)
+    predicted_ms = _decode_seconds([output.timings for output in running]) * 1e3
+    n_steps = predicted_n - len(running)
+    n_drafted, n_accepted = _drafts(running)
     drafts = {"draft_n": n_drafted, "draft_n_accepted": n_accepted} if n_drafted else {}
     return {
-        "cache_n": first.n_cached,
+        "cache_n": cache_n,
         "prompt_n": prompt_n,
         "prompt_ms": prompt_ms,
         "prompt_per_token_ms": _ratio(prompt_ms, prompt_n),
@@ -69,11 +80,25 @@ def timings(first: Completion, *others: Completion) -> dict[str, Any]:
     }
 
 
-def _drafts(*completions: Completion) -> tuple[int, int]:
+def prompt_progress(progress: Progress) -> dict[str, Any]:
+    """llama-server's ``prompt_progress``; milliseconds since the request got a slot."""
+    return {
+        "total": progress.n_prompt,
+        "cache": progress.n_cached,
+        "processed": progress.n_computed,
+        "time_ms": progress.seconds * 1e3,
+    }
+
+
+def _firsts(outputs: Sequence[Counted], n_prompts: int) -> Sequence[Counted]:
+    return outputs[:: len(outputs) // n_prompts]
+
+
+def _drafts(outputs: Sequence[Counted]) -> tuple[int, int]:
     """Tokens that were drafted, and those of them that became output."""
     return (
-        sum(completion.n_drafted for completion in completions),
-        sum(completion.n_draft_accepted for completion in completions),
+        sum(output.n_drafted for output in outputs),
+        sum(output.n_draft_accepted for output in outputs),
     )
 
 

@@ -9,6 +9,7 @@ import dataclasses
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from ..api import PromptLike
 from ..errors import InvalidRequest
 from ..params import ChoiceParams, GenerationParams
 from .schema_chat import read_messages
@@ -16,15 +17,24 @@ from .schema_choices import read_chat_probs, read_choices, read_text_probs
 from .schema_constraints import read_constraints
 from .schema_fields import Fields
 from .schema_output import length_field, read_output
-from .schema_prompt import read_prompt
+from .schema_prompt import read_infill_prompt, read_prompts
 from .schema_reasoning import read_reasoning
+from .schema_reply import ReplyOptions, read_reply_options
 from .schema_sampling import read_sampling
 from .schema_speculation import SPECULATION_FIELDS, read_speculation
 from .schema_template import read_template
-from .schema_tools import read_tools
+from .schema_tools import ToolFields, read_tools
+from .schema_unknown import unknown_fields
 from .schema_unsupported import refuse_unsupported
 
-__all__ = ["ChatRequest", "GenerationRequest", "TextRequest", "read_chat", "read_text"]
+__all__ = [
+    "ChatRequest",
+    "GenerationRequest",
+    "TextRequest",
+    "read_chat",
+    "read_infill",
+    "read_text",
+]
 
 ReadChanges = Callable[[Fields], dict[str, Any]]
 """Reads changes to the default ``GenerationParams``; None for a field that is not there."""
@@ -41,41 +51,46 @@ TEXT: tuple[ReadChanges, ...] = (*GENERATION, read_text_probs)
 
 NOT_SUPPORTED: Mapping[str, tuple[Any, ...]] = {
     "audio": (),
-    "echo": (False,),
+    "id_slot": (-1,),
     "lora": ([],),
+    "min_tokens": (0,),
     "modalities": (["text"],),
     "n_indent": (0,),
-    "response_fields": ([],),
-    "return_progress": (False,),
-    "return_tokens": (False,),
-    "suffix": ("",),
     "t_max_predict_ms": (-1, 0),
-    "timings_per_token": (False,),
     "web_search_options": (),
 }
 """Fields of no module that would change the reply, with the values under which they would not."""
+NOT_IN_A_CHAT: Mapping[str, tuple[Any, ...]] = {"echo": (False,), "suffix": ("",)}
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class GenerationRequest:
     """What every dialect asks of a generation.
 
-    :param choices: how many outputs.
-    :param stream: answer with events.
-    :param include_usage: end the events with the usage.
+    :param choices: how many outputs of each prompt.
+    :param reply: the form of the reply.
+    :param unknown: names of fields that are not known.
     """
 
     params: GenerationParams
     choices: ChoiceParams
-    stream: bool
-    include_usage: bool
+    reply: ReplyOptions
+    unknown: tuple[str, ...]
+
+    @property
+    def stream(self) -> bool:
+        return self.reply.stream
+
+    @property
+    def include_usage(self) -> bool:
+        return self.reply.include_usage
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class ChatRequest(GenerationRequest):
     """``/v1/chat/completions``.
 
-    :param tools: None if there are none, or the caller wants none used.
+    :param tools: which there are, and which may be called.
     :param template_kwargs: variables for the chat template.
     :param add_generation_prompt: end the prompt where the assistant's turn begins; None if it is
         not said.
@@ -83,7 +98,7 @@ class ChatRequest(GenerationRequest):
     """
 
     messages: list[dict[str, Any]]
-    tools: list[dict[str, Any]] | None
+    tools: ToolFields
     template_kwargs: dict[str, Any]
     add_generation_prompt: bool | None
     continue_final_message: bool | str | None
@@ -93,10 +108,12 @@ class ChatRequest(GenerationRequest):
 class TextRequest(GenerationRequest):
     """``/v1/completions`` and ``/completion``.
 
-    :param prompt: text, or token ids.
+    :param prompts: each gets its own choices.
+    :param echo: the outputs begin with their prompts.
     """
 
-    prompt: str | list[int]
+    prompts: list[PromptLike]
+    echo: bool
 
 
 def read_chat(body: Mapping[str, Any], defaults: GenerationParams) -> ChatRequest:
@@ -105,14 +122,13 @@ def read_chat(body: Mapping[str, Any], defaults: GenerationParams) -> ChatReques
     :raises InvalidRequest: a field is missing, mistyped, out of range or not supported.
     """
     fields = Fields(body)
-    template = read_template(fields)
-    tools = read_tools(fields)
-    return ChatRequest(
-        **_read_generation(fields, defaults, CHAT),
-        **template,
-        messages=read_messages(fields),
-        tools=tools,
-    )
+    refuse_unsupported(fields, NOT_IN_A_CHAT)
+    own: dict[str, Any] = {
+        **read_template(fields),
+        "tools": read_tools(fields),
+        "messages": read_messages(fields),
+    }
+    return ChatRequest(**own, **_read_generation(fields, defaults, CHAT))
 
 
 def read_text(body: Mapping[str, Any], defaults: GenerationParams) -> TextRequest:
@@ -121,22 +137,39 @@ def read_text(body: Mapping[str, Any], defaults: GenerationParams) -> TextReques
     :raises InvalidRequest: a field is missing, mistyped, out of range or not supported.
     """
     fields = Fields(body)
-    generation = _read_generation(fields, defaults, TEXT)
-    return TextRequest(**generation, prompt=read_prompt(fields))
+    prompts, echo = read_prompts(fields), fields.boolean("echo")
+    request = TextRequest(prompts=prompts, echo=echo, **_read_generation(fields, defaults, TEXT))
+    if request.echo and request.params.n_probs >= 0:
+        raise fields.refuse("echo", "log probabilities of a prompt are not supported")
+    return request
+
+
+def read_infill(body: Mapping[str, Any], defaults: GenerationParams) -> TextRequest:
+    """llama-server's ``/infill``.
+
+    :raises InvalidRequest: a field is missing, mistyped, out of range or not supported.
+    """
+    fields = Fields(body)
+    prompts: list[PromptLike] = [read_infill_prompt(fields)]
+    return TextRequest(prompts=prompts, echo=False, **_read_generation(fields, defaults, TEXT))
 
 
 def _read_generation(
     fields: Fields, defaults: GenerationParams, readers: tuple[ReadChanges, ...]
 ) -> dict[str, Any]:
+    """Reads last, as it also tells what nobody has read."""
     refuse_unsupported(fields, NOT_SUPPORTED)
     fields.string("model")
-    options = fields.object("stream_options")
-    stream = fields.boolean("stream")
+    reply = read_reply_options(fields)
+    params = _read_params(fields, defaults, readers)
+    if reply.stream and reply.return_progress:
+        params = params.replace(progress=True)
+    choices = read_choices(fields, stream=reply.stream)
     return {
-        "params": _read_params(fields, defaults, readers),
-        "choices": read_choices(fields, stream=stream),
-        "stream": stream,
-        "include_usage": options is not None and options.boolean("include_usage"),
+        "params": params,
+        "choices": choices,
+        "reply": reply,
+        "unknown": unknown_fields(fields),
     }
 
 

@@ -12,6 +12,9 @@ LENGTH_FIELDS = ("max_completion_tokens", "max_tokens", "n_predict")
 """Names of the output limit; the first that is there counts."""
 
 
+INTEGER_FIELDS = ("n_keep", "n_discard", "n_cache_reuse", "priority")
+
+
 def length_field(fields: Fields) -> str:
     """The name under which the body gives the output limit."""
     return next((name for name in LENGTH_FIELDS if fields.present(name)), "n_predict")
@@ -26,7 +29,7 @@ def read_output(fields: Fields) -> dict[str, Any]:
     changes: dict[str, Any] = {"n_predict": limits[length_field(fields)]}
     stop = fields.strings("stop")
     changes["stop"] = None if stop is None else tuple(stop)
-    for name in ("n_keep", "n_discard", "n_cache_reuse", "priority"):
+    for name in INTEGER_FIELDS:
         changes[name] = fields.integer(name)
     changes["deadline"] = fields.number("deadline")
     for name in ("ignore_eos", "cache_prompt"):

@@ -5,10 +5,24 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from ..ranges import MAX_SEED, RANDOM_SEED
 from ..samplers import samplers_from_chars, samplers_from_names
 from .schema_fields import Fields, json_type
 
 __all__ = ["read_sampling"]
+
+ALIASES = {
+    "mirostat_mode": "mirostat",
+    "repetition_penalty": "repeat_penalty",
+    "temp": "temperature",
+    "typ_p": "typical_p",
+}
+"""Other spellings; the name on the right wins where both are there."""
+LLAMA_RANDOM_SEED = MAX_SEED + 1
+"""``LLAMA_DEFAULT_SEED``, which llama-server tells of a request without a seed."""
+MAX_DIGITS = 20
+LEAST_DRY_BASE = 1.0
+"""Below it both peers take the default."""
 
 INTEGER_FIELDS = (
     "top_k",
@@ -48,6 +62,15 @@ def read_sampling(fields: Fields) -> dict[str, Any]:
     """
     changes: dict[str, Any] = {name: fields.integer(name) for name in INTEGER_FIELDS}
     changes |= {name: fields.number(name) for name in NUMBER_FIELDS}
+    for alias, name in ALIASES.items():
+        read = fields.integer if name in INTEGER_FIELDS else fields.number
+        value = read(alias)
+        if changes[name] is None:
+            changes[name] = value
+    if changes["seed"] == LLAMA_RANDOM_SEED:
+        changes["seed"] = RANDOM_SEED
+    if changes["dry_base"] is not None and changes["dry_base"] < LEAST_DRY_BASE:
+        changes["dry_base"] = None
     breakers = fields.strings("dry_sequence_breakers")
     changes["dry_sequence_breakers"] = None if breakers is None else tuple(breakers)
     changes["samplers"] = _read_samplers(fields)
@@ -64,8 +87,11 @@ def _read_samplers(fields: Fields) -> tuple[str, ...] | None:
     return None if names is None else samplers_from_names(names)
 
 
-def _read_logit_bias(fields: Fields) -> tuple[tuple[int, float], ...] | None:
-    """OpenAI's ``{"id": bias}``, or llama-server's ``[[id, bias], ...]``; ``false`` bans."""
+def _read_logit_bias(fields: Fields) -> tuple[tuple[int | str, float], ...] | None:
+    """OpenAI's ``{"id": bias}``, or llama-server's ``[[id, bias], ...]``; ``false`` bans.
+
+    A text instead of an id stands for each of its tokens.
+    """
     value = fields.raw("logit_bias")
     if value is None:
         return None
@@ -75,16 +101,17 @@ def _read_logit_bias(fields: Fields) -> tuple[tuple[int, float], ...] | None:
         raise fields.refuse("logit_bias", f"must be an object or an array, not {json_type(value)}")
     for pair in value:
         if not isinstance(pair, list) or len(pair) != 2:
-            raise fields.refuse("logit_bias", "must hold [token id, bias] pairs")
+            raise fields.refuse("logit_bias", "must hold [token id or text, bias] pairs")
     return tuple((_token(fields, token), _bias(fields, bias)) for token, bias in value)
 
 
-def _token(fields: Fields, token: Any) -> int:
+def _token(fields: Fields, token: Any) -> int | str:
     if isinstance(token, int) and not isinstance(token, bool):
         return token
-    if isinstance(token, str) and token.isascii() and token.isdigit():
-        return int(token)
-    raise fields.refuse("logit_bias", f"{token!r} is not a token id")
+    if isinstance(token, str) and token:
+        is_id = token.isascii() and token.isdigit() and len(token) <= MAX_DIGITS
+        return int(token) if is_id else token
+    raise fields.refuse("logit_bias", f"{token!r} is neither a token id nor a text")
 
 
 def _bias(fields: Fields, bias: Any) -> float:

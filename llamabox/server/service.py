@@ -190,6 +190,7 @@ class Service:
             self._engine = await loop.run_in_executor(
                 self._executor, self._open_engine, self.config, self._progress
             )
+            await self._engine.constrain(self.config.defaults)
         except LlamaboxError as error:
             self._error = error
         except Exception as error:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import orjson
@@ -11,7 +11,7 @@ from sanic import HTTPResponse
 
 from .trace import AnyRequest
 
-__all__ = ["DONE", "HOLE", "EventStream", "event", "split_event"]
+__all__ = ["DONE", "HOLE", "EventStream", "event", "fill", "split_event"]
 
 DONE = b"data: [DONE]\n\n"
 HOLE = "\x00"
@@ -34,21 +34,34 @@ def split_event(payload: Mapping[str, Any]) -> list[bytes]:
     return event(orjson.dumps(payload)).split(_HOLE_JSON)
 
 
+def fill(frame: list[bytes], values: Iterable[bytes]) -> bytes:
+    """An event that was cut at its holes, with their values in order."""
+    rest = iter(frame)
+    parts = [next(rest)]
+    for value, part in zip(values, rest, strict=True):
+        parts += (value, part)
+    return b"".join(parts)
+
+
 class EventStream:
     """A ``text/event-stream`` reply that opens at its first frame and pings while it is idle.
 
-    After one to two times :data:`PING_SECONDS` without a frame a comment is sent. No timer is
-    touched per frame.
+    After one to two times the interval without a frame a comment is sent. No timer is touched per
+    frame.
+
+    :param ping_seconds: the interval; -1 sends none, None is :data:`PING_SECONDS`.
     """
 
-    def __init__(self, request: AnyRequest) -> None:
+    def __init__(self, request: AnyRequest, ping_seconds: float | None = None) -> None:
         self._request = request
         self._response: HTTPResponse | None = None
         self._n_sent = 0
         self._n_seen = 0
         self._ping: asyncio.Task[None] | None = None
         self._loop = asyncio.get_running_loop()
-        self._timer = self._loop.call_later(PING_SECONDS, self._tick)
+        self._interval = PING_SECONDS if ping_seconds is None else ping_seconds
+        self._timer: asyncio.TimerHandle | None = None
+        self._wait()
 
     @property
     def is_open(self) -> bool:
@@ -69,7 +82,8 @@ class EventStream:
 
     def stop(self) -> None:
         """End the pings."""
-        self._timer.cancel()
+        if self._timer is not None:
+            self._timer.cancel()
         if self._ping is not None:
             self._ping.cancel()
 
@@ -82,4 +96,8 @@ class EventStream:
         if self._n_seen == self._n_sent and (self._ping is None or self._ping.done()):
             self._ping = self._loop.create_task(self.send(PING))
         self._n_seen = self._n_sent
-        self._timer = self._loop.call_later(PING_SECONDS, self._tick)
+        self._wait()
+
+    def _wait(self) -> None:
+        if self._interval > 0:
+            self._timer = self._loop.call_later(self._interval, self._tick)

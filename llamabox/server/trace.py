@@ -30,6 +30,7 @@ class Trace:
     :param n_prompt: prompt tokens, once known.
     :param n_output: output tokens, once known.
     :param is_streamed: the reply is a stream, which writes the log line when it ends.
+    :param unknown: fields of the body that nothing has read.
     """
 
     id: str
@@ -38,6 +39,7 @@ class Trace:
     n_prompt: int = 0
     n_output: int = 0
     is_streamed: bool = False
+    unknown: tuple[str, ...] = ()
 
     def log(self, request: AnyRequest, status: int) -> None:
         """Write the access-log line; probes are logged at debug level."""

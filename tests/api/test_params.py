@@ -13,6 +13,9 @@ from llamabox import ChoiceParams, Engine, EngineParams, GenerationParams, Inval
 INT_MAX = 2**31 - 1
 GENERATION: dict[str, tuple[list[Any], list[Any]]] = {
     "n_predict": ([-1, 0, 1, 10**6], [-2, -100, 1.5, "1", None]),
+    "n_predict_min": ([0, 1, INT_MAX], [-1, 2**31, 1.5, "1", True, None]),
+    "max_predict_time": ([0, 0.5, 60], [-1, math.inf, math.nan, "1", None]),
+    "n_indent": ([0, 4, INT_MAX], [-1, 2**31, 1.5, "1", None]),
     "n_keep": ([-1, 0, INT_MAX], [-2, 2**31, 1.5, "1", True, None]),
     "n_discard": ([0, 1, INT_MAX], [-1, 2**31, 1.5, "1", True, None]),
     "cache_prompt": ([True, False], []),
@@ -21,6 +24,8 @@ GENERATION: dict[str, tuple[list[Any], list[Any]]] = {
         [(), ("a",), ("a", "ab", "é😀")],
         [("",), ("a", ""), "ab", ["a"], (1,), (b"a",), ("\ud800",), None],
     ),
+    "special": ([True, False], [1, "yes", None]),
+    "progress": ([True, False], [1, "yes", None]),
     "n_probs": ([-1, 0, 1, 256], [-2, 257, 0.5, "1", None, True]),
     "post_sampling_probs": ([True, False], []),
     "n_draft_max": ([-1, 0, 64], [-2, 65, 1.5, "1", True, None]),
@@ -34,6 +39,11 @@ GENERATION: dict[str, tuple[list[Any], list[Any]]] = {
         [-1, -0.5, 1e-4, 1e7, math.nan, math.inf, True, "20", None],
     ),
     "rate_key": ([None, "", "a key", "k" * 1024], [7, b"key", "k" * 1025]),
+    "lora": (
+        [None, ()],
+        [[], (0,), ((-1, 1.0),), ((True, 1.0),), ((0, math.nan),), ((0, "1"),), ((0, 1), (0, 2))],
+    ),
+    "slot": ([-1, 0, 3], [-2, 2**31, 1.5, "1", None]),
     "temperature": ([0, 0.0, -1.0, 0.5, 2, 100.0], [math.nan, math.inf, -math.inf, "1", None]),
     "dynatemp_range": ([0, 0.5, 3.0], [-0.1, math.nan, math.inf, "1", None]),
     "dynatemp_exponent": ([0, 0.5, 2], [-0.1, math.nan, math.inf, "1", None]),
@@ -115,6 +125,25 @@ ENGINE: dict[str, tuple[list[Any], list[Any]]] = {
     "tokens_per_second": (
         [0, -1, 0.001, 20, 1e6],
         [-2, -0.5, 1e-4, 1e7, math.nan, math.inf, True, "-1", None],
+    ),
+    "lora": (
+        [(), (("a.gguf", 1.0), ("b.gguf", -0.5))],
+        [
+            ["a"],
+            "a",
+            ("a.gguf",),
+            (("", 1.0),),
+            ((5, 1.0),),
+            (("a", "1"),),
+            (("a", math.inf),),
+            None,
+        ],
+    ),
+    "lora_init_without_apply": ([True, False], [1, None]),
+    "control_vectors": ([(), (("a.gguf", 0.5),)], [["a"], ("a",), (("a", None),), None]),
+    "control_vector_layers": (
+        [None, (1, 1), (2, 9)],
+        [(0, 3), (3, 2), (1,), [1, 2], (1.0, 2), (True, 2), "12", 3],
     ),
     "warmup": ([True, False], []),
 }

@@ -148,7 +148,7 @@ def test_a_failure_inside_llama_is_a_generation_error(engine: Engine) -> None:
     stream = engine.stream("hello", ENDLESS)
     list(stream)
     stream._exhausted = False
-    stream.feed(b"", 0, 6)
+    stream.feed(b"", [], 6)
     with pytest.raises(GenerationError):
         next(stream)
     assert next(stream, None) is None

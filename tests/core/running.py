@@ -115,7 +115,8 @@ class Result:
 
     request: Request
     pieces: list[bytes] = dataclasses.field(default_factory=list)
-    n_tokens: int = 0
+    streamed: list[int] = dataclasses.field(default_factory=list)
+    progress: list[tuple[int, int]] = dataclasses.field(default_factory=list)
     n_events: int = 0
     finish: int = 0
     probs: list[list[tuple[int, float]]] = dataclasses.field(default_factory=list)
@@ -123,6 +124,11 @@ class Result:
     @property
     def text(self) -> bytes:
         return b"".join(self.pieces)
+
+    @property
+    def n_tokens(self) -> int:
+        """Output tokens that events told of."""
+        return len(self.streamed)
 
     @property
     def tokens(self) -> list[int]:
@@ -300,13 +306,14 @@ class Core:
         return results
 
     def drain(self) -> None:
-        for request, text, n_tokens, finish, probs in self.outbox.drain():
+        for request, text, tokens, finish, probs, progress in self.outbox.drain():
             result = request.consumer
             assert not result.finish, "an event after the last one"
             result.pieces.append(text)
-            result.n_tokens += n_tokens
+            result.streamed += tokens
+            result.progress += [progress] if progress else []
             result.n_events += 1
-            assert probs is None or len(probs) == n_tokens
+            assert probs is None or len(probs) == len(tokens)
             result.probs += probs or []
             result.finish = finish
 

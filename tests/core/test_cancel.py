@@ -109,5 +109,5 @@ def test_what_is_submitted_while_another_thread_closes_ends_or_is_refused(
                 eventually(lambda: bool(accepted) or not thread.is_alive(), "some are in")  # noqa: B023
             core.close()
             thread.join(HANG)
-            finished = [request for request, _, _, finish, _ in core.outbox.drain() if finish]
+            finished = [request for request, _, _, finish, *_ in core.outbox.drain() if finish]
             assert len(finished) == len(accepted)

@@ -66,7 +66,7 @@ def test_a_request_that_is_cancelled_before_it_is_submitted_ends_cancelled(core:
     request.cancel()
     assert core.scheduler.submit(request)
     (event,) = wait_for_events(core)
-    assert event == (request, b"", 0, CANCELLED, None)
+    assert event == (request, b"", [], CANCELLED, None, None)
 
 
 def test_the_garbage_collector_frees_a_request_and_its_sampler(core: Core) -> None:

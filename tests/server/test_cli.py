@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 import subprocess
 import sys
@@ -10,8 +11,11 @@ from pathlib import Path
 import pytest
 
 from llamabox import EngineParams, GenerationParams, ModelParams, __version__
-from llamabox.server.cli import Action, Command, parse
+from llamabox.server.cli import Action, parse
 from llamabox.server.config import ServerConfig
+from llamabox.server.log import LogConfig
+
+GROUPS = ("general:", "server:", "server/completion:", "server/completion/speculative:")
 
 
 def refusal(capsys: pytest.CaptureFixture[str], *argv: str) -> str:
@@ -24,7 +28,9 @@ def refusal(capsys: pytest.CaptureFixture[str], *argv: str) -> str:
 
 
 def test_without_flags_everything_has_its_default() -> None:
-    assert parse([]) == Command(action=Action.SERVE, config=ServerConfig(), verbose=False)
+    command = parse([])
+    assert (command.action, command.config) == (Action.SERVE, ServerConfig())
+    assert (command.log, command.warnings) == (LogConfig(), ())
 
 
 def test_every_flag_reaches_the_configuration() -> None:
@@ -35,7 +41,7 @@ def test_every_flag_reaches_the_configuration() -> None:
         "--repeat-penalty 1.1 --repeat-last-n 32 --presence-penalty 0.3 --frequency-penalty 0.4 "
         "--jinja --api-key a,b --api-key c -to 30 --threads-http 6 --no-warmup -v".split()
     )
-    assert command.verbose
+    assert command.log.level == logging.DEBUG
     assert command.config == ServerConfig(
         model=Path("m.gguf"),
         alias="name",
@@ -179,7 +185,7 @@ def test_a_template_by_name_and_by_file(tmp_path: Path) -> None:
     [
         ("--ctxsize", "--ctx-size"),
         ("--n_paralel=3", "--parallel"),
-        ("--temperature", "--temp"),
+        ("--temperatur", "--temp"),
         ("-nglx", "-ngl"),
         ("-tsx", "-t"),
         ("-cx", "-c"),
@@ -230,7 +236,7 @@ def test_the_help_has_every_group(capsys: pytest.CaptureFixture[str], flag: str)
     assert caught.value.code == 0
     text = capsys.readouterr().out
     assert text.startswith("usage: llamabox [options]\n")
-    for group in ("general:", "server:", "server/completion:", "server/completion/sampling:"):
+    for group in GROUPS:
         assert f"\n{group}\n" in text
     assert "-c,    --ctx-size N" in text
 

@@ -185,8 +185,8 @@ def test_a_slow_reader_gets_all_entries(server: LiveServer) -> None:
 def test_text_that_comes_after_its_tokens_has_no_entries(dialect: str) -> None:
     prompt = Prompt(np.zeros(1, np.int32), "x")
     asked = read_text({"prompt": "x", "logprobs": 0}, GenerationParams())
-    replies = {"chat": ChatReply, "text": TextReply}
-    reply = replies[dialect]("m", asked) if dialect in replies else NativeReply("m", prompt, asked)
+    replies = {"text": TextReply, "native": NativeReply}
+    reply = ChatReply("m", asked) if dialect == "chat" else replies[dialect]("m", [prompt], asked)
     (chunk,) = parse(reply.part(Chunk("held", 0, FinishReason.DEADLINE, ())))
     assert "held" in str(chunk)
     if dialect == "native":

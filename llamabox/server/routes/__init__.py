@@ -4,12 +4,32 @@ from __future__ import annotations
 
 from sanic import Blueprint
 
-from . import apply_template, chat, completions, health, metrics, models, props
+from . import (
+    adapters,
+    apply_template,
+    chat,
+    completions,
+    health,
+    metrics,
+    models,
+    props,
+    tokens,
+)
 
 __all__ = ["blueprints"]
 
 
 def blueprints() -> list[Blueprint]:
     """Fresh blueprints of all routes."""
-    modules = (apply_template, chat, completions, health, metrics, models, props)
+    modules = (
+        adapters,
+        apply_template,
+        chat,
+        completions,
+        health,
+        metrics,
+        models,
+        props,
+        tokens,
+    )
     return [module.blueprint() for module in modules]

@@ -8,7 +8,7 @@ from functools import partial
 import orjson
 from sanic import Blueprint, HTTPResponse
 
-from ..chat_prompt import render_options
+from ..chat_prompt import conversation_of
 from ..schema import read_chat
 from ..service import ServerRequest
 
@@ -25,7 +25,7 @@ async def apply_template(request: ServerRequest) -> HTTPResponse:
     service = request.app.ctx
     template = service.engine.template
     asked = await service.read(request.body, partial(read_chat, defaults=service.config.defaults))
-    options = render_options(asked, service.config)
+    conversation = conversation_of(asked, service.config)
     loop = asyncio.get_running_loop()
-    prompt = await loop.run_in_executor(None, partial(template.render, asked.messages, **options))
+    prompt = await loop.run_in_executor(None, conversation.render, template)
     return HTTPResponse(orjson.dumps({"prompt": prompt}), content_type="application/json")

@@ -7,7 +7,7 @@ from functools import partial
 from sanic import Blueprint, HTTPResponse
 
 from ...errors import PromptTooLong
-from ..chat_prompt import render_options
+from ..chat_prompt import conversation_of
 from ..generation import generate
 from ..reply_chat import ChatReply
 from ..schema import read_chat
@@ -29,10 +29,9 @@ async def chat(request: ServerRequest) -> HTTPResponse | None:
     parse = partial(read_chat, defaults=service.config.defaults)
     asked = await service.read(request.body, parse)
     try:
-        options = render_options(asked, service.config)
-        prompt = await engine.prepare_chat(asked.messages, **options)
+        prompt = await engine.prepare(conversation_of(asked, service.config))
     except PromptTooLong as error:
         error.param = "messages"
         raise
-    reply = ChatReply(service.model_name, asked)
-    return await generate(request, engine, prompt, asked, reply)
+    reply = ChatReply(service.model_name, asked, asked.tools)
+    return await generate(request, engine, [prompt], asked, reply)

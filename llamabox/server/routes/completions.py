@@ -1,42 +1,84 @@
-"""``POST /v1/completions`` in OpenAI's dialect and ``POST /completion`` in llama-server's."""
+"""Text completions: OpenAI's ``/v1/completions``, llama-server's ``/completion``, ``/infill``."""
 
 from __future__ import annotations
 
-from functools import partial
+import asyncio
+import dataclasses
+from collections.abc import Callable, Mapping
+from typing import Any
 
 from sanic import Blueprint, HTTPResponse
 
+from ...api import Engine, Prompt, PromptLike
+from ...params import GenerationParams
 from ..generation import generate
 from ..reply_native import NativeReply
 from ..reply_text import TextReply
-from ..schema import TextRequest, read_text
+from ..schema import TextRequest, read_infill, read_text
 from ..service import ServerRequest, Service
 
 __all__ = ["blueprint"]
+
+Read = Callable[[Mapping[str, Any], GenerationParams], TextRequest]
+"""Of a body, with the default parameters."""
 
 
 def blueprint() -> Blueprint:
     routes = Blueprint("completions")
     routes.add_route(openai, "/v1/completions", methods=["POST"], name="v1_completions")
     routes.add_route(native, "/completion", methods=["POST"], name="completion")
+    routes.add_route(native, "/completions", methods=["POST"], name="completions")
+    routes.add_route(infill, "/infill", methods=["POST"], name="infill")
     return routes
 
 
 async def openai(request: ServerRequest) -> HTTPResponse | None:
     service = request.app.ctx
-    asked = await _read(request, service)
-    prompt = await service.engine.prepare(asked.prompt)
-    reply = TextReply(service.model_name, asked)
-    return await generate(request, service.engine, prompt, asked, reply)
+    asked = await _read(request, service, read_text)
+    prompts = await _prepare(service.engine, asked.prompts, with_texts=asked.echo)
+    reply = TextReply(service.model_name, prompts, asked)
+    return await generate(request, service.engine, prompts, asked, reply)
 
 
 async def native(request: ServerRequest) -> HTTPResponse | None:
+    return await _native(request, read_text)
+
+
+async def infill(request: ServerRequest) -> HTTPResponse | None:
+    return await _native(request, read_infill)
+
+
+async def _native(request: ServerRequest, read: Read) -> HTTPResponse | None:
     service = request.app.ctx
-    asked = await _read(request, service)
-    prompt = await service.engine.prepare(asked.prompt)
-    reply = NativeReply(service.model_name, prompt, asked)
-    return await generate(request, service.engine, prompt, asked, reply)
+    asked = await _read(request, service, read)
+    prompts = await _prepare(service.engine, asked.prompts, with_texts=True)
+    reply = NativeReply(service.model_name, prompts, asked)
+    return await generate(request, service.engine, prompts, asked, reply)
 
 
-async def _read(request: ServerRequest, service: Service) -> TextRequest:
-    return await service.read(request.body, partial(read_text, defaults=service.config.defaults))
+async def _read(request: ServerRequest, service: Service, read: Read) -> TextRequest:
+    defaults = service.config.defaults
+    return await service.read(request.body, lambda body: read(body, defaults))
+
+
+async def _prepare(engine: Engine, prompts: list[PromptLike], *, with_texts: bool) -> list[Prompt]:
+    """All prompts, each on a thread of its own where there are several.
+
+    :param with_texts: those of token ids too.
+    """
+    if len(prompts) == 1:
+        prepared = [await engine.prepare(prompts[0])]
+    else:
+        prepared = await asyncio.gather(*map(engine.prepare, prompts))
+    if not with_texts or all(prompt.text for prompt in prepared):
+        return prepared
+    loop = asyncio.get_running_loop()
+    return await loop.run_in_executor(None, _with_texts, engine, prepared)
+
+
+def _with_texts(engine: Engine, prompts: list[Prompt]) -> list[Prompt]:
+    decode = engine.model.tokenizer.decode
+    return [
+        prompt if prompt.text else dataclasses.replace(prompt, text=decode(prompt.tokens))
+        for prompt in prompts
+    ]

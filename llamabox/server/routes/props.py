@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from typing import Any
 
 import orjson
@@ -10,7 +9,8 @@ from sanic import Blueprint, HTTPResponse
 
 from ..._version import __version__
 from ...api import Engine
-from ...params import GenerationParams
+from ..reply_settings import generation_settings
+from ..schema import read_text
 from ..service import ServerRequest
 
 __all__ = ["blueprint"]
@@ -25,9 +25,11 @@ def blueprint() -> Blueprint:
 async def props(request: ServerRequest) -> HTTPResponse:
     service = request.app.ctx
     engine = service.engine
+    # What a request gets that says nothing.
+    silent = read_text({"prompt": ""}, service.config.defaults)
     body = _template(engine) | {
         "default_generation_settings": {
-            "params": _settings(service.config.defaults),
+            "params": generation_settings(silent),
             "n_ctx": engine.n_ctx,
         },
         "total_slots": engine.params.n_parallel,
@@ -43,16 +45,6 @@ async def props(request: ServerRequest) -> HTTPResponse:
         "is_sleeping": False,
     }
     return HTTPResponse(orjson.dumps(body), content_type="application/json")
-
-
-def _settings(defaults: GenerationParams) -> dict[str, Any]:
-    """What a request gets that says nothing, under the names of ``generation_settings``."""
-    settings = dataclasses.asdict(defaults)
-    return settings | {
-        "max_tokens": settings["n_predict"],
-        "n_probs": max(0, settings["n_probs"]),
-        "stream": False,
-    }
 
 
 def _template(engine: Engine) -> dict[str, Any]:

@@ -1,0 +1,25 @@
+"""Biases of texts as biases of tokens."""
+
+from __future__ import annotations
+
+from ..params import GenerationParams
+from .text import Tokenizer
+
+
+def with_bias_ids(params: GenerationParams, tokenizer: Tokenizer) -> GenerationParams:
+    """The parameters with each text among their biases as the tokens that it has.
+
+    A text that is a control token's is that token. Short texts only, so that it may run anywhere.
+
+    :raises EngineClosed: the model is closed.
+    """
+    if not any(isinstance(token, str) for token, _ in params.logit_bias):
+        return params
+    biases: list[tuple[int, float]] = []
+    for token, bias in params.logit_bias:
+        if isinstance(token, str):
+            ids = tokenizer.encode(token, add_special=False)
+            biases += [(each, bias) for each in ids.tolist()]
+        else:
+            biases.append((token, bias))
+    return params.replace(logit_bias=tuple(biases))

@@ -1,0 +1,208 @@
+"""Calls of tools as a grammar of llguidance: for calls that have to be made, and for those whose
+arguments have to keep to a schema.
+
+Where plain text is allowed too, it is free up to the text that every call begins with.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Collection, Mapping, Sequence
+
+from .formats.tool_format import CallShapes, Id, Json, Literal, Piece, Tool, Until
+from .lark import escaped, regex_terminal
+from .schemas import ANY_OBJECT, prepared
+
+__all__ = ["call_grammar"]
+
+HEAD = "%llguidance {}\n"
+LEAST_TRIGGER = 5
+"""Characters of the text that tells calls from others, if no control token does."""
+
+
+def call_grammar(
+    shapes: CallShapes,
+    tools: Sequence[Tool],
+    *,
+    required: bool,
+    parallel: bool,
+    marked: Mapping[str, int],
+    ends: Collection[int] = (),
+    content: str = "",
+) -> str:
+    """A grammar for `GenerationParams.grammar`.
+
+    :param tools: those that may be called, one at least.
+    :param required: the output is calls; else it may be text, and calls among it.
+    :param parallel: several calls.
+    :param marked: tokens that no text can mean, by how they are written.
+    :param ends: those of them that end a generation.
+    :param content: a JSON schema that an output without calls keeps to, instead of any text.
+    :returns: "" if nothing in this format tells a call from text, so that it has to be free.
+    :raises InvalidRequest: a schema is wrong; it names no field.
+    """
+    return _Writer(shapes, tools, parallel, marked, ends).write(required, content)
+
+
+class _Writer:
+    """Writes one grammar."""
+
+    def __init__(
+        self,
+        shapes: CallShapes,
+        tools: Sequence[Tool],
+        parallel: bool,
+        marked: Mapping[str, int],
+        ends: Collection[int],
+    ) -> None:
+        self.shapes = shapes
+        self.tools = tools
+        self.parallel = parallel
+        self.marked = marked
+        self.ends = ends
+        self.rules: list[str] = []
+        longest_first = sorted(marked, key=len, reverse=True)
+        self.marks = re.compile("|".join(map(re.escape, longest_first)) or r"(?!)")
+
+    def write(self, required: bool, content: str) -> str:
+        firsts = [(*self.shapes.before, *self.shapes.call(tool)) for tool in self.tools]
+        if required:
+            start = self._calls(firsts)
+        elif content:
+            start = f"{self._calls(firsts)} | %json {content}"
+        else:
+            trigger = self._trigger([_lead(pieces) for pieces in firsts])
+            if not trigger:
+                return ""
+            calls = self._calls([_without(pieces, trigger) for pieces in firsts])
+            start = self._among_text(trigger, calls)
+        return HEAD + "\n".join([f"start: {start}", *self.rules]) + "\n"
+
+    def _calls(self, firsts: list[tuple[Piece, ...]]) -> str:
+        """``first call, (between call)*, after``."""
+        parts = [self._choice("first", firsts)]
+        between, ends_turn = self._cut(self.shapes.between)
+        if self.parallel and not ends_turn:
+            calls = [self.shapes.call(tool) for tool in self.tools]
+            more = self._choice("call", calls)
+            self.rules.append(f"more: {self._sequence(between)} {more}")
+            parts.append("more*")
+        after, _ = self._cut(self.shapes.after)
+        parts.append(self._sequence(after))
+        self.rules.append(f"calls: {' '.join(parts)}")
+        return "calls"
+
+    def _choice(self, name: str, choices: list[tuple[Piece, ...]]) -> str:
+        for i, (tool, pieces) in enumerate(zip(self.tools, choices, strict=True)):
+            kept, _ = self._cut(pieces)
+            self.rules.append(f"{name}{i}: {self._sequence(kept, is_strict=tool.strict)}")
+        self.rules.append(f"{name}: {' | '.join(f'{name}{i}' for i in range(len(choices)))}")
+        return name
+
+    def _sequence(self, pieces: Sequence[Piece], *, is_strict: bool = False) -> str:
+        """Pieces one after another; the stop of an `Until` is part of it."""
+        written: list[str] = []
+        stop = ""
+        for piece in pieces:
+            if isinstance(piece, Literal):
+                written.append(self._text(piece.text.removeprefix(stop)))
+            elif isinstance(piece, Json):
+                schema = prepared(piece.schema or ANY_OBJECT, lenient=not is_strict)
+                written.append(f"%json {json.dumps(schema)}")
+            elif isinstance(piece, Id):
+                written.append(regex_terminal(piece.regex))
+            elif isinstance(piece, Until):
+                written.append(self._up_to(piece.stop))
+            else:
+                written.append(f"({self._sequence(piece.pieces, is_strict=is_strict)})?")
+            stop = piece.stop if isinstance(piece, Until) else ""
+        return " ".join(part for part in written if part) or '""'
+
+    def _text(self, text: str) -> str:
+        """Text in which control tokens are themselves."""
+        parts: list[str] = []
+        position = 0
+        for match in self.marks.finditer(text):
+            parts.append(_quoted(text[position : match.start()]))
+            parts.append(f"<[{self.marked[match[0]]}]>")
+            position = match.end()
+        parts.append(_quoted(text[position:]))
+        return " ".join(part for part in parts if part)
+
+    def _up_to(self, stop: str) -> str:
+        """Any text and this stop behind it."""
+        mark = self.marks.match(stop)
+        if mark:
+            return f"/(?s:.*)/ {self._text(stop)}"
+        name = f"until{len(self.rules)}"
+        self.rules.append(f"{name}[lazy]: {regex_terminal('(?s:.*)' + escaped(stop))}")
+        return name
+
+    def _cut(self, pieces: Sequence[Piece]) -> tuple[list[Piece], bool]:
+        """The pieces up to a token that ends the turn, and whether there is one."""
+        kept: list[Piece] = []
+        for piece in pieces:
+            if isinstance(piece, Literal):
+                for match in self.marks.finditer(piece.text):
+                    if self.marked[match[0]] in self.ends:
+                        return [*kept, Literal(piece.text[: match.start()])], True
+            kept.append(piece)
+        return kept, False
+
+    def _trigger(self, leads: list[str]) -> str:
+        """What all calls begin with and no other text does; "" if there is none to rely on."""
+        common = _common_start(leads)
+        mark = self.marks.search(common)
+        if mark:
+            return common[: mark.end()] if mark.start() == 0 else common[: mark.start()]
+        is_long = len(common.strip()) >= LEAST_TRIGGER
+        return common if is_long and not common.isalnum() else ""
+
+    def _among_text(self, trigger: str, calls: str) -> str:
+        """Any text with calls in it, which the trigger tells."""
+        free = sorted(set(self.marked.values()) - set(self.ends) - {self.marked.get(trigger, -1)})
+        self.rules.append("TEXT: /(?s:.+)/")
+        text = "TEXT"
+        if free:
+            self.rules.append(f"other: <[{','.join(map(str, free))}]>")
+            text = "(TEXT | other)"
+        if trigger in self.marked:
+            self.rules.append(f"marked: {text}* <[{self.marked[trigger]}]> {calls}")
+            return f"marked* {text}*"
+        self.rules.append(f"head[lazy]: {regex_terminal('(?s:.*)' + escaped(trigger))}")
+        pause = "| TEXT? other" if free else ""
+        self.rules.append(f"item: head {calls} {pause}")
+        return "item* TEXT?"
+
+
+def _common_start(texts: Sequence[str]) -> str:
+    """The longest text that all of these begin with."""
+    least, most = min(texts), max(texts)
+    n = next((i for i, (a, b) in enumerate(zip(least, most, strict=False)) if a != b), len(least))
+    return least[:n]
+
+
+def _lead(pieces: Sequence[Piece]) -> str:
+    """The text that these pieces begin with."""
+    lead = ""
+    for piece in pieces:
+        if not isinstance(piece, Literal):
+            break
+        lead += piece.text
+    return lead
+
+
+def _without(pieces: Sequence[Piece], lead: str) -> tuple[Piece, ...]:
+    """The pieces but for `lead`, which they begin with."""
+    rest = list(pieces)
+    while lead and isinstance(rest[0], Literal):
+        text = rest[0].text
+        taken = min(len(lead), len(text))
+        lead = lead[taken:]
+        rest[0:1] = [Literal(text[taken:])] if taken < len(text) else []
+    return tuple(rest)
+
+
+def _quoted(text: str) -> str:
+    return json.dumps(text, ensure_ascii=False) if text else ""

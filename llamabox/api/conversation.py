@@ -1,0 +1,59 @@
+"""A conversation, and what is asked of the assistant's next turn."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from .chat import ChatTemplate, Message
+from .continuation import ContinueField
+from .tools import ToolChoice, ToolLike, ToolUse, tool_use
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Conversation:
+    """A prompt that a chat template renders.
+
+    :param messages: mappings with a `role` and the fields that the template reads.
+    :param tools: that the assistant may call: each a `Tool`, or a mapping as templates know it.
+    :param tool_choice: "auto" leaves it to the model; "none" shows it no tools; "required" has it
+        call one or more of them; a tool, or its name, has it call that one.
+    :param parallel_tool_calls: whether there may be several calls; else the turn ends behind one.
+    :param template_kwargs: more variables for the template.
+    :param add_generation_prompt: end with the head of the assistant's turn.
+    :param continue_final_message: end inside the last message, which is the assistant's (see
+        `ChatTemplate.render`).
+    """
+
+    messages: Sequence[Message]
+    tools: Sequence[ToolLike] | None = None
+    tool_choice: ToolChoice = "auto"
+    parallel_tool_calls: bool = True
+    template_kwargs: Mapping[str, Any] | None = None
+    add_generation_prompt: bool = True
+    continue_final_message: ContinueField = False
+
+    @classmethod
+    def split(
+        cls, messages: Sequence[Message], options: Mapping[str, Any]
+    ) -> tuple[Conversation, dict[str, Any]]:
+        """A conversation of those options that are its fields, and the other options."""
+        names = {field.name for field in dataclasses.fields(cls)}
+        fields = {name: value for name, value in options.items() if name in names}
+        others = {name: value for name, value in options.items() if name not in names}
+        return cls(messages=messages, **fields), others
+
+    def render(self, template: ChatTemplate) -> str:
+        """The prompt; raises as `ChatTemplate.render` and `tool_use`."""
+        return template.render(
+            self.messages,
+            tools=self.tool_use().described,
+            variables=self.template_kwargs,
+            add_generation_prompt=self.add_generation_prompt,
+            continue_final_message=self.continue_final_message,
+        )
+
+    def tool_use(self) -> ToolUse:
+        """:raises InvalidRequest: the tools or the choice among them are wrong."""
+        return tool_use(self.tools, self.tool_choice, parallel=self.parallel_tool_calls)
