@@ -178,7 +178,7 @@ def read_back(name: str, message: dict[str, Any]) -> ChatMessage:
     template = template_of(name)
     prompt = template.render([ASKS, message], tools=described(), add_generation_prompt=False)
     _, _, turn = prompt.partition(ASKS["content"])
-    return parsed(format_of(template.source).parser(TOOLS), [turn])
+    return parsed(format_of(template.tool_source).parser(TOOLS), [turn])
 
 
 def calls_of(message: ChatMessage) -> list[tuple[str, Any]]:
