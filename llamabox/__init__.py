@@ -23,8 +23,8 @@ from .errors import (
     PromptTooLong,
     TemplateError,
 )
-from .params import ChoiceParams, EngineParams, GenerationParams, ModelParams
-from .sources import HubModel
+from .params import ChoiceParams, EngineParams, GenerationParams, ModelParams, ReasoningParams
+from .sources import HubModel, UrlModel
 
 if TYPE_CHECKING:
     from .api import (
@@ -93,11 +93,13 @@ __all__ = [
     "Prompt",
     "PromptTooLong",
     "Reasoning",
+    "ReasoningParams",
     "SampledToken",
     "Stream",
     "TemplateError",
     "Tool",
     "ToolCall",
+    "UrlModel",
     "__version__",
     "fetch",
     "interleaved",

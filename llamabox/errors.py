@@ -4,11 +4,11 @@
 
     LlamaboxError
     ├── ModelLoadError            the model file or its context cannot be loaded
-    │   └── HubError              the model cannot be had from the hub
+    │   └── HubError              the model cannot be had from the hub, or from a URL
     │       ├── HubAccessDenied   the repository is private or gated
     │       ├── HubNotFound       there is no such repository or file
     │       ├── HubUnreachable    no answer, and nothing in the cache
-    │       └── HubFileDamaged    a file came with another size than it should
+    │       └── HubFileDamaged    what came has another size or checksum, or is no GGUF file
     ├── IncompatibleLibrary       the installed llama-cpp-python does not fit this build
     ├── InvalidRequest            the caller's input is wrong; also a ValueError
     │   ├── PromptTooLong         the prompt does not fit the context
@@ -51,7 +51,7 @@ class ModelLoadError(LlamaboxError):
 
 
 class HubError(ModelLoadError):
-    """A model cannot be had from the Hugging Face hub; the message says of which repository."""
+    """A model cannot be had from the Hugging Face hub, or from a URL; the message names it."""
 
 
 class HubAccessDenied(HubError):
@@ -67,7 +67,7 @@ class HubUnreachable(HubError):
 
 
 class HubFileDamaged(HubError):
-    """A file came with another size than the hub says."""
+    """A file came with another size or checksum than its server says, or is no GGUF file."""
 
 
 class IncompatibleLibrary(LlamaboxError, ImportError):

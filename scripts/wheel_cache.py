@@ -143,13 +143,13 @@ def download_sdist(requirement: str, env: Env, pip: Sequence[str], path: Path) -
     with tempfile.TemporaryDirectory(prefix=".downloading-", dir=path.parent) as temporary:
         options = ["--no-deps", "--no-cache-dir", "--no-binary", PACKAGE, "--dest", temporary]
         with log.open("w") as out:
-            status = subprocess.run(
+            status = subprocess.call(
                 [*pip, "download", *options, requirement],
                 env=dict(env),
                 stdin=subprocess.DEVNULL,
                 stdout=out,
                 stderr=subprocess.STDOUT,
-            ).returncode
+            )
         archives = list(Path(temporary).glob("*.tar.gz"))
         if status or len(archives) != 1:
             raise BuildError(f"{requirement} was not downloaded; pip's output is in {log}")

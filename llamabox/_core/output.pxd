@@ -35,6 +35,7 @@ cdef class Output:
     cdef void choose_rows(self, RowC* row, llama_token_data* scratch) noexcept nogil
     cdef llama_token choose_row(self, RequestC* request, int32_t i, float* logits,
                                 llama_token_data* scratch) noexcept nogil
+    cdef void think(self, RequestC* request, llama_token token) noexcept nogil
     cdef int32_t take(self, SlotC* slot, int64_t now) noexcept nogil
     cdef int32_t append(self, RequestC* request, llama_token token,
                         int32_t* n_ready) noexcept nogil

@@ -2,10 +2,12 @@
 from libc.stdlib cimport calloc, free, qsort
 
 from .lines cimport lines_late, lines_push
+from .llama cimport LlamaC
 from .outbox cimport EventC, OutboxC, events_append, events_clear, events_free, outbox_notify
 from .pool cimport fail
 from .probs cimport probs_add
 from .ratelimit cimport bucket_charge
+from .reasoning cimport forced_token
 from .request cimport (
     Request,
     history,
@@ -14,8 +16,9 @@ from .request cimport (
     n_output,
     needs_shift,
     request_append,
+    request_think,
 )
-from .sampler cimport SamplerC, constraint_ended, sampler_sample
+from .sampler cimport SamplerC, constraint_ended, sampler_force, sampler_sample
 from .slots cimport SlotC
 from .stats cimport histogram_observe
 from .sync cimport now_ns, pthread_mutex_lock, pthread_mutex_unlock
@@ -83,6 +86,7 @@ cdef class Output:
             if request.sampler.attached != NULL:
                 slot.n_accepted = 0
                 slot.token = self.backend.sampled(request.i_row, request.sampler)
+                self.think(request, slot.token)
             else:
                 self.rows[self.n_rows] = RowC(slot, self.context.logits(request.i_row))
                 self.n_rows += 1
@@ -122,14 +126,31 @@ cdef class Output:
     cdef llama_token choose_row(self, RequestC* request, int32_t i, float* logits,
                                 llama_token_data* scratch) noexcept nogil:
         """Sample the token after what is known and the first `i` of the draft."""
-        cdef llama_token token = sampler_sample(
-            request.sampler, &self.context.library.c, logits, self.vocab.c.n_tokens,
-            history(request), n_history(request) + i, scratch)
+        cdef LlamaC* llama = &self.context.library.c
+        cdef llama_token token = -1
+        if request.reasoning != NULL:
+            token = forced_token(request.reasoning)
+        if token >= 0:
+            token = sampler_force(request.sampler, llama, logits, token, scratch)
+        else:
+            token = sampler_sample(request.sampler, llama, logits, self.vocab.c.n_tokens,
+                                   history(request), n_history(request) + i, scratch)
+        self.think(request, token)
         if request.probs.n_best >= 0 and token >= 0 and probs_add(
                 &request.probs, request.sampler, logits, self.vocab.c.n_tokens, token,
                 scratch) < 0:
             fail("out of memory")
         return token
+
+    cdef void think(self, RequestC* request, llama_token token) noexcept nogil:
+        """Tell a request's reasoning, if there is some, of a sampled token.
+
+        Now, not when it is appended: the next row of a draft is sampled with that in mind.
+        """
+        cdef int32_t* offsets = self.vocab.c.offsets
+        if request.reasoning != NULL and token >= 0:
+            request_think(request, token, self.vocab.c.pieces + offsets[token],
+                          offsets[token + 1] - offsets[token])
 
     cdef int32_t take(self, SlotC* slot, int64_t now) noexcept nogil:
         """Append what a slot's output rows gave, token by token, until the request ends.

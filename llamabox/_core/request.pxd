@@ -9,6 +9,7 @@ from .ngram cimport NgramC
 from .outbox cimport Outbox, OutboxC
 from .probs cimport ProbsC
 from .ratelimit cimport Bucket, BucketC
+from .reasoning cimport Reasoning, ReasoningC
 from .sampler cimport Sampler, SamplerC
 from .sync cimport load_int
 from .text cimport TextC
@@ -24,7 +25,7 @@ cdef struct RequestC:
     int32_t n_tokens      # known
     int32_t n_past        # computed: cells that its slot holds
     int32_t n_predict     # output tokens at which it ends with FINISH_LENGTH
-    int32_t n_predict_min # output tokens of which none completes a stop string
+    int32_t n_predict_min  # output tokens of which none completes a stop string
     int32_t n_window      # known tokens at which it shifts; without context shift, it ends
     int32_t n_keep        # the first known tokens, which a shift keeps
     int32_t n_discard     # the ones behind them, which it discards; 0: no context shift
@@ -44,7 +45,7 @@ cdef struct RequestC:
     int32_t n_marked      # it could be started again from there without computing it anew
     int32_t n_cut         # computed tokens at which its next chunk ends, if above n_past
     int64_t key           # what else the meaning of its tokens depends on
-    AdapterSetC* adapters # that its rows are computed with; NULL: none
+    AdapterSetC* adapters  # that its rows are computed with; NULL: none
     int32_t n_draft       # tokens behind the known ones that its next rows verify
     int32_t n_draft_max   # of one step; 0: nothing is drafted for it
     int32_t n_draft_min   # a shorter draft is dropped
@@ -72,6 +73,7 @@ cdef struct RequestC:
     const VocabC* vocab   # whose pieces its text is made of
     ProbsC probs
     SamplerC* sampler
+    ReasoningC* reasoning # NULL: none is expected
     BucketC* bucket       # pays for its tokens; NULL: nobody has to
     int32_t n_allowed     # output tokens that this has for it in this step
     int64_t bucket_rate   # what that fills with from its submission on; see `BucketC`
@@ -92,6 +94,7 @@ cdef class Request:
     cdef readonly Outbox outbox
     cdef readonly Bucket bucket
     cdef readonly AdapterSet adapters
+    cdef readonly Reasoning reasoning
     cdef public object consumer
     cdef int64_t priority_ns
     cdef int64_t deadline_ns
@@ -103,6 +106,8 @@ cdef class Request:
     cdef void retract(self)
 
 
+cdef void request_think(RequestC* request, llama_token token, const char* piece,
+                        int32_t n_bytes) noexcept nogil
 cdef int request_append(RequestC* request, llama_token token) noexcept nogil
 cdef int request_draft(RequestC* request, const llama_token* tokens, int32_t n) noexcept nogil
 cdef int request_discard(RequestC* request) noexcept nogil

@@ -7,6 +7,7 @@ import numpy.typing as npt
 from .adapters import AdapterSet
 from .outbox import Outbox
 from .ratelimit import Bucket
+from .reasoning import Reasoning
 from .sampler import Sampler
 from .vocab import Vocab
 
@@ -46,6 +47,7 @@ class Request:
         key: int = 0,
         bucket: Bucket | None = None,
         tokens_per_second: float = 0,
+        reasoning: Reasoning | None = None,
         sampler: Sampler,
         vocab: Vocab,
         outbox: Outbox,
@@ -59,6 +61,8 @@ class Request:
     def n_cached(self) -> int: ...
     @property
     def n_output(self) -> int: ...
+    @property
+    def n_reasoning(self) -> int: ...
     @property
     def n_drafted(self) -> int: ...
     @property

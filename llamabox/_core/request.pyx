@@ -7,6 +7,7 @@ from libc.string cimport memcpy, memmove
 from .ngram cimport ngram_free
 from .probs cimport probs_free
 from .ratelimit cimport rate_of
+from .reasoning cimport THOUGHT_AHEAD, is_thinking, reasoning_accept
 from .sync cimport store_int
 from .text cimport text_free, text_init, text_set_stop
 from .types cimport MAX_DRAFT
@@ -47,6 +48,7 @@ cdef class Request:
         alive.
     :param bucket: what its output tokens are charged to; None for no limit.
     :param tokens_per_second: what that is to fill with once it is submitted; 0 leaves it as it is.
+    :param reasoning: its own, if its output may begin with some; kept alive.
     :param sampler: its own; kept alive.
     :param vocab: with the pieces that its text is made of; kept alive.
     :param outbox: where its events go; kept alive.
@@ -61,7 +63,7 @@ cdef class Request:
                   bint post_sampling=False, int32_t n_draft_max=0, int32_t n_draft_min=0,
                   float draft_p_min=0, int32_t n_alike=1, bint starts_anew=False,
                   int32_t n_reuse=0, int64_t key=0,
-                  Bucket bucket=None, double tokens_per_second=0,
+                  Bucket bucket=None, double tokens_per_second=0, Reasoning reasoning=None,
                   Sampler sampler not None, Vocab vocab not None, Outbox outbox not None,
                   consumer=None):
         self.vocab = vocab
@@ -94,6 +96,10 @@ cdef class Request:
         self.c.draft_p_min = draft_p_min
         self.c.probs.n_best = min(n_probs, vocab.c.n_tokens)
         self.c.probs.post_sampling = post_sampling
+        if reasoning is not None:
+            self.reasoning = reasoning
+            self.c.reasoning = &reasoning.c
+            heed_reasoning(&self.c)
         if context_shift:
             self.take_window(n_keep, n_discard)
         self.c.n_allowed = INT32_MAX
@@ -195,6 +201,13 @@ cdef class Request:
         return n_output(&self.c)
 
     @property
+    def n_reasoning(self):
+        """Output tokens of its reasoning, the tags included."""
+        if self.c.reasoning == NULL:
+            return 0
+        return min(self.c.reasoning.n_reasoning, n_output(&self.c))
+
+    @property
     def n_drafted(self):
         """Tokens that were drafted for it and verified."""
         return self.c.n_drafted
@@ -228,6 +241,21 @@ cdef class Request:
     def times(self):
         """(submitted, admitted, first token, last token) in nanoseconds; 0 is not yet."""
         return self.c.t_submit, self.c.t_admit, self.c.t_first, self.c.t_last
+
+
+cdef void heed_reasoning(RequestC* request) noexcept nogil:
+    """Have the grammar wait for the end of the reasoning, which may or may not have begun."""
+    request.sampler.waits = is_thinking(request.reasoning)
+    request.sampler.opening_token = -1
+    if request.reasoning.state == THOUGHT_AHEAD:
+        request.sampler.opening_token = request.reasoning.opening_token
+
+
+cdef void request_think(RequestC* request, llama_token token, const char* piece,
+                        int32_t n_bytes) noexcept nogil:
+    """Tell the reasoning, which there is, of a token that was sampled; its bytes are `piece`."""
+    reasoning_accept(request.reasoning, token, piece, n_bytes)
+    heed_reasoning(request)
 
 
 cdef int request_append(RequestC* request, llama_token token) noexcept nogil:

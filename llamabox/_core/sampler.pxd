@@ -32,6 +32,8 @@ cdef struct SamplerC:
     void* grammar         # llama.cpp's; NULL if there is none
     void* matcher         # llguidance's; NULL if there is none
     const GuidanceC* guidance  # what it is called through
+    bint waits            # these constraints do, for the end of the reasoning
+    llama_token opening_token  # begins the reasoning, whatever they say; -1: none does
     LookbackC* lookbacks  # in order
     int32_t n_lookbacks
     TokenLogitC* biases   # added to the logits
@@ -63,6 +65,8 @@ cdef void sampler_start(SamplerC* sampler, LlamaC* llama, const llama_token* his
 cdef llama_token sampler_sample(SamplerC* sampler, LlamaC* llama, float* logits, int32_t n_vocab,
                                 const llama_token* history, int32_t n_history,
                                 llama_token_data* scratch) noexcept nogil
+cdef llama_token sampler_force(SamplerC* sampler, LlamaC* llama, const float* logits,
+                               llama_token token, llama_token_data* scratch) noexcept nogil
 cdef void sampler_accept(SamplerC* sampler, LlamaC* llama, llama_token token) noexcept nogil
 cdef bint constraint_ended(const SamplerC* sampler) noexcept nogil
 cdef int32_t likeliest_candidates(const SamplerC* sampler, int32_t n_best,

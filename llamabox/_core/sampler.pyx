@@ -56,6 +56,7 @@ cdef class Sampler:
         parts = build_parts(
             binding, params, n_vocab=n_vocab, n_ctx=n_ctx, banned=banned, vocab=vocab,
             is_constrained=constraint is not None)
+        self.c.opening_token = -1
         self.c.prune = parts.prune
         self.c.top_k = params.top_k
         self.c.min_keep = params.min_keep
@@ -212,12 +213,24 @@ cdef llama_token sampler_sample(SamplerC* sampler, LlamaC* llama, float* logits,
     lead(sampler, llama, logits, history, n_history, scratch)
     token = choose(sampler, llama, prune(sampler, logits, n_vocab, scratch), scratch)
     if token >= 0 and not fits(sampler, llama, token):
-        token = choose_fitting(sampler, llama, logits, n_vocab, scratch)
+        if token == sampler.opening_token:
+            sampler.waits = True
+        else:
+            token = choose_fitting(sampler, llama, logits, n_vocab, scratch)
     while sampler.n_edits > 0:
         sampler.n_edits -= 1
         logits[sampler.edits[sampler.n_edits].token] = sampler.edits[sampler.n_edits].logit
     if token >= 0:
         sampler_accept(sampler, llama, token)
+    return token
+
+
+cdef llama_token sampler_force(SamplerC* sampler, LlamaC* llama, const float* logits,
+                               llama_token token, llama_token_data* scratch) noexcept nogil:
+    """Take a token as if it had been sampled, as the only candidate; parameters as above."""
+    scratch[0] = llama_token_data(token, logits[token], 1)
+    sampler.candidates = llama_token_data_array(data=scratch, size=1, selected=0, sorted=False)
+    sampler_accept(sampler, llama, token)
     return token
 
 
@@ -229,6 +242,8 @@ cdef void sampler_accept(SamplerC* sampler, LlamaC* llama, llama_token token) no
             llama.sampler_accept(sampler.lookbacks[i].sampler, token)
     if sampler.chain != NULL:
         llama.sampler_accept(sampler.chain, token)
+    if sampler.waits:
+        return
     if sampler.grammar != NULL:
         llama.sampler_accept(sampler.grammar, token)
     if sampler.matcher != NULL:
@@ -333,7 +348,9 @@ cdef llama_token choose(SamplerC* sampler, LlamaC* llama, int32_t n,
 
 
 cdef bint fits(SamplerC* sampler, LlamaC* llama, llama_token token) noexcept nogil:
-    """Whether the constraints of the request, if there are any, allow `token`."""
+    """Whether the constraints of the request, if there are any that hold now, allow `token`."""
+    if sampler.waits:
+        return True
     if sampler.grammar != NULL and not fits_grammar(sampler, llama, token):
         return False
     return sampler.matcher == NULL or matcher_allows(sampler.guidance, sampler.matcher, token)

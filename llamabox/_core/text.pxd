@@ -18,6 +18,9 @@ cdef struct TextC:
     bint is_deaf          # a stop string that is completed is text like any other
 
 
+cdef int stop_init(StopC* s, const char* stop, int32_t n_bytes) noexcept nogil
+cdef void stop_free(StopC* s) noexcept nogil
+cdef bint stop_match(StopC* s, char byte) noexcept nogil
 cdef int text_init(TextC* text, int32_t n_stops, int32_t longest_stop,
                    int32_t longest_piece) noexcept nogil
 cdef int text_set_stop(TextC* text, int32_t i, const char* stop, int32_t n_bytes) noexcept nogil

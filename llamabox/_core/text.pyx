@@ -25,8 +25,12 @@ cdef int text_init(TextC* text, int32_t n_stops, int32_t longest_stop,
 
 
 cdef int text_set_stop(TextC* text, int32_t i, const char* stop, int32_t n_bytes) noexcept nogil:
-    """Take a copy of stop string `i`, and compute its fallback table; -1 if memory is short."""
-    cdef StopC* s = &text.stops[i]
+    """Take a copy of stop string `i`; -1 if memory is short."""
+    return stop_init(&text.stops[i], stop, n_bytes)
+
+
+cdef int stop_init(StopC* s, const char* stop, int32_t n_bytes) noexcept nogil:
+    """Take a copy of a string, and compute its fallback table; -1 if memory is short."""
     cdef int32_t j, k = 0
     cdef char* copy = <char*> malloc(n_bytes)
     s.bytes = copy
@@ -46,12 +50,27 @@ cdef int text_set_stop(TextC* text, int32_t i, const char* stop, int32_t n_bytes
     return 0
 
 
+cdef void stop_free(StopC* s) noexcept nogil:
+    free(<void*> s.bytes)
+    free(s.fallback)
+    s.bytes = NULL
+    s.fallback = NULL
+
+
+cdef bint stop_match(StopC* s, char byte) noexcept nogil:
+    """Advance a string by one byte of output; whether it is completed."""
+    cdef int32_t k = s.n_matched
+    while k > 0 and s.bytes[k] != byte:
+        k = s.fallback[k - 1]
+    s.n_matched = k + 1 if s.bytes[k] == byte else 0
+    return s.n_matched == s.n_bytes
+
+
 cdef void text_free(TextC* text) noexcept nogil:
     cdef int32_t i
     if text.stops != NULL:
         for i in range(text.n_stops):
-            free(<void*> text.stops[i].bytes)
-            free(text.stops[i].fallback)
+            stop_free(&text.stops[i])
     free(text.stops)
     free(text.held)
     text.stops = NULL
@@ -85,15 +104,11 @@ cdef void text_release(TextC* text, int32_t n_bytes) noexcept nogil:
 
 cdef bint match_stop(TextC* text, char byte) noexcept nogil:
     """Advance every stop string by one byte; of those completed here, the longest is taken."""
-    cdef int32_t i, k
+    cdef int32_t i
     cdef StopC* s
     for i in range(text.n_stops):
         s = &text.stops[i]
-        k = s.n_matched
-        while k > 0 and s.bytes[k] != byte:
-            k = s.fallback[k - 1]
-        s.n_matched = k + 1 if s.bytes[k] == byte else 0
-        if s.n_matched == s.n_bytes and (
+        if stop_match(s, byte) and (
                 text.i_stop < 0 or s.n_bytes > text.stops[text.i_stop].n_bytes):
             text.i_stop = i
     return text.i_stop >= 0

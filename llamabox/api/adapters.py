@@ -124,7 +124,7 @@ class Adapters:
         parts = sorted(self._digests[i] + struct.pack("<f", scale) for i, scale in used)
         digest = hashlib.blake2b(b"".join(parts), digest_size=8).digest()
         key = int.from_bytes(digest, "little") >> 1 or 1
-        addresses = [ctypes.cast(self._adapters[i], ctypes.c_void_p).value for i, _ in used]
+        addresses = [ctypes.cast(self._adapters[i], ctypes.c_void_p).value or 0 for i, _ in used]
         scales = [scale for _, scale in used]
         return AdapterSet(key, list(zip(addresses, scales, strict=True)), owner=self)
 

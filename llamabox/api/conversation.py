@@ -6,9 +6,13 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from ..params import ReasoningParams
 from .chat import ChatTemplate, Message
 from .continuation import ContinueField
+from .thinking import thinking_variables
 from .tools import ToolChoice, ToolLike, ToolUse, tool_use
+
+DEFAULT_REASONING = ReasoningParams()
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,6 +25,7 @@ class Conversation:
         call one or more of them; a tool, or its name, has it call that one.
     :param parallel_tool_calls: whether there may be several calls; else the turn ends behind one.
     :param template_kwargs: more variables for the template.
+    :param reasoning: whether there is to be some, how much, and where it is told.
     :param add_generation_prompt: end with the head of the assistant's turn.
     :param continue_final_message: end inside the last message, which is the assistant's (see
         `ChatTemplate.render`).
@@ -32,6 +37,7 @@ class Conversation:
     parallel_tool_calls: bool = True
     template_kwargs: Mapping[str, Any] | None = None
     add_generation_prompt: bool = True
+    reasoning: ReasoningParams = DEFAULT_REASONING
     continue_final_message: ContinueField = False
 
     @classmethod
@@ -49,10 +55,18 @@ class Conversation:
         return template.render(
             self.messages,
             tools=self.tool_use().described,
-            variables=self.template_kwargs,
+            variables=thinking_variables(self.reasoning, self.template_kwargs or {}),
             add_generation_prompt=self.add_generation_prompt,
             continue_final_message=self.continue_final_message,
         )
+
+    def begun(self, prompt: str) -> str:
+        """What its prompt has of the message that is to be continued; "" if none is."""
+        if not self.continue_final_message:
+            return ""
+        others = (message.get("content") for message in reversed(self.messages[:-1]))
+        last = next((text.strip() for text in others if isinstance(text, str)), "")
+        return prompt.rpartition(last)[2] if last else prompt
 
     def tool_use(self) -> ToolUse:
         """:raises InvalidRequest: the tools or the choice among them are wrong."""

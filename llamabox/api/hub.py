@@ -10,25 +10,29 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 from ..errors import (
-    HubAccessDenied,
     HubError,
     HubFileDamaged,
     HubNotFound,
     HubUnreachable,
 )
-from ..sources import HubModel
+from ..sources import HubModel, ModelSource, UrlModel
+from .download import Wanted, download
+from .http_open import refusal
 from .hub_files import choose_files
+from .url_models import fetch_url
 
 __all__ = ["fetch"]
 
 logger = logging.getLogger(__name__)
 
+SHA256 = re.compile(r"[0-9a-f]{64}")
 LIST_SECONDS = 15.0
 """That the hub may take to say what a repository has."""
 Sizes = dict[str, int]
@@ -36,20 +40,22 @@ Sizes = dict[str, int]
 Show = Callable[[float], bool | None]
 
 
-def fetch(source: HubModel, *, progress: Show | None = None) -> Path:
+def fetch(source: ModelSource, *, progress: Show | None = None) -> Path:
     """The model's file on this machine, downloaded if it is not in the cache; blocks.
 
-    A download goes on where its connection was cut; one that is given up begins anew the next time,
-    but for the parts that came whole. Of a split model, all parts are fetched, and the first is
+    A download goes on where its connection was cut, or where another process has left it; what has
+    come is checked by size and SHA-256. Of a split model, all parts are fetched, and the first is
     returned. If the hub cannot be reached, the cache has to do.
 
     :param progress: told the share of a download, 0 to 1; returning False gives it up.
     :raises HubAccessDenied: the repository is private or gated, and the token does not open it.
     :raises HubNotFound: there is no such repository or file.
     :raises HubUnreachable: the hub cannot be reached, and the cache lacks the model.
-    :raises HubFileDamaged: what came has another size than the hub says.
+    :raises HubFileDamaged: what came has another size or checksum than the hub says.
     :raises HubError: the download failed in another way, or `huggingface_hub` is not installed.
     """
+    if isinstance(source, UrlModel):
+        return fetch_url(source, progress=progress)
     hub = _package()
     sizes = None if source.offline else _list_hub(hub, source)
     if sizes is None:
@@ -57,8 +63,8 @@ def fetch(source: HubModel, *, progress: Show | None = None) -> Path:
     parts = choose_files(sizes, source)
     total = sum(sizes[part] for part in parts)
     logger.info("%s: %s (%d MiB)", source.repo, ", ".join(parts), total >> 20)
-    bar = _bar_class(total, progress)
-    files = [_download(hub, source, part, sizes[part], bar) for part in parts]
+    share = Share(total, progress)
+    files = [_download(hub, source, part, sizes[part], share) for part in parts]
     return files[0]
 
 
@@ -109,7 +115,7 @@ def _from_cache(hub: ModuleType, source: HubModel) -> Path:
 def _cached_snapshots(hub: ModuleType, source: HubModel) -> list[tuple[Path, list[str]]]:
     """Folders of the repository in the cache with the files in them; the latest first."""
     try:
-        cache = hub.scan_cache_dir(source.cache_dir)
+        cache = hub.scan_cache_dir(_cache(hub, source))
     except (hub.errors.CacheNotFound, ValueError):
         return []
     revisions = [
@@ -131,32 +137,53 @@ def _cached_snapshots(hub: ModuleType, source: HubModel) -> list[tuple[Path, lis
     ]
 
 
-def _download(hub: ModuleType, source: HubModel, part: str, size: int, bar: type) -> Path:
-    """One file in the cache, with the size that the hub says."""
-    path = _download_once(hub, source, part, bar, force=False)
-    if path.stat().st_size != size:
+def _download(hub: ModuleType, source: HubModel, part: str, size: int, share: Share) -> Path:
+    """One file in the cache, with the size that the hub says.
+
+    The package's own downloads begin anew in another process, and check no content; so the bytes
+    are fetched here, to where the package looks for them, if the hub tells their checksum.
+    """
+    what = f"{source.repo}: {part}"
+    cached = hub.try_to_load_from_cache(source.repo, part, cache_dir=_cache(hub, source))
+    with _translated(hub, what):
+        url = hub.hf_hub_url(source.repo, part, endpoint=_endpoint())
+        head = hub.get_hf_file_metadata(url, token=source.token, endpoint=_endpoint())
+    is_damaged = isinstance(cached, str) and Path(cached).stat().st_size != size
+    if is_damaged:
         logger.warning("%s in the cache has not %d bytes; downloading it again", part, size)
-        path = _download_once(hub, source, part, bar, force=True)
+        Path(cached).resolve().unlink()
+    if head.etag and SHA256.fullmatch(head.etag):
+        blob = _cache(hub, source) / f"models--{source.repo.replace('/', '--')}/blobs/{head.etag}"
+        if not blob.exists() or blob.stat().st_size != size:
+            headers = hub.utils.build_hf_headers(token=source.token)
+            wanted = Wanted(size=size, sha256=head.etag)
+            download(url, blob, what=what, advance=share.advance, wanted=wanted, headers=headers)
+    path = _settle(hub, source, part, share.bar)
     if path.stat().st_size != size:
-        raise HubFileDamaged(
-            f"{source.repo}: {part} came with {path.stat().st_size} bytes instead of {size}"
-        )
+        raise HubFileDamaged(f"{what} came with {path.stat().st_size} bytes instead of {size}")
+    share.end_part(size)
     return path
 
 
-def _download_once(hub: ModuleType, source: HubModel, part: str, bar: type, *, force: bool) -> Path:
+def _settle(hub: ModuleType, source: HubModel, part: str, bar: type) -> Path:
+    """Have the package enter a file in its cache; it downloads what is not there."""
     with _translated(hub, f"{source.repo}: {part}"):
         return Path(
             hub.hf_hub_download(
                 source.repo,
                 part,
-                cache_dir=source.cache_dir,
+                cache_dir=_cache(hub, source),
                 token=source.token,
                 endpoint=_endpoint(),
                 tqdm_class=bar,
-                force_download=force,
             )
         )
+
+
+def _cache(hub: ModuleType, source: HubModel) -> Path:
+    """The folder of downloaded files; llama.cpp's variable comes before the hub's."""
+    own = source.cache_dir or os.environ.get("LLAMA_CACHE")
+    return Path(own or hub.constants.HF_HUB_CACHE).expanduser()
 
 
 @contextlib.contextmanager
@@ -178,7 +205,7 @@ def _error_of(hub: ModuleType, what: str, error: BaseException) -> HubError:
     for each in chain:
         status = getattr(getattr(each, "response", None), "status_code", None)
         if status is not None:
-            return _refusal(what, status)
+            return refusal(what, status)
     if "Consistency check failed" in str(error):
         return HubFileDamaged(f"{what} came with another size than the hub says")
     for each in chain:
@@ -189,41 +216,56 @@ def _error_of(hub: ModuleType, what: str, error: BaseException) -> HubError:
     return HubError(f"{what}: {error or type(error).__name__}")
 
 
-def _refusal(what: str, status: int) -> HubError:
-    if status in (401, 403):
-        return HubAccessDenied(
-            f"{what} is private or gated, or does not exist; a token may open it (-hft, HF_TOKEN)"
-        )
-    if status in (404, 410):
-        return HubNotFound(f"{what} is not on the hub")
-    return HubUnreachable(f"{what}: the hub answers with status {status}")
+class Share:
+    """The share of a download of several files that is there.
 
+    :param total: bytes of all files.
+    :param show: told it, 0 to 1; returning False gives the download up.
+    :ivar bar: what the package makes a progress bar of for each file.
+    """
 
-def _bar_class(total: int, progress: Show | None) -> type:
-    """What the package makes a progress bar of for each file, telling the share of all of them."""
-    n_before = 0
+    def __init__(self, total: int, show: Show | None) -> None:
+        self._total = total
+        self._show = show
+        self._n_before = 0
+        self._n_barred = 0
+        self.bar = self._bar_class()
 
-    class Bar:
-        def __init__(self, *, initial: int = 0, **_: Any) -> None:
-            self.update(initial)
+    def advance(self, n: int, size: int | None = None) -> None:
+        """So many bytes of the current file are there.
 
-        def update(self, n: float | None = 1) -> None:
-            nonlocal n_before
-            n_before += int(n or 0)
-            if (
-                progress is not None
-                and total > 0
-                and (progress(min(1.0, n_before / total)) is False)
-            ):
-                raise HubError("the download was given up")
+        :raises HubError: the download is given up.
+        """
+        if self._show is None:
+            return
+        share = (self._n_before + n) / self._total if self._total else 0.0
+        if self._show(min(1.0, share)) is False:
+            raise HubError("the download was given up")
 
-        def close(self) -> None:
-            """Nothing to wipe out."""
+    def end_part(self, size: int) -> None:
+        """The current file is there."""
+        self._n_before += size
+        self._n_barred = 0
+        self.advance(0)
 
-        def __enter__(self) -> Bar:
-            return self
+    def _bar_class(self) -> type:
+        share = self
 
-        def __exit__(self, *_: object) -> None:
-            self.close()
+        class Bar:
+            def __init__(self, *, initial: int = 0, **_: Any) -> None:
+                self.update(initial)
 
-    return Bar
+            def update(self, n: float | None = 1) -> None:
+                share._n_barred += int(n or 0)
+                share.advance(share._n_barred)
+
+            def close(self) -> None:
+                """Nothing to wipe out."""
+
+            def __enter__(self) -> Bar:
+                return self
+
+            def __exit__(self, *_: object) -> None:
+                self.close()
+
+        return Bar

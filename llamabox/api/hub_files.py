@@ -8,13 +8,13 @@ from collections.abc import Collection, Sequence
 
 from ..errors import HubNotFound
 from ..sources import HubModel
+from .split import part_names
 
 __all__ = ["choose_files"]
 
 DEFAULT_QUANTS = ("Q4_K_M", "Q8_0")
 _NOT_MODELS = ("mmproj", "imatrix", "mtp-", "eagle3-", "dflash-", "dspark-")
 """In names of files that go with a model."""
-_PART = re.compile(r"(?P<stem>.+)-(?P<i>\d{5})-of-(?P<n>\d{5})\.gguf", re.IGNORECASE)
 MOST_LISTED = 12
 """Files that an error names at most."""
 
@@ -63,12 +63,9 @@ def _by_quant(models: Sequence[str], quant: str | None) -> str | None:
 
 def _parts(paths: Collection[str], chosen: str, repo: str) -> list[str]:
     """All parts of a split file, the first one first."""
-    match = _PART.fullmatch(chosen)
-    if match is None:
-        return [chosen]
-    n = int(match["n"])
-    parts = [f"{match['stem']}-{i:05d}-of-{n:05d}{chosen[-5:]}" for i in range(1, n + 1)]
+    parts = part_names(chosen)
     missing = [part for part in parts if part not in paths]
     if missing:
-        raise HubNotFound(f"{repo} has {n - len(missing)} of {n} parts; {missing[0]} is missing")
+        there = f"{len(parts) - len(missing)} of {len(parts)} parts"
+        raise HubNotFound(f"{repo} has {there}; {missing[0]} is missing")
     return parts

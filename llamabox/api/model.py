@@ -17,6 +17,7 @@ from ..params import KvValue, ModelParams
 from .gguf import check_generates, read_head
 from .library import LIBRARY, captured_errors
 from .loading import Progress, model_params
+from .split import first_part
 from .system import has_gpu
 from .text import Tokenizer
 
@@ -99,13 +100,13 @@ class Model:
     ) -> Model:
         """Load a GGUF file; blocks.
 
-        :param path: the file, the first one if it is split; None takes the packaged model.
+        :param path: the file, any one if it is split; None takes the packaged model.
         :param progress: told the loaded share, on the calling thread.
         :raises ModelLoadError: the file is missing, damaged, of another kind, or refused by
             llama.cpp; the message says which.
         :raises InvalidRequest: there is no device or buffer type of a name in `params`.
         """
-        file = Path(path) if path is not None else packaged_model()
+        file = first_part(Path(path)) if path is not None else packaged_model()
         check_generates(file, read_head(file))
         llama_cpp.llama_backend_init()
         params = params or ModelParams()

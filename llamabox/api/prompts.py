@@ -17,6 +17,7 @@ from .gate import Gate
 from .infill import Infill, infill_tokens
 from .pieces import piece_tokens
 from .text import Tokenizer, Tokens
+from .thinking import begin_thinking
 from .turn import Turn, TurnOutput
 
 
@@ -99,8 +100,18 @@ class PromptReader:
 
     def _from_conversation(self, conversation: Conversation) -> Prompt:
         with self._gate.passed():
-            prompt = self._from_text(conversation.render(self._template))
-        turn = Turn(format_of(self._template.tool_source), conversation.tool_use())
+            text = conversation.render(self._template)
+            text, thinking = begin_thinking(
+                self._template.source,
+                text,
+                self._tokenizer,
+                params=conversation.reasoning,
+                variables=conversation.template_kwargs,
+                begun=conversation.begun(text),
+            )
+            prompt = self._from_text(text)
+        format_ = format_of(self._template.tool_source)
+        turn = Turn(format_, conversation.tool_use(), thinking)
         return dataclasses.replace(prompt, turn=turn)
 
     def check_length(self, n_prompt: int) -> None:

@@ -29,6 +29,7 @@ from .gate import Gate
 from .model import Model
 from .prompts import Prompt
 from .rates import Budgets
+from .thinking import Thinking
 
 NS = 1_000_000_000
 PRIORITY_NS = 10 * NS
@@ -95,6 +96,7 @@ class RequestMaker:
         n_alike: int,
         bucket: Bucket | None,
     ) -> Request:
+        thinking = prompt.turn.thinking if prompt.turn else None
         n_predict, n_keep = params.n_predict, params.n_keep
         if n_predict == UNLIMITED:
             n_trained = self._model.n_ctx_train if self._params.context_shift else 0
@@ -132,7 +134,8 @@ class RequestMaker:
             n_reuse=params.n_cache_reuse,
             bucket=bucket,
             tokens_per_second=params.tokens_per_second,
-            sampler=self._sampler(params),
+            reasoning=thinking.reasoning() if thinking else None,
+            sampler=self._sampler(params, thinking),
             vocab=self._model.special_vocab if params.special else self._model.vocab,
             outbox=outbox,
         )
@@ -171,7 +174,8 @@ class RequestMaker:
             draft_p_min=engine.draft_p_min if params.draft_p_min < 0 else params.draft_p_min,
         )
 
-    def _sampler(self, params: GenerationParams) -> Sampler:
+    def _sampler(self, params: GenerationParams, thinking: Thinking | None) -> Sampler:
+        has_budget = thinking is not None and thinking.budget >= 0
         constraint = self._constraints.compile(params)
         with self._gate.passed():
             params = with_bias_ids(params, self._model.tokenizer)
@@ -188,5 +192,6 @@ class RequestMaker:
                 backend=self._backend.is_enabled
                 and params.n_probs < 0
                 and not params.n_predict_min
+                and not has_budget
                 and not self._draft_bounds(params)["n_draft_max"],
             )

@@ -113,6 +113,7 @@ class Counts:
     n_prompt: int
     n_cached: int
     n_output: int
+    n_reasoning: int
     n_drafted: int
     n_draft_accepted: int
     timings: Timings
@@ -127,6 +128,7 @@ class Completion:
     :param n_prompt: tokens of the prompt.
     :param n_cached: those that did not have to be computed.
     :param n_output: tokens of the output.
+    :param n_reasoning: those of its reasoning, the tags included, if the prompt was a conversation.
     :param n_drafted: tokens that were drafted for it and verified; those that were rejected are in
         no other number.
     :param n_draft_accepted: tokens of the output that had been drafted.
@@ -149,6 +151,7 @@ class Completion:
     logprobs: tuple[SampledToken, ...] | None = None
     message: ChatMessage | None = None
     truncated: bool = False
+    n_reasoning: int = 0
     n_drafted: int = 0
     n_draft_accepted: int = 0
     slot: int = -1

@@ -7,6 +7,8 @@ import dataclasses
 from ..params import GenerationParams
 from .formats import CallStart, Content, Event, Parser, ToolFormat
 from .messages import ChatMessage, MessageBuilder, call_id
+from .reasoning import reasoning_parser
+from .thinking import Thinking
 from .tools import ToolUse
 
 
@@ -16,10 +18,12 @@ class Turn:
 
     :param format: how the model writes calls.
     :param use: its tools.
+    :param thinking: what is known of its reasoning; None if there will be none.
     """
 
     format: ToolFormat
     use: ToolUse
+    thinking: Thinking | None = None
 
     def params(self, params: GenerationParams) -> GenerationParams:
         """The parameters with what the turn needs of the sampler."""
@@ -30,7 +34,8 @@ class Turn:
         return TurnOutput(self._parser(), parallel=self.use.parallel)
 
     def _parser(self) -> Parser:
-        return self.format.parser(self.use.tools) if self.use.tools else PlainParser()
+        inner = self.format.parser(self.use.tools) if self.use.tools else PlainParser()
+        return inner if self.format.reasons else reasoning_parser(inner, self.thinking)
 
 
 class PlainParser:

@@ -18,6 +18,7 @@ from .engine import (
 )
 from .generation import GenerationParams
 from .model import SPLIT_MODES, KvValue, ModelParams
+from .reasoning import REASONING_EFFORTS, REASONING_FORMATS, ReasoningParams
 from .rope import ROPE_SCALINGS, RopeParams
 
 __all__ = [
@@ -28,6 +29,8 @@ __all__ = [
     "MAX_SEQUENCES",
     "MOVABLE",
     "QUANTIZED",
+    "REASONING_EFFORTS",
+    "REASONING_FORMATS",
     "ROPE_SCALINGS",
     "SPLIT_MODES",
     "ChoiceParams",
@@ -36,5 +39,6 @@ __all__ = [
     "GenerationParams",
     "KvValue",
     "ModelParams",
+    "ReasoningParams",
     "RopeParams",
 ]

@@ -27,6 +27,7 @@ def conversation_of(asked: ChatRequest, config: ServerConfig) -> Conversation:
         template_kwargs={**config.chat_template_kwargs, **asked.template_kwargs},
         add_generation_prompt=asked.add_generation_prompt is not False and not continues,
         continue_final_message=continues,
+        reasoning=asked.reasoning,
     )
 
 

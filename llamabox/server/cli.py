@@ -21,6 +21,7 @@ from .cli_layers import over
 from .cli_loading import add_offloading
 from .cli_model import add_attention, add_model, add_warmup
 from .cli_parser import WARNINGS, FlagGroup, FlagParser
+from .cli_reasoning import reasoning_params
 from .cli_sampling import add_sampling, add_seed, escaped
 from .cli_server import add_server, api_keys
 from .cli_speculative import add_speculative
@@ -130,6 +131,7 @@ def _config(given: dict[str, Any]) -> ServerConfig:
             **(_fields(EngineParams, given) | cpu_params(given)), rope=rope_params(given)
         ),
         defaults=_defaults(given),
+        reasoning=reasoning_params(given),
     )
 
 

@@ -12,6 +12,7 @@ from .cli_loading import add_loading
 from .cli_output import add_output
 from .cli_parser import FlagGroup
 from .cli_rate import add_rate_limit
+from .cli_reasoning import add_reasoning
 from .cli_reuse import add_prompt_reuse
 from .cli_shift import add_context_shift
 from .cli_templates import add_templates
@@ -37,6 +38,7 @@ def add_completion(group: FlagGroup) -> None:
     add_cache(group)
     add_context_shift(group)
     add_prompt_reuse(group)
+    add_reasoning(group)
     add_output(group)
     add_control_vectors(group)
     group.absent(

@@ -1,4 +1,4 @@
-"""The flags that name models of the Hugging Face hub."""
+"""The flags that name models to download: of the Hugging Face hub, or of any web server."""
 
 from __future__ import annotations
 
@@ -7,13 +7,20 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..errors import InvalidRequest
-from ..sources import HubModel
+from ..sources import HubModel, UrlModel
 from .cli_parser import FlagGroup
 
 __all__ = ["add_hub", "hub_models"]
 
 
 def add_hub(group: FlagGroup) -> None:
+    group.value(
+        "-mu",
+        "--model-url",
+        dest="model_url",
+        metavar="URL",
+        help="Model to download from a URL; a split one by any part's",
+    )
     group.value(
         "-hf",
         "-hfr",
@@ -51,18 +58,19 @@ def add_hub(group: FlagGroup) -> None:
         "--hf-token",
         dest="hf_token",
         metavar="TOKEN",
-        help="Access token for the hub (default: HF_TOKEN, or what the hub's tools have stored)",
+        help="Access token for the hub (default: HF_TOKEN, or what the hub's tools have stored),\n"
+        "or for the server of --model-url (default: none)",
     )
     group.value(
         "--offline",
         dest="offline",
         action="store_true",
-        help="Take models of the hub from the cache only",
+        help="Take models from the cache only",
     )
 
 
 def hub_models(given: Mapping[str, Any]) -> dict[str, Any]:
-    """The models of the hub that the flags name, or else a configuration file: fields of
+    """The models to download that the flags name, or else a configuration file: fields of
     ``ServerConfig``.
 
     :raises InvalidRequest: a name is wrong, or a flag lacks the one that it is about.
@@ -81,6 +89,10 @@ def hub_models(given: Mapping[str, Any]) -> dict[str, Any]:
             found[field] = _named(given, repo, given.get(file))
         elif file in given:
             raise InvalidRequest(f"{file}: needs the repository too", param=file)
+    if "model_url" in given:
+        if given.get("model") is not None or "hf_repo" in given:
+            raise InvalidRequest("model_url: another model is given too", param="model_url")
+        found["hub_model"] = UrlModel(url=given["model_url"], **_access(given))
     return found
 
 

@@ -50,8 +50,7 @@ def add_templates(group: FlagGroup) -> None:
         action="store_false",
         help="Answer such a message as any other",
     )
-    for flag in ("--jinja", "--no-jinja"):
-        group.idle(flag, text="Accepted for compatibility: Jinja is always on")
+    group.idle("--jinja", "--no-jinja", text="Accepted for compatibility: Jinja is always on")
 
 
 def template_of(given: Mapping[str, Any]) -> str | None:

@@ -10,8 +10,8 @@ from typing import Any
 
 from ..checks import check_int
 from ..errors import InvalidRequest
-from ..params import EngineParams, GenerationParams, ModelParams
-from ..sources import HubModel
+from ..params import EngineParams, GenerationParams, ModelParams, ReasoningParams
+from ..sources import HubModel, ModelSource
 
 __all__ = ["ServerConfig"]
 
@@ -24,7 +24,7 @@ class ServerConfig:
     """Settings of one server.
 
     :param model: GGUF file; None serves the packaged model.
-    :param hub_model: the model on the hub, instead of `model`.
+    :param hub_model: the model on the hub or at a URL, instead of `model`.
     :param hub_draft_model: the draft model on the hub.
     :param alias: name of the model in replies; None takes the model's own.
     :param host: address to listen on, or a path that ends with ``.sock`` for a UNIX socket.
@@ -50,11 +50,12 @@ class ServerConfig:
     :param draft_model_params: how that file is loaded.
     :param engine_params: size of the engine.
     :param defaults: what a request that names no sampling setting gets.
+    :param reasoning: what a chat that says nothing of reasoning gets.
     :raises InvalidRequest: a value is out of range.
     """
 
     model: Path | None = None
-    hub_model: HubModel | None = None
+    hub_model: ModelSource | None = None
     hub_draft_model: HubModel | None = None
     alias: str | None = None
     host: str = "127.0.0.1"
@@ -77,6 +78,7 @@ class ServerConfig:
     draft_model_params: ModelParams = dataclasses.field(default_factory=ModelParams)
     engine_params: EngineParams = dataclasses.field(default_factory=EngineParams)
     defaults: GenerationParams = dataclasses.field(default_factory=GenerationParams)
+    reasoning: ReasoningParams = dataclasses.field(default_factory=ReasoningParams)
 
     def __post_init__(self) -> None:
         if not 0 <= self.port <= 65535:

@@ -32,7 +32,7 @@ def usage(outputs: Sequence[Counted], n_prompts: int = 1) -> dict[str, Any]:
         "total_tokens": n_prompt + n_output,
         "prompt_tokens_details": {"cached_tokens": times["cache_n"]},
         "completion_tokens_details": {
-            "reasoning_tokens": 0,
+            "reasoning_tokens": sum(output.n_reasoning for output in outputs),
             "accepted_prediction_tokens": n_accepted,
             "rejected_prediction_tokens": n_drafted - n_accepted,
         },

@@ -11,7 +11,7 @@ from typing import Any
 
 from ..api import PromptLike
 from ..errors import InvalidRequest
-from ..params import ChoiceParams, GenerationParams
+from ..params import ChoiceParams, GenerationParams, ReasoningParams
 from .schema_chat import read_messages
 from .schema_choices import read_chat_probs, read_choices, read_text_probs
 from .schema_constraints import read_constraints
@@ -46,7 +46,7 @@ GENERATION: tuple[ReadChanges, ...] = (
     read_constraints,
 )
 """What all dialects read."""
-CHAT: tuple[ReadChanges, ...] = (*GENERATION, read_chat_probs, read_reasoning)
+CHAT: tuple[ReadChanges, ...] = (*GENERATION, read_chat_probs)
 TEXT: tuple[ReadChanges, ...] = (*GENERATION, read_text_probs)
 
 NOT_SUPPORTED: Mapping[str, tuple[Any, ...]] = {
@@ -95,6 +95,7 @@ class ChatRequest(GenerationRequest):
     :param add_generation_prompt: end the prompt where the assistant's turn begins; None if it is
         not said.
     :param continue_final_message: end it inside the last message; None if it is not said.
+    :param reasoning: what becomes of the model's reasoning.
     """
 
     messages: list[dict[str, Any]]
@@ -102,6 +103,7 @@ class ChatRequest(GenerationRequest):
     template_kwargs: dict[str, Any]
     add_generation_prompt: bool | None
     continue_final_message: bool | str | None
+    reasoning: ReasoningParams
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,9 +118,14 @@ class TextRequest(GenerationRequest):
     echo: bool
 
 
-def read_chat(body: Mapping[str, Any], defaults: GenerationParams) -> ChatRequest:
+def read_chat(
+    body: Mapping[str, Any],
+    defaults: GenerationParams,
+    reasoning: ReasoningParams,
+) -> ChatRequest:
     """A chat request.
 
+    :param reasoning: what one gets that says nothing of it.
     :raises InvalidRequest: a field is missing, mistyped, out of range or not supported.
     """
     fields = Fields(body)
@@ -127,6 +134,7 @@ def read_chat(body: Mapping[str, Any], defaults: GenerationParams) -> ChatReques
         **read_template(fields),
         "tools": read_tools(fields),
         "messages": read_messages(fields),
+        "reasoning": read_reasoning(fields, reasoning),
     }
     return ChatRequest(**own, **_read_generation(fields, defaults, CHAT))
 

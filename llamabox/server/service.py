@@ -16,7 +16,7 @@ from sanic import Request, Sanic
 from sanic.config import Config
 
 from ..errors import InvalidRequest, LlamaboxError, ModelLoadError
-from ..sources import HubModel
+from ..sources import ModelSource
 from .config import ServerConfig
 from .errors import NotReady
 from .scheduling import yield_to_computing
@@ -68,7 +68,7 @@ def open_engine(config: ServerConfig, progress: Progress) -> Engine:
         raise
 
 
-def _file_of(file: Path | None, hub_model: HubModel | None, progress: Progress) -> Path | None:
+def _file_of(file: Path | None, hub_model: ModelSource | None, progress: Progress) -> Path | None:
     """A model's file, which the hub has to give first if it is named there."""
     from ..api import fetch
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from llamabox import UrlModel
 from llamabox.samplers import DEFAULT_SAMPLERS
 from llamabox.server.cli import Action
 
@@ -22,6 +23,7 @@ ENGINE = "config.engine_params."
 MODEL = "config.model_params."
 REQUEST = "config.defaults."
 DRAFT = "config.draft_model_params."
+REASONING = "config.reasoning."
 
 
 @dataclass(frozen=True)
@@ -91,6 +93,9 @@ FLAGS: dict[str, tuple[Flag | Refused, ...]] = {
         number("--conn-keepalive", "config.conn_keepalive", 15, 4),
         sets("-m --model", "m.gguf", "config.model", None, Path("m.gguf")),
         sets("-a --alias", "name", "config.alias", None, "name"),
+        sets("--lora", "a,b", ENGINE + "lora", (), (("a", 1.0), ("b", 1.0))),
+        sets("--lora-scaled", "a", ENGINE + "lora", (), (("a", 0.5),), "0.5"),
+        sets("--lora-init-without-apply", None, ENGINE + "lora_init_without_apply", False, True),
         number("-s --seed", REQUEST + "seed", -1, 7),
         sets("--no-flash-attn", None, ENGINE + "flash_attention", "auto", "off"),
         sets("-fa --flash-attn", None, ENGINE + "flash_attention", "auto", "on"),
@@ -223,6 +228,19 @@ FLAGS: dict[str, tuple[Flag | Refused, ...]] = {
         sets("--no-mmap", None, MODEL + "use_mmap", None, False),
         sets("--mmap", None, MODEL + "use_mmap", None, True),
         sets("--numa", "isolate", "config.numa", None, "isolate"),
+        sets("--control-vector", "a", ENGINE + "control_vectors", (), (("a", 1.0),)),
+        sets("--control-vector-scaled", "a", ENGINE + "control_vectors", (), (("a", 2.0),), "2"),
+        sets(
+            "--control-vector-layer-range",
+            "1",
+            ENGINE + "control_vector_layers",
+            None,
+            (1, 3),
+            "3",
+        ),
+        sets("-sp --special", None, REQUEST + "special", False, True),
+        sets("--enable-reasoning", None, REASONING + "enabled", None, None),
+        sets("--no-enable-reasoning", None, REASONING + "enabled", None, False),
     ),
     SPECULATIVE: (
         number("--draft-max --draft --draft-n", ENGINE + "n_draft_max", 16, 5),
@@ -258,6 +276,8 @@ MORE: tuple[Flag, ...] = (
     sets("--spec-draft-device", "A", DRAFT + "devices", None, ("A",), "-md", "d.gguf"),
     sets("--spec-draft-ngl", "3", DRAFT + "n_gpu_layers", -1, 3, "-md", "d.gguf"),
     sets("--sampler-seq", "k", REQUEST + "samplers", DEFAULT_SAMPLERS, ("top_k",)),
+    sets("--lora-scaled", "a:2,b:-1", ENGINE + "lora", (), (("a", 2.0), ("b", -1.0))),
+    sets("--control-vector-scaled", "a:2", ENGINE + "control_vectors", (), (("a", 2.0),)),
     sets("-kvo --kv-offload", None, ENGINE + "kv_offload", True, True),
     sets("--no-op-offload", None, ENGINE + "op_offload", True, False),
     sets("--op-offload", None, ENGINE + "op_offload", True, True),
@@ -276,5 +296,17 @@ MORE: tuple[Flag, ...] = (
     sets("--prio", "low", ENGINE + "cpu.priority", 0, -1),
     sets("-np", "-1", ENGINE + "n_parallel", 4, 4),
     sets("--n-cpu-moe", "0", MODEL + "tensor_overrides", (), ()),
+    sets("-rea --reasoning", "on", REASONING + "enabled", None, True),
+    sets("--reasoning-format", "deepseek-legacy", REASONING + "format", "auto", "deepseek-legacy"),
+    number("--reasoning-budget", REASONING + "budget", -1, 64),
+    sets("--reasoning-budget-message", "Stop.", REASONING + "budget_message", "", "Stop."),
+    sets("--reasoning-effort", "high", REASONING + "effort", None, "high"),
+    sets(
+        "-mu --model-url",
+        "https://a/b.gguf",
+        "config.hub_model",
+        None,
+        UrlModel(url="https://a/b.gguf"),
+    ),
 )
 """llama-server's names and ways for the same things."""

@@ -26,7 +26,8 @@ def blueprint() -> Blueprint:
 async def chat(request: ServerRequest) -> HTTPResponse | None:
     service = request.app.ctx
     engine = service.engine
-    parse = partial(read_chat, defaults=service.config.defaults)
+    config = service.config
+    parse = partial(read_chat, defaults=config.defaults, reasoning=config.reasoning)
     asked = await service.read(request.body, parse)
     try:
         prompt = await engine.prepare(conversation_of(asked, service.config))

@@ -1,0 +1,173 @@
+"""What a prompt says of the reasoning to come: its tags, whether it is open, when it has to end."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from .._core.reasoning import Reasoning
+from ..params import ReasoningParams
+from .text import Tokenizer, Tokens
+
+__all__ = ["Tags", "Thinking", "begin_thinking", "find_tags", "thinking_variables"]
+
+DEFAULT_PARAMS = ReasoningParams()
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Tags:
+    """What a model writes around its reasoning, without white space at the ends."""
+
+    opening: str
+    closing: str
+
+
+TAGS = (
+    Tags("<|START_THINKING|>", "<|END_THINKING|>"),
+    Tags("[THINK]", "[/THINK]"),
+    Tags("<seed:think>", "</seed:think>"),
+    Tags("<mm:think>", "</mm:think>"),
+    Tags("<|channel>thought", "<channel|>"),
+    Tags("<|inner_prefix|>", "<|inner_suffix|>"),
+    Tags("Here are my reasoning steps:", "[BEGIN FINAL RESPONSE]"),
+    Tags("<think>", "</think>"),
+    Tags("<thinking>", "</thinking>"),
+    Tags("<thought>", "</thought>"),
+    Tags("<reasoning>", "</reasoning>"),
+)
+"""In the order in which a template is searched for them. ``<think>`` comes behind those that only
+one family of models has, since their templates may cut it out of foreign messages."""
+
+_NO_TOKENS: Tokens = np.empty(0, dtype=np.int32)
+
+
+@dataclasses.dataclass(frozen=True, slots=True, eq=False)
+class Thinking:
+    """What is known of an output's reasoning before there is any.
+
+    :param is_open: the prompt ends inside the tags, so that the output begins with reasoning.
+    :param budget: tokens that it may take; -1 has no limit.
+    :param format: where it is told; see `ReasoningParams`.
+    :param opening_token: the opening tag's id, if it is one token; else -1.
+    :param closing_token: the same of the closing tag.
+    :param forced: tokens that end it when the budget is used up [n].
+    """
+
+    tags: Tags
+    is_open: bool = False
+    budget: int = -1
+    format: str = "auto"
+    opening_token: int = -1
+    closing_token: int = -1
+    forced: Tokens = dataclasses.field(default_factory=lambda: _NO_TOKENS)
+
+    def reasoning(self) -> Reasoning:
+        """What a request needs to count its reasoning, and to end it."""
+        return Reasoning(
+            self.tags.closing.encode(),
+            opening=self.tags.opening.encode(),
+            opening_token=self.opening_token,
+            closing_token=self.closing_token,
+            is_open=self.is_open,
+            budget=self.budget,
+            forced=self.forced,
+        )
+
+
+@functools.lru_cache(maxsize=64)
+def find_tags(template: str) -> Tags | None:
+    """The tags of a chat template's model, told from its Jinja source; None without reasoning.
+
+    A template may mention the closing tag alone, to cut reasoning out of the history.
+    """
+    return next((tags for tags in TAGS if tags.closing in template), None)
+
+
+def thinking_variables(params: ReasoningParams, given: Mapping[str, Any]) -> dict[str, Any]:
+    """All variables of a template, with those that tell it whether to have the model reason.
+
+    Templates call the switch by different names. ``enable_thinking`` is set in any case, as
+    llama-server does; the others say the same where somebody has decided.
+
+    :param given: the caller's own variables, which count more.
+    """
+    effort = {"reasoning_effort": params.effort} if params.effort not in (None, "none") else {}
+    decided = _decided(params, given)
+    if decided is None:
+        return {"enable_thinking": True, **effort, **given}
+    return {
+        "enable_thinking": decided,
+        "thinking": decided,
+        "reasoning": decided,
+        "thinking_mode": "enabled" if decided else "disabled",
+        "thinking_option": "on" if decided else "off",
+        **({} if decided else {"thinking_budget": 0}),
+        **effort,
+        **given,
+    }
+
+
+def _decided(params: ReasoningParams, given: Mapping[str, Any]) -> bool | None:
+    """Whether there is to be reasoning, as far as somebody has said so."""
+    switch = given.get("enable_thinking", given.get("thinking"))
+    if isinstance(switch, bool):
+        return switch
+    return False if params.is_off else params.enabled
+
+
+def begin_thinking(
+    template: str,
+    prompt: str,
+    tokenizer: Tokenizer,
+    *,
+    params: ReasoningParams = DEFAULT_PARAMS,
+    variables: Mapping[str, Any] | None = None,
+    begun: str = "",
+) -> tuple[str, Thinking | None]:
+    """What a rendered conversation says of the reasoning to come, with the prompt to use.
+
+    Where there is to be none, and the template has opened it all the same, it is closed.
+
+    :param template: the chat template's source.
+    :param variables: what the caller gave the template.
+    :param begun: the beginning of the assistant's message, if the prompt ends with one.
+    """
+    tags = find_tags(template)
+    if tags is None:
+        return prompt, None
+    is_off = params.budget == 0 or _decided(params, variables or {}) is False
+    is_open = prompt.rstrip().endswith(tags.opening) or _is_inside(tags, begun)
+    if is_off and is_open:
+        prompt = f"{prompt.rstrip()}\n\n{tags.closing}\n\n"
+        is_open = False
+    budget = 0 if is_off else params.budget
+    return prompt, Thinking(
+        tags,
+        is_open=is_open,
+        budget=budget,
+        format=params.format,
+        opening_token=_one_token(tokenizer, tags.opening),
+        closing_token=_one_token(tokenizer, tags.closing),
+        forced=_ending(tokenizer, tags, params.budget_message) if budget >= 0 else _NO_TOKENS,
+    )
+
+
+def _is_inside(tags: Tags, text: str) -> bool:
+    return text.rfind(tags.opening) > text.rfind(tags.closing)
+
+
+def _one_token(tokenizer: Tokenizer, tag: str) -> int:
+    tokens: Sequence[int] = tokenizer.encode(tag, add_special=False).tolist()
+    return tokens[0] if len(tokens) == 1 else -1
+
+
+def _ending(tokenizer: Tokenizer, tags: Tags, message: str) -> Tokens:
+    """What is forced at the end of a budget, laid out as models do that have such tags."""
+    text = f"{message}{tags.closing}"
+    if tags.closing.startswith("</"):
+        text = f"\n{message}\n{tags.closing}\n\n" if message else f"\n{tags.closing}\n\n"
+    return tokenizer.encode(text, add_special=False)
