@@ -112,17 +112,13 @@ def _shapes(tags: _Tags) -> CallShapes:
                 Literal(f"{tags.value_end}\n"),
             )
             pieces.extend(argument if declared.is_required else (Maybe(argument),))
-        return *pieces, Literal(tags.call_end)
+        # The end of all calls must not begin as what is between two of them.
+        return *pieces, Literal(tags.call_end + ("\n" if tags.around else ""))
 
-    line = Literal("\n")
     if not tags.around:
-        return CallShapes(call=call, between=(line,))
-    return CallShapes(
-        call=call,
-        before=(Literal(f"{tags.around}\n"),),
-        between=(line,),
-        after=(Literal(f"\n{tags.around_end}"),),
-    )
+        return CallShapes(call=call, between=(Literal("\n"),))
+    before, after = Literal(f"{tags.around}\n"), Literal(tags.around_end)
+    return CallShapes(call=call, before=(before,), after=(after,))
 
 
 _GLM_MARKS = Marks(_GLM.call)

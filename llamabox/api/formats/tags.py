@@ -149,32 +149,37 @@ def _stated_types(attributes: str) -> Types | None:
 
 def tag_shapes(syntax: TagSyntax) -> CallShapes:
     """How forced calls are written: each argument in the order of the schema, those that are not
-    required perhaps."""
-    line = Literal(syntax.line)
+    required perhaps.
+
+    What may follow a piece never begins as another piece does that may follow it too: a grammar
+    could not tell which it is.
+    """
     around = syntax.around[0] if syntax.around else ("", "")
-    begin = Literal(around[0] + syntax.line) if around[0] else None
-    end = Literal(syntax.line + around[1]) if around[1] else None
+    begin, end = around[0] + syntax.line, syntax.line + around[1]
 
     def call(tool: Tool) -> tuple[Piece, ...]:
-        return tuple(
-            piece
-            for piece in (
-                begin if syntax.is_wrapped_each else None,
-                Literal(_head(syntax, syntax.call[0], tool.name)),
-                *_argument_pieces(syntax, tool),
-                Literal(syntax.call[1]),
-                end if syntax.is_wrapped_each else None,
-            )
-            if piece is not None
+        return (
+            Literal(_head(syntax, syntax.call[0], tool.name) + syntax.line),
+            *_argument_pieces(syntax, tool),
+            Literal(syntax.call[1]),
         )
 
-    if syntax.is_wrapped_each or begin is None or end is None:
-        return CallShapes(call=call, between=(line,) if syntax.line else ())
-    return CallShapes(call=call, before=(begin,), between=(line,), after=(end,))
+    between = (Literal(syntax.line),) if syntax.line else ()
+    if not around[0]:
+        return CallShapes(call=call, between=between)
+    if syntax.is_wrapped_each:
+        return CallShapes(
+            call=lambda tool: (Literal(begin), *call(tool), Literal(end)), between=between
+        )
+    return CallShapes(
+        call=lambda tool: (*call(tool), *between),
+        before=(Literal(begin),),
+        after=(Literal(around[1]),),
+    )
 
 
 def _argument_pieces(syntax: TagSyntax, tool: Tool) -> list[Piece]:
-    pieces: list[Piece] = [Literal(syntax.line)] if syntax.line else []
+    pieces: list[Piece] = []
     end = syntax.padding + syntax.argument[1]
     for declared in declared_arguments(tool):
         attribute = syntax.attribute(declared.json_type)

@@ -8,7 +8,9 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 import pytest
+from llguidance import LLMatcher, LLTokenizer
 
+from llamabox.api.call_grammar import call_grammar
 from llamabox.api.formats import FORMATS, Id, Json, Literal, Piece, Tool, ToolFormat, Until
 from tests.api.formats.golden import parsed
 
@@ -57,9 +59,9 @@ def _filled(
             assert piece.text.startswith(stop)
             yield piece.text
         elif isinstance(piece, Json) and piece.schema == called.parameters:
-            yield json.dumps(given)
+            yield json.dumps(given, ensure_ascii=False)
         elif isinstance(piece, Json):
-            yield json.dumps(VALUES[next(keys)])
+            yield json.dumps(VALUES[next(keys)], ensure_ascii=False)
         elif isinstance(piece, Until):
             yield VALUES[next(keys)]
         elif isinstance(piece, Id):
@@ -111,3 +113,23 @@ class TestForcedCalls:
     def test_one_without_arguments_is_read(self, format_: ToolFormat) -> None:
         call = written(format_.shapes.call(BARE), BARE, with_optional=True)
         assert read(format_, turn(format_, call), BARE) == [("bare", {})]
+
+
+@pytest.mark.parametrize("format_", SHAPED, ids=lambda format_: format_.name)
+@pytest.mark.parametrize("called", [FULL, LEAN, BARE], ids=lambda called: called.name)
+def test_the_grammar_of_forced_calls_takes_them(format_: ToolFormat, called: Tool) -> None:
+    assert format_.shapes is not None
+    calls = [
+        written(format_.shapes.call(called), called, with_optional=with_optional)
+        for with_optional in (True, False)
+    ]
+    grammar = call_grammar(
+        format_.shapes, [FULL, LEAN, BARE], required=True, parallel=True, marked={}
+    )
+    tokenizer = LLTokenizer("byte")
+    for text in (turn(format_, calls[0]), turn(format_, *calls)):
+        matcher = LLMatcher(tokenizer, grammar)
+        tokens = tokenizer.tokenize_str(text)
+        n_taken = matcher.try_consume_tokens(tokens)
+        assert n_taken == len(tokens), (matcher.get_error(), text.encode()[n_taken:])
+        assert matcher.is_accepting()
