@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 
+from ..errors import InvalidRequest
 from ..params import GenerationParams
-from .formats import CallStart, Content, Event, Parser, ToolFormat
+from .constraints import LARK, ConstraintCompiler
+from .formats import GENERIC, CallShapes, CallStart, Content, Event, Parser, ToolFormat
 from .messages import ChatMessage, MessageBuilder, call_id
 from .reasoning import reasoning_parser
 from .thinking import Thinking
@@ -18,16 +20,86 @@ class Turn:
 
     :param format: how the model writes calls.
     :param use: its tools.
+    :param constraints: makes grammars of calls.
     :param thinking: what is known of its reasoning; None if there will be none.
+    :param grammar: what calls that have to be made, or have to keep to a schema, keep to.
     """
 
     format: ToolFormat
     use: ToolUse
+    constraints: ConstraintCompiler
     thinking: Thinking | None = None
+    grammar: str = ""
+
+    @classmethod
+    def begin(
+        cls,
+        template_format: ToolFormat,
+        use: ToolUse,
+        constraints: ConstraintCompiler,
+        thinking: Thinking | None,
+    ) -> Turn:
+        """A turn in the format of its template; the grammar of its calls is compiled, which blocks.
+
+        :raises InvalidRequest: the schema of a tool's arguments is wrong.
+        """
+        can_force = template_format.shapes is not None
+        used_format = template_format if can_force or not use.is_forced else GENERIC
+        turn = cls(used_format, use, constraints, thinking)
+        if not use.is_constrained:
+            return turn
+        try:
+            grammar = turn._call_grammar()
+            constraints.compile(turn._behind_reasoning(GenerationParams(grammar=grammar)))
+        except InvalidRequest as error:
+            raise InvalidRequest(f"tools: {error}", param="tools") from None
+        return dataclasses.replace(turn, grammar=grammar)
 
     def params(self, params: GenerationParams) -> GenerationParams:
-        """The parameters with what the turn needs of the sampler."""
+        """The parameters with what the turn needs of the sampler.
+
+        :raises InvalidRequest: the output is to keep to another grammar than that of its calls.
+        """
+        if not self.use.tools:
+            return self._behind_reasoning(params)
+        stops = tuple(stop for stop in self.format.stops if stop not in params.stop)
+        special = params.special or self.format.special_tokens
+        constrained = self._behind_reasoning(self._constrained(params))
+        return constrained.replace(stop=params.stop + stops, special=special)
+
+    def _constrained(self, params: GenerationParams) -> GenerationParams:
+        """A JSON schema is for the answer; calls need not keep to it."""
+        if self.grammar and (params.grammar or params.regex):
+            name = "grammar" if params.grammar else "regex"
+            raise InvalidRequest(f"{name}: goes with no calls that are constrained", param=name)
+        if self.grammar and (self.use.is_forced or not params.json_schema):
+            return params.replace(grammar=self.grammar, json_schema="")
+        if params.json_schema:
+            grammar = self._call_grammar(content=params.json_schema)
+            return params.replace(grammar=grammar, json_schema="")
         return params
+
+    def _behind_reasoning(self, params: GenerationParams) -> GenerationParams:
+        """What the output keeps to holds behind reasoning that the prompt has opened."""
+        is_guided = (params.grammar or "").startswith(LARK) or params.json_schema or params.regex
+        if self.thinking is None or not self.thinking.is_open or not is_guided:
+            return params
+        return params.replace(constrained_after=self.thinking.tags.closing)
+
+    def _call_grammar(self, content: str = "") -> str:
+        return self.constraints.calls(
+            self._shapes,
+            self.use.tools,
+            required=self.use.is_forced,
+            parallel=self.use.parallel,
+            content=content,
+        )
+
+    @property
+    def _shapes(self) -> CallShapes:
+        shapes = self.format.shapes or GENERIC.shapes
+        assert shapes is not None
+        return shapes
 
     def output(self) -> TurnOutput:
         """What reads one output; each choice has its own."""

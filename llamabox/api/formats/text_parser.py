@@ -96,12 +96,12 @@ class TextParser(abc.ABC):
 
     def start_call(self, name: str, call_id: str = "") -> None:
         """Begin a call; `arguments` are those of the last one."""
-        self._events.append(CallStart(self.n_calls, call_id, name))
+        self._events.append(CallStart(self.n_calls, _encodable(call_id), _encodable(name)))
         self.n_calls += 1
 
     def arguments(self, fragment: str) -> None:
         if fragment:
-            self._events.append(CallArguments(self.n_calls - 1, fragment))
+            self._events.append(CallArguments(self.n_calls - 1, _encodable(fragment)))
 
     # Taking text.
 
@@ -214,6 +214,11 @@ class TextParser(abc.ABC):
         if self._record is not None:
             self._record.append(text)
         return text
+
+
+def _encodable(text: str) -> str:
+    """The text with a mark for each half of a character, which an escape in JSON may be."""
+    return text if text.isascii() else text.encode("utf-8", "replace").decode("utf-8")
 
 
 def _drop(_: str) -> None:
