@@ -18,7 +18,6 @@ Say = Callable[[str], None]
 """Takes text piece by piece."""
 
 SPACE = re.compile(r"\s*")
-_BACK = re.compile(r"\s*\Z")
 
 
 class TextParser(abc.ABC):
@@ -79,8 +78,7 @@ class TextParser(abc.ABC):
 
     def content(self, text: str) -> None:
         """Say content; white space at its end waits for what follows."""
-        found = _BACK.search(text)
-        end = found.start() if found else len(text)
+        end = len(text.rstrip())
         if end > 0:
             self._release_space()
             self._events.append(Content(text[:end]))
