@@ -155,9 +155,7 @@ class Engine:
         self._lock = threading.Lock()
         self._closing = threading.Lock()
         self._pid = os.getpid()
-        thread = threading.Thread(
-            target=threads.run, args=(self._scheduler.run,), name="llamabox-step", daemon=True
-        )
+        thread = threads.step_thread(self._scheduler.run)
         thread.start()
         self._shut_down = weakref.finalize(
             self,

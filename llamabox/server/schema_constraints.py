@@ -65,8 +65,10 @@ def constraint_path(body: Mapping[str, Any]) -> str:
 
 
 def _has_tools(fields: Fields) -> bool:
-    chosen = fields.raw("tool_choice") or fields.raw("function_call")
-    return bool(fields.raw("tools") or fields.raw("functions")) and chosen != "none"
+    """What reads tools reads them; they are only looked at, as a text completion has none."""
+    given = fields.values
+    chosen = given.get("tool_choice") or given.get("function_call")
+    return bool(given.get("tools") or given.get("functions")) and chosen != "none"
 
 
 def _read_schema(fields: Fields, name: str) -> str | None:

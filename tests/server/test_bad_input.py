@@ -198,9 +198,7 @@ def test_media_are_not_supported(client: httpx.Client, kind: str, said: str) -> 
 @pytest.mark.parametrize(
     ("field", "value"),
     [
-        ("response_format", {"type": "json_object"}),
         ("modalities", ["text", "audio"]),
-        ("grammar", "root ::= x"),
         ("echo", True),
         ("suffix", "end"),
     ],
