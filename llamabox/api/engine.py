@@ -139,8 +139,10 @@ class Engine:
         self._deliveries = weakref.WeakKeyDictionary()
         self._orphans = Orphans()
         gate = Gate()
-        self._prompts = PromptReader(tokenizer, self.template, n_ctx=self.n_ctx, gate=gate)
         self.constraints = ConstraintCompiler(self.model, gate)
+        self._prompts = PromptReader(
+            tokenizer, self.template, n_ctx=self.n_ctx, gate=gate, constraints=self.constraints
+        )
         self._requests = RequestMaker(
             self.model,
             self.params,
@@ -230,10 +232,8 @@ class Engine:
         params = prepared.params((params or GenerationParams()).replace(**options))
         outboxes = [Outbox() for _ in range(choices.n_generated)]
         requests = self._requests.make_choices(prepared, params, choices, outboxes)
-        streams = [
-            Stream(request, params, self._orphans, prepared.output())
-            for request, params in requests
-        ]
+        output, orphans = prepared.output, self._orphans
+        streams = [Stream(request, each, orphans, output()) for request, each in requests]
         self._submit(*(stream.request for stream in streams))
         return best(complete_all(streams), choices, params)
 
@@ -264,7 +264,7 @@ class Engine:
         """`stream` for the running event loop."""
         params = (params or GenerationParams()).replace(**options)
         prepared = await self.prepare(prompt)
-        await self.constrain(params)
+        await self.constrain(prepared.params(params))
         return self.submit(prepared, params)
 
     async def agenerate_choices(
@@ -340,9 +340,7 @@ class Engine:
         requests = await loop.run_in_executor(
             None, self._requests.make_choices, prompt, params, choices, outboxes
         )
-        streams = [
-            AsyncStream(request, params, loop, prompt.output()) for request, params in requests
-        ]
+        streams = [AsyncStream(request, each, loop, prompt.output()) for request, each in requests]
         self._submit(*(stream.request for stream in streams))
         delivery.listen()
         return streams

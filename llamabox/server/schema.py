@@ -37,6 +37,7 @@ __all__ = [
     "read_text",
 ]
 
+DEFAULT_REASONING = ReasoningParams()
 ReadChanges = Callable[[Fields], dict[str, Any]]
 """Reads changes to the default ``GenerationParams``; None for a field that is not there."""
 
@@ -118,7 +119,7 @@ class TextRequest(GenerationRequest):
 def read_chat(
     body: Mapping[str, Any],
     defaults: GenerationParams,
-    reasoning: ReasoningParams,
+    reasoning: ReasoningParams = DEFAULT_REASONING,
 ) -> ChatRequest:
     """A chat request.
 
