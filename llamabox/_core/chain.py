@@ -25,8 +25,14 @@ NEEDS_SEVERAL = {"typ_p", "infill"}  # of one finite candidate among others they
 ROOT = "root"
 MAX_DEPTH = 256  # llama.cpp's parser recurses, and would overflow the stack
 MAX_RULES = 10_000
-OPAQUE = re.compile(r'"(?:\\.|[^"\\])*"|\[(?:\\.|[^\]\\])*\]|<[^>]*>|#[^\n]*', re.DOTALL)
-"""What parentheses mean nothing in: literals, character classes, tokens, comments."""
+OPAQUE = re.compile(
+    r'"(?:\\.|[^"\\])*(?:"|\\?\Z)|\[(?:\\.|[^\]\\])*(?:\]|\\?\Z)|<[^>]*(?:>|\Z)|#[^\n]*', re.DOTALL
+)
+"""What parentheses mean nothing in: literals, character classes, tokens, comments.
+
+One without an end, which no parser gets beyond, is all that follows, so that none is searched for
+an end again and again.
+"""
 
 
 @dataclasses.dataclass(slots=True)
@@ -286,7 +292,7 @@ def make_grammar(binding: Any, vocab: int, text: str) -> Any:
         sampler = binding.llama_sampler_init_grammar(vocab, text.encode(), ROOT.encode())
     if sampler:
         return sampler
-    if not re.search(rf"^\s*{ROOT}\s*::=", text, re.MULTILINE):
+    if not re.search(rf"^[ \t\r]*{ROOT}\s*::=", text, re.MULTILINE):
         raise _bad_grammar(f"it has no rule {ROOT}")
     raise _bad_grammar("it does not parse, or a rule begins with itself")
 

@@ -89,9 +89,12 @@ class ConstraintCompiler:
             running = self._running.setdefault(key, threading.Lock())
         try:
             with running:
-                if key not in self._done:
-                    self._keep(key, self._compile(key))
-                return self._done.get(key) or self._compile(key)
+                with self._lock:
+                    if key in self._done:
+                        return self._done[key]
+                made = self._compile(key)
+                self._keep(key, made)
+                return made
         except InvalidRequest as error:
             if error.param:
                 raise

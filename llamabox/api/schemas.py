@@ -93,19 +93,23 @@ class _Closing:
         self.schema = schema
         self.shared: set[str] = set()
         """Definitions that are referred to where other schemas speak, too."""
+        self._found: list[str] = []
+        """Those of them that have not been looked into yet."""
         self.is_simple = True
         """Whether all references are to definitions."""
 
     def run(self) -> dict[str, Any]:
-        n_before = -1
-        while self.is_simple and n_before < len(self.shared):
-            n_before = len(self.shared)
-            self._note(self.schema, True)
+        self._note(self.schema, True)
+        while self.is_simple and self._found:
+            _, definitions, name = self._found.pop().split("/")
+            named = self.schema.get(definitions)
+            if isinstance(named, Mapping):
+                self._note(named.get(name), False)
         made: dict[str, Any] = self._closed(self.schema, True)
         return made
 
     def _note(self, schema: Any, alone: bool) -> Any:
-        """Note which definitions are shared; those found so far make others shared."""
+        """Note which definitions are shared; what these refer to is found later."""
         if not isinstance(schema, Mapping):
             return schema
         reference = schema.get("$ref")
@@ -113,8 +117,9 @@ class _Closing:
             parts = reference.split("/")
             if len(parts) != 3 or parts[0] != "#" or parts[1] not in DEFINITIONS:
                 self.is_simple = False
-            elif not (alone and _is_only(schema, "$ref")):
+            elif not (alone and _is_only(schema, "$ref")) and reference not in self.shared:
                 self.shared.add(reference)
+                self._found.append(reference)
         return self._mapped(schema, alone, self._note)
 
     def _closed(self, schema: Any, alone: bool) -> Any:

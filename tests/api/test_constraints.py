@@ -16,6 +16,7 @@ import pytest
 
 from llamabox import Engine, EngineParams, GenerationError, GenerationParams, InvalidRequest
 from llamabox.api import constraints as constraints_module
+from llamabox.api.schemas import prepared
 from tests.api.schema_cases import CASES, REFUSED
 
 PROMPT = "The answer is"
@@ -123,6 +124,28 @@ def test_choices_and_drafts_keep_to_it_by_themselves() -> None:
             )
     assert len(set(outputs[0])) > 1
     assert outputs[0] == outputs[1]
+
+
+def test_what_a_shared_definition_refers_to_is_shared() -> None:
+    """However long the chain is, and in whatever order it comes."""
+    n = 3000
+    objects = {"type": "object", "properties": {"a": {"type": "integer"}}}
+    chain = {f"d{i}": {"properties": {"x": {"$ref": f"#/$defs/d{i - 1}"}}} for i in range(1, n)}
+    definitions = {"d0": objects, **chain}
+    last = {"$ref": f"#/$defs/d{n - 1}"}
+    made = prepared({"$defs": definitions, "allOf": [last, {"type": "object"}]})
+    assert "additionalProperties" not in made["$defs"]["d0"]
+    made = prepared({"$defs": definitions, **last})
+    assert made["$defs"]["d0"]["additionalProperties"] is False
+
+
+def test_gbnf_is_tried_once(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    tried = []
+    monkeypatch.setattr(constraints_module, "try_grammar", lambda *args: tried.append(args[-1]))
+    params = GenerationParams(grammar='root ::= "tried"')
+    for _ in range(3):
+        assert engine.constraints.compile(params) is None
+    assert tried == [params.grammar]
 
 
 def test_what_is_compiled_is_kept(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:

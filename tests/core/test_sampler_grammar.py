@@ -102,6 +102,10 @@ def test_nothing_fits(vocab: int) -> None:
         ("\n", "no rule root"),
         ("root ::= " + "(" * 20_000 + '"a"' + ")" * 20_000, "nests too deep"),
         ('root ::= <">' + "(" * 20_000 + '"a"', "nests too deep"),
+        ("root ::= " + "[" * 200_000, "does not parse"),
+        ('root ::= "' + '\\"' * 200_000, "does not parse"),
+        ("root ::= " + "<" * 200_000, "does not parse"),
+        ("\n" * 200_000, "no rule root"),
         ("root ::= r0\n" + "".join(f"r{i} ::= r{i + 1}\n" for i in range(20_000)), "many rules"),
     ],
 )
