@@ -41,7 +41,10 @@ FUNCTIONS = (
 )
 """The fields of `GuidanceC`, in their order there."""
 
-cdef size_t MAX_ITEMS = 20_000   # of a parser's row: objects with many optional properties
+# Items of a parser's row at most, and what those of a grammar without JSON schemas may have: an
+# object with many optional properties has many for a moment, an ambiguous grammar ever more.
+cdef size_t MAX_ITEMS = 20_000
+cdef size_t MAX_PLAIN_ITEMS = 1_000
 cdef size_t ROOM = 512   # for a `LlgConstraintInit`, with what later versions may add at its end
 cdef unsigned char UNTOUCHED = 0xAA
 cdef unsigned char MARK = 0xFF   # no byte of UTF-8
@@ -108,8 +111,8 @@ def check_version(text):
 cdef class GuidedVocab:
     """A vocabulary as a trie over the bytes of its tokens.
 
-    Control tokens, and those that look like them, are *marked*: no text can mean them, only a
-    grammar that names their ids.
+    Control tokens, the unknown one, and those that look like them, are *marked*: no text can mean
+    them, only a grammar that names their ids.
 
     :param llama: the functions of llama.cpp.
     :param address: a `llama_vocab*`, borrowed while the trie is built.
@@ -131,7 +134,8 @@ cdef class GuidedVocab:
         memset(&texts, 0, sizeof(texts))
         texts.get_attr = <int32_t (*)(const void*, int32_t) noexcept nogil> <uintptr_t> \
             function_address(llama.binding, "llama_vocab_get_attr")
-        texts.control = llama.binding.LLAMA_TOKEN_ATTR_CONTROL
+        texts.control = (llama.binding.LLAMA_TOKEN_ATTR_CONTROL
+                         | llama.binding.LLAMA_TOKEN_ATTR_UNKNOWN)
         texts.user_defined = llama.binding.LLAMA_TOKEN_ATTR_USER_DEFINED
         memset(&init, 0, sizeof(init))
         init.struct_size = sizeof(init)
@@ -182,7 +186,7 @@ cdef class GuidedVocab:
         self.library.c.constraint_init_set_defaults(room, self.tokenizer)
         init.log_stderr_level = 0
         init.limits.verbose_errors = False
-        init.limits.max_items_in_row = MAX_ITEMS
+        init.limits.max_items_in_row = MAX_ITEMS if b"json" in kind + source else MAX_PLAIN_ITEMS
         with nogil:
             matcher = self.library.c.new_matcher(room, c_kind, c_source)
         if matcher == NULL:

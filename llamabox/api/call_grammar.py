@@ -12,7 +12,7 @@ from collections.abc import Collection, Mapping, Sequence
 
 from .formats.tool_format import CallShapes, Id, Json, Literal, Piece, Tool, Until
 from .lark import escaped, regex_terminal
-from .schemas import ANY_OBJECT, prepared
+from .schemas import ANY_OBJECT, parsed, prepared
 
 __all__ = ["call_grammar"]
 
@@ -70,7 +70,8 @@ class _Writer:
         if required:
             start = self._calls(firsts)
         elif content:
-            start = f"{self._calls(firsts)} | %json {content}"
+            firsts = [_opened(pieces) for pieces in firsts]
+            start = f"{self._calls(firsts)} | %json {json.dumps(prepared(parsed(content)))}"
         else:
             trigger = self._trigger([_lead(pieces) for pieces in firsts])
             if not trigger:
@@ -191,6 +192,18 @@ def _lead(pieces: Sequence[Piece]) -> str:
             break
         lead += piece.text
     return lead
+
+
+def _opened(pieces: Sequence[Piece]) -> tuple[Piece, ...]:
+    """The pieces with the brackets in front apart: the longest of the texts that may come counts,
+    so that of a call would be in the way of any other value that begins with the same bracket."""
+    rest = list(pieces)
+    brackets: list[Piece] = []
+    while rest and isinstance(rest[0], Literal) and rest[0].text[:1] in ("", "{", "["):
+        text = rest[0].text
+        brackets += [Literal(text[:1])] if text else []
+        rest[0:1] = [Literal(text[1:])] if text else []
+    return (*brackets, *rest)
 
 
 def _without(pieces: Sequence[Piece], lead: str) -> tuple[Piece, ...]:

@@ -74,7 +74,8 @@ class Turn:
     def params(self, params: GenerationParams) -> GenerationParams:
         """The parameters with what the turn needs of the sampler.
 
-        :raises InvalidRequest: the output is to keep to another grammar than that of its calls.
+        :raises InvalidRequest: the output is to keep to another grammar than that of its calls, or
+            to no JSON schema.
         """
         special = params.special or self._needs_special
         if not self.use.tools:
@@ -99,7 +100,10 @@ class Turn:
         if self.grammar and (self.use.is_forced or not params.json_schema):
             return params.replace(grammar=self.grammar, json_schema="")
         if params.json_schema:
-            grammar = self._call_grammar(content=params.json_schema)
+            try:
+                grammar = self._call_grammar(content=params.json_schema)
+            except InvalidRequest as error:
+                raise InvalidRequest(f"json_schema: {error}", param="json_schema") from None
             return params.replace(grammar=grammar, json_schema="")
         return params
 

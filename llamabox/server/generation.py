@@ -55,7 +55,7 @@ async def generate(
     config = request.app.ctx.config
     params = rate_limited(request, asked.params, config, engine.tokens_per_second)
     params = _prioritized(request, params)
-    await _constrain(request, engine, prompts[0].params(params))
+    await _constrain(request, engine, prompts[0], params)
     outputs: list[AsyncStream] = []
     try:
         await _start(engine, prompts, params, asked.choices, outputs)
@@ -74,11 +74,16 @@ async def generate(
             output.cancel()
 
 
-async def _constrain(request: AnyRequest, engine: Engine, params: GenerationParams) -> None:
+async def _constrain(
+    request: AnyRequest, engine: Engine, prompt: Prompt, params: GenerationParams
+) -> None:
     """Have the constraint compiled; :raises InvalidRequest: it is wrong."""
     try:
-        await engine.constrain(params)
+        await engine.constrain(prompt.params(params))
     except InvalidRequest as error:
+        if error.param == "grammar" and params.json_schema:  # it has become one, beside calls
+            reason = str(error).removeprefix("grammar: ")
+            error = InvalidRequest(f"json_schema: {reason}", param="json_schema")
         raise named_as_asked(error, orjson.loads(request.body)) from None
 
 

@@ -108,6 +108,16 @@ BOTH = f"{hermes('weather', PARIS)}\n{ONE}"
             ("a", "", "true", plain("sub", TWO)),
         ),
         (
+            OBJECTS,
+            {
+                "required": False,
+                "parallel": False,
+                "content": '{"properties":{"a":{"type":"integer","nullable":true}}}',
+            },
+            ('{"a": 1}', '{"a":null}', plain("add", TWO)),
+            ('{"a":  1}', '{"a":1,"b":2}', '{"a":"1"}'),
+        ),
+        (
             NUMBERED,
             {"required": True, "parallel": True},
             (

@@ -6,7 +6,9 @@ import ctypes.util
 import math
 from collections import Counter
 from collections.abc import Iterator
+from pathlib import Path
 
+import gguf
 import llama_cpp
 import llguidance
 import numpy as np
@@ -76,6 +78,32 @@ def test_another_library_is_refused() -> None:
 def test_control_tokens_are_marked(guided: GuidedVocab) -> None:
     assert EOS in guided.marked.values()
     assert not set(guided.marked) & {b"a", b"{"}
+
+
+def test_an_unknown_token_is_no_text(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    add_types = gguf.GGUFWriter.add_token_types
+    unknown = ord("u")
+
+    def add(writer: gguf.GGUFWriter, types: list[gguf.TokenType]) -> None:
+        types[unknown] = gguf.TokenType.UNKNOWN
+        add_types(writer, types)
+
+    monkeypatch.setattr(gguf.GGUFWriter, "add_token_types", add)
+    with loaded_vocabulary(write_vocabulary(tmp_path / "unknown.gguf")) as address:
+        any_text = GuidedVocab(Guidance(LLGUIDANCE), LIBRARY, address, [EOS]).compile(
+            b"regex", b"(?s:.*)"
+        )
+    assert any_text.walk([ord("t")])[0] == 1
+    assert any_text.walk([unknown])[0] == 0
+
+
+def test_an_ambiguous_grammar_fails_before_it_is_slow(
+    guided: GuidedVocab, tokens: dict[str, int]
+) -> None:
+    ambiguous = guided.compile(b"lark", b'start: s\ns: "a" | s s | s s s')
+    n, _, error = ambiguous.walk([tokens["a"]] * 300)
+    assert n < 300
+    assert "items" in (error or "")
 
 
 def test_the_distribution_is_that_of_the_allowed_tokens(

@@ -127,6 +127,15 @@ def test_a_wrong_schema_is_refused(client: httpx.Client, tool_choice: Any) -> No
     assert response.json()["error"]["param"] == "tools"
 
 
+@pytest.mark.parametrize("schema", [{"type": "poem"}, {"items": False, "properties": 3}, False])
+def test_a_wrong_response_format_is_refused_by_name(client: httpx.Client, schema: Any) -> None:
+    asked_format = {"type": "json_schema", "json_schema": {"name": "x", "schema": schema}}
+    body = GREEDY | FORCED | {"tool_choice": "auto", "response_format": asked_format}
+    response = client.post(PATH, json=body)
+    assert response.status_code == 400, response.text
+    assert response.json()["error"]["param"].startswith("response_format")
+
+
 def test_a_grammar_goes_with_no_tools(client: httpx.Client) -> None:
     body = GREEDY | FORCED | {"tool_choice": "required", "grammar": 'root ::= "x"'}
     response = client.post(PATH, json=body)
