@@ -9,7 +9,9 @@ from typing import Any
 
 from ..errors import InvalidRequest
 from .chain import make_grammar
+from .grammar_size import has_too_many_stacks
 
+MAX_CHARACTERS = 1_000_000
 N_SAMPLE = 64
 """Tokens that stand for the vocabulary."""
 N_STEPS = 12
@@ -26,6 +28,10 @@ def try_grammar(binding: Any, vocab: int, n_vocab: int, text: str, *, seed: int 
     :param vocab: address of the `llama_vocab`.
     :raises InvalidRequest: it does not parse, or takes too long for a token.
     """
+    if len(text) > MAX_CHARACTERS:
+        raise InvalidRequest(f"it has more than {MAX_CHARACTERS} characters")
+    if has_too_many_stacks(text):
+        raise InvalidRequest("it is too ambiguous: too much of it may be empty, or come next")
     sampler = make_grammar(binding, vocab, text)
     rng = random.Random(seed)
     started = time.perf_counter()

@@ -126,6 +126,8 @@ cdef class Sampler:
         self.c.guidance = &constraint.library.c
         self.release_matcher = constraint.library.c.free_matcher
         self.c.matcher = constraint.library.c.clone_matcher(constraint.matcher)
+        if self.c.matcher == NULL:
+            raise MemoryError
         return 0
 
     cdef int take_biases(self, biases, int32_t n_vocab) except -1:

@@ -8,14 +8,24 @@ import dataclasses
 import json
 import random
 import re
+import sys
 import threading
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
-from llamabox import Engine, EngineParams, GenerationError, GenerationParams, InvalidRequest
+from llamabox import (
+    Engine,
+    EngineParams,
+    GenerationError,
+    GenerationParams,
+    IncompatibleLibrary,
+    InvalidRequest,
+)
 from llamabox.api import constraints as constraints_module
+from llamabox.api.constraints import ConstraintCompiler
+from llamabox.api.gate import Gate
 from llamabox.api.schemas import prepared
 from tests.api.schema_cases import CASES, REFUSED
 
@@ -175,6 +185,20 @@ def test_it_is_compiled_off_the_event_loop(engine: Engine, monkeypatch: pytest.M
     assert threads[0] is not threading.main_thread()
 
 
+def test_without_llguidance_gbnf_is_left(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "llguidance", None)
+    compiler = ConstraintCompiler(engine.model, Gate())
+    assert compiler.compile(GenerationParams(grammar='root ::= "a"')) is None
+    for _ in range(2):
+        with pytest.raises(IncompatibleLibrary, match="llguidance cannot be imported"):
+            compiler.compile(GenerationParams(regex="a"))
+
+
+BUSHY = 'root ::= "y" a0\na40 ::= "x" | ""\n' + "\n".join(
+    f"a{i} ::= (a{i + 1}) a{i + 1}*" for i in range(40)
+)
+"""A small grammar of 2 ** 40 stacks behind its first character."""
+
 MALFORMED: tuple[dict[str, str], ...] = (
     {"json_schema": "{"},
     {"json_schema": "[" * 100_000},
@@ -192,6 +216,8 @@ MALFORMED: tuple[dict[str, str], ...] = (
     {"grammar": "root := x"},
     {"grammar": "root ::= root"},
     {"grammar": 'root ::= ("a"?){1,200}'},
+    {"grammar": BUSHY},
+    {"grammar": "root ::= " + '"a" | ' * 200_000 + '"b"'},
     {"grammar": "root ::= " + "(" * 5000 + '"a"' + ")" * 5000},
     {"grammar": '%llguidance {}\nstart: "a'},
     {"grammar": "%llguidance {}\nstart: x"},
