@@ -264,7 +264,7 @@ class Engine:
         """`stream` for the running event loop."""
         params = (params or GenerationParams()).replace(**options)
         prepared = await self.prepare(prompt)
-        await self.constrain(prepared.params(params))
+        await self.constrain(params, prepared)
         return self.submit(prepared, params)
 
     async def agenerate_choices(
@@ -298,14 +298,16 @@ class Engine:
         """
         return await self.prepare(Conversation(messages=messages, **fields))
 
-    async def constrain(self, params: GenerationParams) -> None:
-        """Compile the constraint of `params`, off the event loop, so that `submit` finds it.
+    async def constrain(self, params: GenerationParams, prompt: Prompt | None = None) -> None:
+        """Compile the constraint of `params`, for `prompt`, off the event loop: `submit` finds it.
 
         :raises InvalidRequest: it is wrong; with the reason, and the field's name.
         """
+        if prompt is not None:
+            make, is_slow = prompt.params, bool(params.json_schema)
+            params = await asyncio.to_thread(make, params) if is_slow else make(params)
         if not self.constraints.has(params):
-            loop = asyncio.get_running_loop()
-            await loop.run_in_executor(None, self.constraints.compile, params)
+            await asyncio.to_thread(self.constraints.compile, params)
 
     def submit(self, prompt: Prompt, params: GenerationParams) -> AsyncStream:
         """Start a prepared prompt for the running event loop, without waiting.

@@ -79,7 +79,7 @@ async def _constrain(
 ) -> None:
     """Have the constraint compiled; :raises InvalidRequest: it is wrong."""
     try:
-        await engine.constrain(prompt.params(params))
+        await engine.constrain(params, prompt)
     except InvalidRequest as error:
         if error.param == "grammar" and params.json_schema:  # it has become one, beside calls
             reason = str(error).removeprefix("grammar: ")

@@ -194,6 +194,28 @@ def test_without_llguidance_gbnf_is_left(engine: Engine, monkeypatch: pytest.Mon
             compiler.compile(GenerationParams(regex="a"))
 
 
+def test_answers_beside_calls_are_constrained_off_the_event_loop(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first of them waits for the vocabulary."""
+    threads = []
+    read = engine.constraints._vocab
+    monkeypatch.setattr(
+        engine.constraints,
+        "_vocab",
+        lambda: (threads.append(threading.current_thread()), read())[1],
+    )
+    tool = {"type": "function", "function": {"name": "f", "parameters": {"type": "object"}}}
+
+    async def run() -> None:
+        prompt = await engine.prepare_chat([{"role": "user", "content": "Hi"}], tools=[tool])
+        await engine.constrain(GenerationParams(json_schema='{"const": 7}'), prompt)
+
+    asyncio.run(run())
+    assert threads
+    assert threading.main_thread() not in threads
+
+
 BUSHY = 'root ::= "y" a0\na40 ::= "x" | ""\n' + "\n".join(
     f"a{i} ::= (a{i + 1}) a{i + 1}*" for i in range(40)
 )
