@@ -54,6 +54,7 @@ class ComputeThreads:
         self._batch = _described(batch, params.n_threads_batch or n_threads)
         self._is_default = params.cpu == batch == CpuParams()
         if not self._is_default:
+            _pool_functions()  # whatever is missing is missed here, not on the step thread
             _warn(params.cpu, n_threads)
 
     def step_thread(self, main: Callable[[], None]) -> threading.Thread:
@@ -88,7 +89,10 @@ class ComputeThreads:
         inherit what this one has."""
         allowed = [cpu for cpu, is_in in enumerate(self._decode.cpumask) if is_in]
         if allowed and hasattr(os, "sched_setaffinity"):
-            os.sched_setaffinity(0, allowed)
+            try:
+                os.sched_setaffinity(0, allowed)
+            except OSError as error:  # they were usable when the engine was made
+                logger.warning("threads cannot be kept on CPUs %s: %s", allowed, error.strerror)
         priority = self._decode.prio
         if priority != 0 and hasattr(os, "SCHED_FIFO"):
             _add_nice(NICE[priority + 1])
