@@ -20,6 +20,7 @@ from .._core.guidance import Constraint, Guidance, GuidedVocab
 from ..errors import IncompatibleLibrary, InvalidRequest
 from ..params import GenerationParams
 from .call_grammar import call_grammar
+from .deep_calls import with_deep_stack
 from .formats.tool_format import CallShapes, Tool
 from .gate import Gate
 from .lark import escaped, regex_terminal
@@ -33,6 +34,11 @@ LARK = "%llguidance"
 """What a grammar of llguidance begins with, as in llama.cpp."""
 BETWEEN = r"/[ \r\n\t]{0,4}/"
 """What a model may write between the text that a constraint comes after, and what it constrains."""
+REFERENCE = "$ref"
+MAX_REFERENCES = 4000
+SHORT = 2000
+"""Characters. In more, llguidance may recurse so deep, from rule to rule or from schema to schema,
+that a usual stack overflows."""
 MAX_ENTRIES = 256
 MAX_BYTES = 64 << 20
 SOURCE_COST = 64
@@ -154,7 +160,13 @@ class ConstraintCompiler:
         kind, text = self._source(field, source)
         if after:
             kind, text = "llguidance", self._behind(after, kind, text)
-        return self._vocab().compile(kind.encode(), text.encode())
+        vocab = self._vocab()
+        n_references = text.count(REFERENCE)
+        if n_references > MAX_REFERENCES:
+            raise InvalidRequest(f"it has more than {MAX_REFERENCES} references")
+        if len(text) < SHORT:
+            return vocab.compile(kind.encode(), text.encode())
+        return with_deep_stack(lambda: vocab.compile(kind.encode(), text.encode()))
 
     def _source(self, field: str, source: str) -> tuple[str, str]:
         if field == "json_schema":

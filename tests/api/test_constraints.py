@@ -227,6 +227,7 @@ MALFORMED: tuple[dict[str, str], ...] = (
     {"json_schema": '{"items":' * 90 + "{}" + "}" * 90 + "x"},
     {"json_schema": '{"items":' * 3000 + "{}" + "}" * 3000},
     {"json_schema": '{"const":"' + "x" * 2_000_000 + '"}'},
+    {"json_schema": json.dumps({"anyOf": [{"$ref": "#/$defs/a"}] * 5000, "$defs": {"a": {}}})},
     {"json_schema": json.dumps({"$ref": "#/$defs/a", "$defs": {"a": {"$ref": "#/$defs/b"}}})},
     {"json_schema": '{"type":"string","pattern":"' + "(" * 5000 + '"}'},
     {"regex": "("},
@@ -258,6 +259,17 @@ def test_what_is_wrong_is_refused_in_time(engine: Engine, constraint: dict[str, 
     assert error.value.param in constraint
 
 
+def referring(n: int, schema: str) -> str:
+    """A schema of `n` definitions, each with a reference, REF, to the one before."""
+    references = [f'{{"$ref":"#/$defs/d{i}"}}' for i in range(n)]
+    definitions = [f'"d{i + 1}":{schema.replace("REF", each)}' for i, each in enumerate(references)]
+    return f'{{"$defs":{{"d0":{{}},{",".join(definitions)}}},"$ref":"#/$defs/d{n}"}}'
+
+
+def a_rule_for_each(n: int) -> str:
+    return "".join(f'a{i}: "x" a{i + 1}\n' for i in range(n))
+
+
 LARGE: tuple[dict[str, str], ...] = (
     {"json_schema": '{"type":"array","items":{"type":"integer"},"maxItems":1000000}'},
     {"json_schema": '{"type":"string","maxLength":1000000}'},
@@ -269,6 +281,11 @@ LARGE: tuple[dict[str, str], ...] = (
             {"type": "object", "properties": {f"p{i}": {"type": "integer"} for i in range(5000)}}
         )
     },
+    {"json_schema": referring(3000, '{"properties":{"x":REF}}')},
+    {"json_schema": referring(3000, '{"anyOf":[REF,{"type":"null"}]}')},
+    {"json_schema": referring(900, '{"items":' * 40 + "REF" + "}" * 40)},
+    {"grammar": "%llguidance {}\nstart: %json " + referring(3000, '{"properties":{"x":REF}}')},
+    {"grammar": "%llguidance {}\nstart: a0\n" + a_rule_for_each(20_000) + 'a20000: "x"'},
     {"regex": "a{1,1000000}"},
     {"regex": "(a|b)*a(a|b){20}c"},
     {"grammar": "root ::= [a-z]{1,1000}"},
