@@ -11,7 +11,7 @@ import jinja2
 
 from ..errors import InvalidRequest, TemplateError
 from ..templates import CHATML
-from .adaptation import adapt
+from .adaptation import adapt, without_broken_arguments
 from .continuation import ContinueField, continued_field, render_continued
 from .jinja import GLOBALS, compile_template, to_json, variables_of
 from .probing import call_example, probe
@@ -88,7 +88,8 @@ class ChatTemplate:
 
         :param messages: mappings with a `role` and the fields that templates read: `content`, text
             or parts with a `type`; `reasoning_content`; `tool_calls`, whose `arguments` may be an
-            object or JSON text; `tool_call_id`; `name`.
+            object or JSON text; `tool_call_id`; `name`. Text that is no JSON object, such as a
+            model's mistake, is shown as it is, or left out if the template fails on it.
         :param tools: function descriptions in OpenAI's form.
         :param add_generation_prompt: end with the head of an assistant's turn.
         :param variables: more variables for the template, without power over these.
@@ -103,9 +104,19 @@ class ChatTemplate:
 
         def render(some: Sequence[Message], add_generation_prompt: bool) -> str:
             adapted, given = template._adapt(some, tools)
-            return template._render(
-                adapted, given, add_generation_prompt=add_generation_prompt, variables=variables
-            )
+            ending: dict[str, Any] = {
+                "add_generation_prompt": add_generation_prompt,
+                "variables": variables,
+            }
+            try:
+                return template._render(adapted, given, **ending)
+            except TemplateError:
+                if not template.capabilities.object_arguments:
+                    raise
+                cleared = without_broken_arguments(adapted)
+                if cleared is None:
+                    raise
+                return template._render(cleared, given, **ending)
 
         if continue_final_message is False:
             return render(messages, add_generation_prompt)

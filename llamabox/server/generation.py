@@ -27,6 +27,7 @@ from .replies import Reply
 from .reply_fields import selected
 from .schema import GenerationRequest
 from .schema_constraints import named_as_asked
+from .schema_output import named_in_body
 from .sse import EventStream, event
 from .trace import AnyRequest, Trace, trace_of
 
@@ -58,7 +59,10 @@ async def generate(
     await _constrain(request, engine, prompts[0].params(params))
     outputs: list[AsyncStream] = []
     try:
-        await _start(engine, prompts, params, asked.choices, outputs)
+        try:
+            await _start(engine, prompts, params, asked.choices, outputs)
+        except InvalidRequest as error:
+            raise named_in_body(error) from None
         if asked.stream:
             await _stream(request, outputs, asked, reply)
             return None
@@ -121,8 +125,7 @@ def _prioritized(request: AnyRequest, params: GenerationParams) -> GenerationPar
     try:
         return params.replace(priority=priority)
     except InvalidRequest as error:
-        message = str(error).replace("priority", PRIORITY_HEADER, 1)
-        raise InvalidRequest(message, param=PRIORITY_HEADER) from None
+        raise error.about(PRIORITY_HEADER) from None
 
 
 async def _stream(

@@ -163,10 +163,19 @@ def test_arguments_are_what_the_template_wants() -> None:
     assert render(STRINGS, ASKS, none).endswith("add({})")
 
 
-@pytest.mark.parametrize("arguments", ["{", "[1]", "3", "[" * 100_000, 5, [1]])
-def test_arguments_that_are_no_object_are_refused(arguments: Any) -> None:
+@pytest.mark.parametrize("arguments", ["{", '{"city": "Par', "[1]", "3", "[" * 100_000])
+def test_arguments_that_are_no_object_are_shown_as_they_are(arguments: str) -> None:
     made = calls({"function": {"name": "add", "arguments": arguments}})
-    with pytest.raises(InvalidRequest, match="must hold a JSON object") as refusal:
+    assert render(OBJECTS, ASKS, made).endswith(f"add({json.dumps(arguments)})")
+    assert render(STRINGS, ASKS, made).endswith(f"add({arguments})")
+    apart = CALLING.replace("ARGUMENTS", "dict(c.function.arguments.items()) | tojson")
+    assert render(apart, ASKS, made).endswith("add({})"), "the template fails on text"
+
+
+@pytest.mark.parametrize("arguments", [5, [1]])
+def test_arguments_that_are_not_even_text_are_refused(arguments: Any) -> None:
+    made = calls({"function": {"name": "add", "arguments": arguments}})
+    with pytest.raises(InvalidRequest, match="must be an object or JSON text") as refusal:
         render(OBJECTS, ASKS, made)
     assert refusal.value.param == "messages[1].tool_calls[0].function.arguments"
 
