@@ -73,7 +73,7 @@ def add_reasoning(group: FlagGroup) -> None:
         dest="reasoning_effort",
         choices=("default", *REASONING_EFFORTS),
         metavar="LEVEL",
-        help=f"What chat templates are given as reasoning_effort: {', '.join(REASONING_EFFORTS)}\n"
+        help=f"What chat templates are given as reasoning_effort:\n{', '.join(REASONING_EFFORTS)}\n"
         "(default: default, nothing)",
     )
 

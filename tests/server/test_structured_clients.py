@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import openai
 import pytest
 from pydantic import BaseModel
 
-from tests.server.test_tools import PARIS
+from tests.server.test_forced_tools import NAMED
+from tests.server.test_tools import HELLO, PARIS
 
 ASK = [{"role": "user", "content": "Paris is in France. Tell me the city and its country."}]
 SETTINGS = {"model": "pocket", "temperature": 0, "max_tokens": 100}
@@ -48,6 +50,20 @@ def test_arguments_of_a_tool_are_parsed(openai_client: openai.OpenAI) -> None:
     tool = openai.pydantic_function_tool(GetWeather, name="get_weather")
     reply = openai_client.chat.completions.parse(messages=PARIS, tools=[tool], **SETTINGS)
     (call,) = reply.choices[0].message.tool_calls or ()
+    assert isinstance(call.function.parsed_arguments, GetWeather)
+
+
+@pytest.mark.parametrize("tool_choice", ["required", NAMED])
+def test_a_forced_call_is_parsed(openai_client: openai.OpenAI, tool_choice: Any) -> None:
+    """Though the model would rather say hello."""
+    tool = openai.pydantic_function_tool(GetWeather, name="get_weather")
+    reply = openai_client.chat.completions.parse(
+        messages=HELLO, tools=[tool], tool_choice=tool_choice, parallel_tool_calls=False, **SETTINGS
+    )
+    (choice,) = reply.choices
+    assert choice.finish_reason == "tool_calls"
+    assert choice.message.content is None
+    (call,) = choice.message.tool_calls or ()
     assert isinstance(call.function.parsed_arguments, GetWeather)
 
 
