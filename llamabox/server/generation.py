@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import uuid
 from collections.abc import Sequence
+from functools import partial
 
 import orjson
 from sanic import HTTPResponse
@@ -36,6 +38,8 @@ __all__ = ["generate"]
 PRIORITY_HEADER = "X-Request-Priority"
 MAX_OUTPUTS = 1024
 """Outputs of all prompts of a request."""
+LARGE_REPLY = 10_000
+"""Log probabilities above which a reply is rendered off the event loop."""
 
 
 async def generate(
@@ -68,14 +72,29 @@ async def generate(
             return None
         generated = [_finished(completion) for completion in await await_all(outputs)]
         trace.n_output = sum(completion.n_output for completion in generated)
-        n = asked.choices.n_generated
-        each = [generated[i : i + n] for i in range(0, len(generated), n)]
-        chosen = [choice for group in each for choice in best(group, asked.choices, params)]
-        body = selected(reply.whole(chosen, generated), asked.reply.response_fields)
-        return HTTPResponse(orjson.dumps(body), content_type="application/json")
+        render = partial(_whole, reply, asked, params, generated)
+        if trace.n_output * (params.n_probs + 1) > LARGE_REPLY:
+            loop = asyncio.get_running_loop()
+            body = await loop.run_in_executor(None, render)
+        else:
+            body = render()
+        return HTTPResponse(body, content_type="application/json")
     finally:
         for output in outputs:
             output.cancel()
+
+
+def _whole(
+    reply: Reply,
+    asked: GenerationRequest,
+    params: GenerationParams,
+    generated: Sequence[Completion],
+) -> bytes:
+    """The body of a reply that is not streamed."""
+    n = asked.choices.n_generated
+    each = [generated[i : i + n] for i in range(0, len(generated), n)]
+    chosen = [choice for group in each for choice in best(group, asked.choices, params)]
+    return orjson.dumps(selected(reply.whole(chosen, generated), asked.reply.response_fields))
 
 
 async def _constrain(request: AnyRequest, engine: Engine, params: GenerationParams) -> None:

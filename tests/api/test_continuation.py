@@ -34,6 +34,11 @@ def test_the_prompt_ends_where_the_message_does(text: str) -> None:
     assert go_on(CHATML, content=[{"type": "text", "text": text}]) == HEAD + text
 
 
+@pytest.mark.parametrize("content", [None, "", []])
+def test_a_message_may_have_nothing_yet(content: Any) -> None:
+    assert go_on(CHATML, content=content) == HEAD
+
+
 def test_a_template_may_trim() -> None:
     head = "<|start_header_id|>assistant<|end_header_id|>\n\n"
     assert go_on(NAMED_TEMPLATES["llama3"], content="\n It is \n").endswith(head + "It is")
