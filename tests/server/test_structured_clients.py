@@ -67,12 +67,15 @@ def test_a_forced_call_is_parsed(openai_client: openai.OpenAI, tool_choice: Any)
     assert isinstance(call.function.parsed_arguments, GetWeather)
 
 
-def test_a_streamed_call_is_parsed(openai_client: openai.OpenAI) -> None:
+@pytest.mark.parametrize("logprobs", [False, True])
+def test_a_streamed_call_is_parsed(openai_client: openai.OpenAI, logprobs: bool) -> None:
     tool = openai.pydantic_function_tool(GetWeather, name="get_weather")
-    with openai_client.chat.completions.stream(messages=PARIS, tools=[tool], **SETTINGS) as stream:
+    asked = SETTINGS | {"messages": PARIS, "tools": [tool], "logprobs": logprobs}
+    with openai_client.chat.completions.stream(**asked) as stream:
         kinds = {event.type for event in stream}
         final = stream.get_final_completion()
     assert {"tool_calls.function.arguments.delta", "tool_calls.function.arguments.done"} <= kinds
+    assert final.choices[0].message.content is None
     (call,) = final.choices[0].message.tool_calls or ()
     assert isinstance(call.function.parsed_arguments, GetWeather)
 
