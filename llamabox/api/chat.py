@@ -113,7 +113,12 @@ class ChatTemplate:
         return render_continued(messages, field, render)
 
     def _adapt(self, messages: Sequence[Message], tools: Tools) -> tuple[Any, Any]:
-        return adapt(messages, tools, self.capabilities, self._call_example, self._write_calls)
+        """:raises InvalidRequest: something in them is none of what they may be."""
+        try:
+            return adapt(messages, tools, self.capabilities, self._call_example, self._write_calls)
+        except RecursionError:
+            reason = "the messages or the tools are nested too deep"
+            raise InvalidRequest(reason, param="messages") from None
 
     def _render(
         self,
