@@ -264,6 +264,8 @@ class _Transfer:
         """:raises HubFileDamaged: what came is not what was to come."""
         if self._size is not None and self._n != self._size:
             raise HubFileDamaged(f"{self._what} came with {self._n} bytes instead of {self._size}")
+        if self._n < len(MAGIC):
+            raise HubFileDamaged(f"{self._what} is not a GGUF file: it has {self._n} bytes")
         found = self._digest.hexdigest()
         if self._sha256 is not None and found != self._sha256:
             raise HubFileDamaged(

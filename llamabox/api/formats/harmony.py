@@ -76,9 +76,10 @@ class HarmonyParser(TextParser):
     def _read_body(self) -> Reading[str | None]:
         """Returns the marker that ends it."""
         name = self._recipient.removeprefix(_FUNCTIONS)
-        if name and (name != self._recipient or name in self._names):
+        is_call = bool(name) and (name != self._recipient or name in self._names)
+        if is_call and self._names:
             return (yield from self._read_call(name))
-        is_reasoning = self._channel == "analysis"
+        is_reasoning = self._channel == "analysis" and not is_call
         say = self._say_reasoning() if is_reasoning else self._say_content()
         return (yield from self.pass_until(_ENDS, say))
 
