@@ -37,8 +37,8 @@ def read_call(
     What was taken before the call could be said is in the parser's record, if it has begun one;
     the record ends as soon as it is a call.
 
-    :param names: what is not one of these is no call, nor is an object with other keys in front of
-        its name and arguments; None for any object with a name.
+    :param names: what is not one of these is no call, nor is an object without arguments or with
+        other keys in front of its name and arguments; None for any object with a name.
     :param is_open: its bracket was taken already.
     :returns: whether it is a call. If not, the text was taken as far as that had to be seen.
     """
@@ -58,7 +58,8 @@ class _CallObject:
 
     def read(self, is_open: bool) -> Reading[bool]:
         is_whole = yield from self._read_object(is_open)
-        if not self._is_said and is_whole and self._is_named():
+        has_arguments = self._names is None or self._early is not None
+        if not self._is_said and is_whole and has_arguments and self._is_named():
             self._start()
             self._parser.arguments(_arguments_of(self._early))
         return self._is_said

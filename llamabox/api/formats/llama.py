@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping, Sequence
 
-from .bare_json import read_call_array, read_calls
+from .bare_json import pass_other, read_call_array, read_calls
 from .markers import Markers
 from .python_call import NAME, read_arguments
 from .pythonic import read_call_list
@@ -58,7 +58,7 @@ class LlamaParser(TextParser):
     def _read_bare(self, opening: str, read: _ReadCalls) -> Reading[None]:
         self.record()
         if not (yield from read(self, self._tools)):
-            self.content(opening + self.recorded())
+            yield from pass_other(self, opening + self.recorded())
 
     def _read_tagged(self) -> Reading[None]:
         self.record()
