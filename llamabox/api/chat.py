@@ -63,8 +63,7 @@ class ChatTemplate:
         self.tool_use = tool_use
         self._specials = {"bos_token": bos, "eos_token": eos}
         self._template = compile_template(source)
-        read = variables_of(self._template, source)
-        self._reads_functions = "functions" in read and "tools" not in read
+        self._reads_functions = _reads_functions(self._template, source)
         self.capabilities = probe(source, self._try)
         can = self.capabilities
         describes = can.tool_calls and not can.tools
@@ -161,6 +160,14 @@ class ChatTemplate:
             return self._render(messages, tools)
         except TemplateError:
             return None
+
+
+def _reads_functions(template: jinja2.Template, source: str) -> bool:
+    """Whether a template is older than `tools`."""
+    if "functions" not in source:
+        return False
+    read = variables_of(template, source)
+    return "functions" in read and "tools" not in read
 
 
 def _functions(tools: Tools) -> dict[str, str]:

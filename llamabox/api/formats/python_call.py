@@ -62,6 +62,7 @@ class _Value:
         self._parser = parser
         self._open: list[str] = []
         self._has_comma = False
+        self._is_key = False
 
     def read(self, word: str) -> Reading[str]:
         """Returns the mark behind the value, which is taken; "" at the end of the text.
@@ -72,7 +73,7 @@ class _Value:
             rest, mark = yield from self._parser.text_until(_STRUCTURE)
             word = (word + rest).strip()
             if word and mark is not None:
-                self._say(_scalar(word))
+                self._say(_key(word) if self._is_key else _scalar(word))
                 word = ""
             if mark is None:
                 return ""
@@ -82,6 +83,7 @@ class _Value:
             elif mark in _OPENERS:
                 self._say("{" if mark == "{" else "[")
                 self._open.append(_OPENERS[mark])
+                self._is_key = mark == "{"
             elif not self._open:
                 return mark
             else:
@@ -91,7 +93,9 @@ class _Value:
         """A mark inside brackets; a comma waits, since the last one may have nothing behind it."""
         if mark == ",":
             self._has_comma = True
+            self._is_key = self._open[-1] == "}"
         elif mark == ":":
+            self._is_key = False
             self._parser.arguments(": ")
         else:
             self._has_comma = False
@@ -132,6 +136,11 @@ class _Value:
 
 def _quoted(text: str) -> str:
     return json.dumps(text, ensure_ascii=False)
+
+
+def _key(word: str) -> str:
+    """A number or constant as a key, which is a string in JSON."""
+    return _quoted(_CONSTANTS.get(word, word))
 
 
 def _scalar(word: str) -> str:
