@@ -150,10 +150,12 @@ class ChatTemplate:
             LookupError,
             AttributeError,
             ArithmeticError,
-            RecursionError,
             AssertionError,
+            MemoryError,
+            RuntimeError,
         ) as error:
-            raise _refused(f"the chat template fails on the messages: {error}") from error
+            reason = str(error) or type(error).__name__
+            raise _refused(f"the chat template fails on the messages: {reason}") from error
 
     def _try(self, messages: Sequence[Message], tools: Tools) -> str | None:
         try:
