@@ -10,7 +10,7 @@ import re
 from collections.abc import Sequence
 
 from .markers import Markers
-from .text_parser import Reading, Say, TextParser
+from .text_parser import Reading, Say, TextParser, drop
 from .tool_format import CallShapes, Json, Literal, Piece, Tool, ToolFormat
 
 _START, _CHANNEL, _CONSTRAIN, _MESSAGE = "<|start|>", "<|channel|>", "<|constrain|>", "<|message|>"
@@ -88,7 +88,7 @@ class HarmonyParser(TextParser):
         self.start_call(name)
         if (yield from self.peek()) == "{":
             yield from self.pass_json(self.arguments)
-            return (yield from self.pass_until(_ENDS, _drop))
+            return (yield from self.pass_until(_ENDS, drop))
         return (yield from self.pass_until(_ENDS, self.arguments))
 
     def _say_reasoning(self) -> Say:
@@ -110,10 +110,6 @@ class HarmonyParser(TextParser):
             say(text)
 
         return say_apart
-
-
-def _drop(_: str) -> None:
-    pass
 
 
 def _call(tool: Tool) -> tuple[Piece, ...]:

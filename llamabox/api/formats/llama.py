@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from .bare_json import pass_other, read_call_array, read_calls
 from .markers import Markers
+from .named_call import pass_code
 from .python_call import NAME, read_arguments
 from .pythonic import read_call_list
 from .text_parser import SPACE, Reading, TextParser
@@ -78,13 +79,7 @@ class LlamaParser(TextParser):
             self.content(_PYTHON_TAG + source)
             return
         self.start_call(interpreter)
-        self.arguments('{"code": "')
-        self._say_source(source)
-        yield from self.pass_until(_SOURCE_END, self._say_source)
-        self.arguments('"}')
-
-    def _say_source(self, text: str) -> None:
-        self.arguments(json.dumps(text, ensure_ascii=False)[1:-1])
+        yield from pass_code(self, _SOURCE_END, source)
 
 
 def _call(tool: Tool) -> tuple[Piece, ...]:

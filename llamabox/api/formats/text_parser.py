@@ -171,7 +171,7 @@ class TextParser(abc.ABC):
 
     def skip_space(self) -> Reading[None]:
         """Take white space."""
-        yield from self.pass_run(SPACE, _drop)
+        yield from self.pass_run(SPACE, drop)
 
     def peek(self) -> Reading[str]:
         """The next character, which is not taken; "" at the end."""
@@ -227,5 +227,5 @@ def _encodable(text: str) -> str:
     return text if text.isascii() else text.encode("utf-8", "replace").decode("utf-8")
 
 
-def _drop(_: str) -> None:
-    pass
+def drop(_: str) -> None:
+    """Say nothing."""
