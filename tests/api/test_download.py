@@ -178,6 +178,21 @@ class TestResuming:
         web.files[REPO][NAME] = b"GGUF" + CONTENT[:3:-1]
         assert fetch(source).read_bytes() == web.files[REPO][NAME]
 
+    @pytest.mark.parametrize("says_hash", [False, True])
+    @pytest.mark.parametrize("n", [len(CONTENT), 9000])
+    def test_a_file_may_change_meanwhile(
+        self, web: FakeHub, tmp_path: Path, says_hash: bool, n: int
+    ):
+        web.says_hash = says_hash
+        web.n_cut, web.cut_after = 1, 8000
+        changed = b"GGUF" + bytes(n - 4)
+
+        def change(share: float) -> None:
+            if share > 0.2:
+                web.files[REPO][NAME] = changed
+
+        assert fetch(source_of(web, tmp_path), progress=change).read_bytes() == changed
+
     def test_a_server_without_ranges_sends_all_of_it_again(self, web: FakeHub, tmp_path: Path):
         web.knows_ranges = False
         web.n_cut, web.cut_after = 1, 1000
