@@ -63,6 +63,7 @@ class _Value:
         self._open: list[str] = []
         self._has_comma = False
         self._is_key = False
+        self._is_missing = True
 
     def read(self, word: str) -> Reading[str]:
         """Returns the mark behind the value, which is taken; "" at the end of the text.
@@ -85,17 +86,21 @@ class _Value:
                 self._open.append(_OPENERS[mark])
                 self._is_key = mark == "{"
             elif not self._open:
+                self._say_missing()
                 return mark
             else:
                 self._structure(mark)
 
     def _structure(self, mark: str) -> None:
         """A mark inside brackets; a comma waits, since the last one may have nothing behind it."""
+        if mark != ":":
+            self._say_missing()
         if mark == ",":
             self._has_comma = True
             self._is_key = self._open[-1] == "}"
         elif mark == ":":
             self._is_key = False
+            self._is_missing = True
             self._parser.arguments(": ")
         else:
             self._has_comma = False
@@ -103,7 +108,12 @@ class _Value:
 
     def _say(self, text: str) -> None:
         self._parser.arguments(", " + text if self._has_comma else text)
-        self._has_comma = False
+        self._has_comma = self._is_missing = False
+
+    def _say_missing(self) -> None:
+        """Behind a name there has to be a value."""
+        if self._is_missing:
+            self._say("null")
 
     def _read_string(self, quote: str) -> Reading[None]:
         parser = self._parser
