@@ -65,8 +65,10 @@ def constraint_path(body: Mapping[str, Any]) -> str:
 
 
 def _has_tools(fields: Fields) -> bool:
-    chosen = fields.raw("tool_choice") or fields.raw("function_call")
-    return bool(fields.raw("tools") or fields.raw("functions")) and chosen != "none"
+    # Not through `raw`: only chats read these, and elsewhere they are unknown.
+    get = fields.values.get
+    chosen = get("tool_choice") or get("function_call")
+    return bool(get("tools") or get("functions")) and chosen != "none"
 
 
 def _read_schema(fields: Fields, name: str) -> str | None:

@@ -208,6 +208,8 @@ FLAGS: dict[str, tuple[Flag | Refused, ...]] = {
             (),
             ((5, 1.5), (6, -math.inf)),
         ),
+        sets("--grammar", 'root ::= "a"', REQUEST + "grammar", None, 'root ::= "a"'),
+        sets("-j --json-schema", "{}", REQUEST + "json_schema", "", "{}"),
         sets("--rope-scaling", "yarn", ENGINE + "rope.rope_scaling", "", "yarn"),
         sets("--rope-scale", "4", ENGINE + "rope.rope_freq_scale", 0.0, 0.25),
         number("--rope-freq-base", ENGINE + "rope.rope_freq_base", 0.0, 5e5),
@@ -267,6 +269,9 @@ SILENT = {COMPLETION: ("--jinja", "-dt", "--defrag-thold")}
 
 OF_TEMPLATES = ("--chat-template", "--chat-template-file")
 """Of server/completion too; ``test_cli`` has what they do."""
+
+OF_CONSTRAINTS = ("--grammar-file", "-jf", "--json-schema-file")
+"""Likewise; ``test_constraints`` has what they do."""
 
 MORE: tuple[Flag, ...] = (
     number("--spec-draft-n-max", ENGINE + "n_draft_max", 16, 5),

@@ -13,6 +13,7 @@ from tests.server.flag_table import (
     FLAGS,
     GENERAL,
     MORE,
+    OF_CONSTRAINTS,
     OF_TEMPLATES,
     PRINTS,
     SILENT,
@@ -124,7 +125,7 @@ def test_the_help_has_every_flag_in_its_group() -> None:
         if group == GENERAL:
             wanted |= {name for names in PRINTS.values() for name in names}
         if group == flag_table.COMPLETION:
-            wanted |= set(OF_TEMPLATES)
+            wanted |= set(OF_TEMPLATES) | set(OF_CONSTRAINTS)
         assert wanted <= set(shown[group]), wanted - set(shown[group])
 
 
