@@ -18,6 +18,7 @@ from .machine import ROOT, describe_machine
 from .peers import llama_server
 from .report import Result, render_page, render_result, render_summary, replace_summary
 from .scenarios import (
+    adapters,
     chat_overhead,
     mixed_load,
     peer,
@@ -48,6 +49,7 @@ SCENARIOS: dict[str, Callable[[Settings], Result]] = {
     "pool_pressure": pool_pressure.run,
     "rate_limit": rate_limit.run,
     "tool_streams": tool_streams.run,
+    "adapters": adapters.run,
     "peer": peer.run,
 }
 

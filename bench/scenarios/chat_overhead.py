@@ -14,10 +14,9 @@ import orjson
 
 from llamabox import Model
 from llamabox.api import ChatTemplate
-from llamabox.params import GenerationParams
 from llamabox.server.chat_prompt import conversation_of
 from llamabox.server.config import ServerConfig
-from llamabox.server.schema import read_chat
+from llamabox.server.schema import ChatRequest, read_chat
 
 from ..event_loop import event_loop
 from ..http_stream import Address, Connection, RawReply
@@ -108,14 +107,13 @@ class _Chats:
 
     def parts(self, label: str, n: int) -> list[Figure]:
         """What its steps take one by one."""
-        defaults = GenerationParams()
-        bodies = [orjson.dumps(self.next()) for _ in range(n)]
-        asked = [read_chat(orjson.loads(body), defaults) for body in bodies]
         config = ServerConfig()
+        bodies = [orjson.dumps(self.next()) for _ in range(n)]
+        asked = [_parsed(body, config) for body in bodies]
         texts = [conversation_of(chat, config).render(self._template) for chat in asked]
         n_tokens = len(self._tokenizer.encode(texts[0]))
         steps: dict[str, tuple[Callable[[Any], object], list[Any]]] = {
-            "parse": (lambda body: read_chat(orjson.loads(body), defaults), bodies),
+            "parse": (lambda body: _parsed(body, config), bodies),
             "render": (lambda chat: conversation_of(chat, config).render(self._template), asked),
             f"tokenize {n_tokens} tokens": (self._tokenizer.encode, texts),
         }
@@ -123,6 +121,10 @@ class _Chats:
             Figure(case=f"{label}: {name}", value=_median_ms(step, values), unit="ms")
             for name, (step, values) in steps.items()
         ]
+
+
+def _parsed(body: bytes, config: ServerConfig) -> ChatRequest:
+    return read_chat(orjson.loads(body), config.defaults, config.reasoning)
 
 
 def _tool(name: str, argument: str) -> dict[str, Any]:

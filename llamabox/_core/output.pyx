@@ -147,10 +147,10 @@ cdef class Output:
 
         Now, not when it is appended: the next row of a draft is sampled with that in mind.
         """
-        cdef int32_t* offsets = self.vocab.c.offsets
+        cdef const VocabC* vocab = request.vocab
         if request.reasoning != NULL and token >= 0:
-            request_think(request, token, self.vocab.c.pieces + offsets[token],
-                          offsets[token + 1] - offsets[token])
+            request_think(request, token, vocab.pieces + vocab.offsets[token],
+                          vocab.offsets[token + 1] - vocab.offsets[token])
 
     cdef int32_t take(self, SlotC* slot, int64_t now) noexcept nogil:
         """Append what a slot's output rows gave, token by token, until the request ends.

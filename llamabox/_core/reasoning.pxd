@@ -15,7 +15,7 @@ cdef struct ReasoningC:
     ThoughtC state
     StopC opening             # n_bytes is 0 if there is none
     StopC closing
-    llama_token opening_token # the opening tag as one token, or -1
+    llama_token opening_token  # the opening tag as one token, or -1
     llama_token closing_token
     llama_token* forced       # what ends the reasoning when its budget is used up
     int32_t n_forced

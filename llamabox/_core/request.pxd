@@ -73,7 +73,7 @@ cdef struct RequestC:
     const VocabC* vocab   # whose pieces its text is made of
     ProbsC probs
     SamplerC* sampler
-    ReasoningC* reasoning # NULL: none is expected
+    ReasoningC* reasoning  # NULL: none is expected
     BucketC* bucket       # pays for its tokens; NULL: nobody has to
     int32_t n_allowed     # output tokens that this has for it in this step
     int64_t bucket_rate   # what that fills with from its submission on; see `BucketC`

@@ -10,8 +10,9 @@ from .plan cimport n_usable
 from .pool cimport fail
 from .slots cimport SlotC
 
-# A turn, if others wait; at least one step.
-cdef int64_t TURN_NS = 20_000_000
+# A turn, if others wait; at least one step. The forward after it takes some milliseconds more, by
+# the number of layers.
+cdef int64_t TURN_NS = 50_000_000
 
 
 cdef class Turns:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from ..errors import InvalidRequest
@@ -24,10 +24,12 @@ def adapt(
     tools: Sequence[Mapping[str, Any]] | None,
     capabilities: Capabilities,
     call_example: str = "",
+    write_calls: Callable[[Sequence[Mapping[str, Any]]], str] | None = None,
 ) -> tuple[list[Message], list[dict[str, Any]] | None]:
     """Messages and tools for a template with these capabilities; the given ones are not changed.
 
     :param call_example: a call as the model is to write it, where tools are described here.
+    :param write_calls: writes calls, where the template does not; by default in the generic form.
     :raises InvalidRequest: the arguments of a call are no JSON object.
     """
     adapted = [_with_reasoning(dict(message), capabilities) for message in messages]
@@ -39,7 +41,8 @@ def adapt(
     if not capabilities.parallel_calls and capabilities.tool_calls:
         adapted = _one_call_each(adapted, None if capabilities.null_content else "")
     if not capabilities.tool_calls:
-        adapted = [_with_calls_as_text(message) for message in adapted]
+        write = write_calls or _generic_calls
+        adapted = [_with_calls_as_text(message, write) for message in adapted]
     if not capabilities.tool_results:
         adapted = _results_of_users(adapted)
     given = [dict(tool) for tool in tools] if tools else None
@@ -204,17 +207,21 @@ def _take_results(results: list[Message], call: dict[str, Any], *, is_last: bool
     return taken
 
 
-def _with_calls_as_text(message: Message) -> Message:
+def _with_calls_as_text(
+    message: Message, write_calls: Callable[[Sequence[Mapping[str, Any]]], str]
+) -> Message:
     """The message with its calls in its content."""
     calls = message.get("tool_calls")
     if not calls:
         return message
-    written = [
-        generic_call(call["function"].get("name"), call["function"]["arguments"]) for call in calls
-    ]
-    content = text_of(message.get("content"))
+    content, written = text_of(message.get("content")), write_calls(calls)
     plain = {name: value for name, value in message.items() if name != "tool_calls"}
-    return {**plain, "content": "\n".join([content, *written] if content else written)}
+    return {**plain, "content": f"{content}\n{written}" if content else written}
+
+
+def _generic_calls(calls: Sequence[Mapping[str, Any]]) -> str:
+    functions = [call["function"] for call in calls]
+    return "\n".join(generic_call(each.get("name"), each["arguments"]) for each in functions)
 
 
 def _results_of_users(messages: list[Message]) -> list[Message]:

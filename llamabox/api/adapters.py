@@ -16,7 +16,7 @@ import llama_cpp
 
 from .._core.adapters import AdapterSet
 from ..errors import InvalidRequest, ModelLoadError
-from ..params import EngineParams
+from ..params import EngineParams, GenerationParams
 from .fingerprint import hash_file
 from .gguf import read_head
 from .library import captured_errors
@@ -78,9 +78,10 @@ class Adapters:
         """Set the scales for requests to come that name no adapters; of all: those that are not
         named are off.
 
-        :raises InvalidRequest: there is no such adapter.
+        :raises InvalidRequest: there is no such adapter, or no such scale.
         """
         self._check(scales)
+        GenerationParams(lora=tuple(scales.items()))  # refuses what is no scale
         with self._lock:
             self._scales = [float(scales.get(i, 0.0)) for i in range(len(self._paths))]
 

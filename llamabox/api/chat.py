@@ -15,6 +15,7 @@ from .adaptation import adapt
 from .continuation import ContinueField, continued_field, render_continued
 from .jinja import GLOBALS, compile_template, to_json, variables_of
 from .probing import call_example, probe
+from .written_calls import call_writer
 
 if TYPE_CHECKING:
     from .model import Model
@@ -70,6 +71,7 @@ class ChatTemplate:
         self._call_example = call_example(self._try, can) if describes else ""
         self._with_tools = ChatTemplate(tool_use, bos=bos, eos=eos) if tool_use else self
         self.tool_source: str = source if can.tool_calls or can.tools else ""
+        self._write_calls = None if can.tool_calls else call_writer(self.tool_source)
         if tool_use:
             self.tool_source = self._with_tools.tool_source
 
@@ -100,7 +102,7 @@ class ChatTemplate:
         template = self._with_tools if tools else self
 
         def render(some: Sequence[Message], add_generation_prompt: bool) -> str:
-            adapted, given = adapt(some, tools, template.capabilities, template._call_example)
+            adapted, given = template._adapt(some, tools)
             return template._render(
                 adapted, given, add_generation_prompt=add_generation_prompt, variables=variables
             )
@@ -109,6 +111,9 @@ class ChatTemplate:
             return render(messages, add_generation_prompt)
         field = continued_field(messages[-1], continue_final_message)
         return render_continued(messages, field, render)
+
+    def _adapt(self, messages: Sequence[Message], tools: Tools) -> tuple[Any, Any]:
+        return adapt(messages, tools, self.capabilities, self._call_example, self._write_calls)
 
     def _render(
         self,

@@ -9,7 +9,7 @@ from typing import Any
 from ..params import ReasoningParams
 from .chat import ChatTemplate, Message
 from .continuation import ContinueField
-from .thinking import thinking_variables
+from .thinking import end_thinking, thinking_variables
 from .tools import ToolChoice, ToolLike, ToolUse, tool_use
 
 DEFAULT_REASONING = ReasoningParams()
@@ -52,13 +52,15 @@ class Conversation:
 
     def render(self, template: ChatTemplate) -> str:
         """The prompt; raises as `ChatTemplate.render` and `tool_use`."""
-        return template.render(
+        given = self.template_kwargs or {}
+        text = template.render(
             self.messages,
             tools=self.tool_use().described,
-            variables=thinking_variables(self.reasoning, self.template_kwargs or {}),
+            variables=thinking_variables(self.reasoning, given),
             add_generation_prompt=self.add_generation_prompt,
             continue_final_message=self.continue_final_message,
         )
+        return end_thinking(template.source, text, self.reasoning, given, self.begun(text))
 
     def begun(self, prompt: str) -> str:
         """What its prompt has of the message that is to be continued; "" if none is."""

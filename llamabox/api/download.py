@@ -181,7 +181,8 @@ class _Transfer:
                 if self._begin(file, answer):
                     self._copy(file, answer.body)
         except urllib.error.HTTPError as error:
-            self._refused(file, error)
+            with error:
+                self._refused(file, error)
         except (OSError, http.client.HTTPException) as error:
             # What concerns the disk is a `HubError` by then.
             reason = getattr(error, "reason", error)
@@ -227,7 +228,7 @@ class _Transfer:
         if n_missing > n_free:
             raise HubError(
                 f"{self._what}: no space left in {self._partial.parent}:"
-                f" {n_missing >> 20} MiB are needed, {n_free >> 20} are free"
+                f" {-(-n_missing >> 20)} MiB are needed, {n_free >> 20} are free"
             )
 
     def _copy(self, file: IO[bytes], body: IO[bytes]) -> None:

@@ -139,8 +139,10 @@ class Engine:
         self._deliveries = weakref.WeakKeyDictionary()
         self._orphans = Orphans()
         gate = Gate()
-        self._prompts = PromptReader(tokenizer, self.template, n_ctx=self.n_ctx, gate=gate)
         self.constraints = ConstraintCompiler(self.model, gate)
+        self._prompts = PromptReader(
+            tokenizer, self.template, n_ctx=self.n_ctx, gate=gate, constraints=self.constraints
+        )
         self._requests = RequestMaker(
             self.model,
             self.params,
@@ -155,9 +157,7 @@ class Engine:
         self._lock = threading.Lock()
         self._closing = threading.Lock()
         self._pid = os.getpid()
-        thread = threading.Thread(
-            target=threads.run, args=(self._scheduler.run,), name="llamabox-step", daemon=True
-        )
+        thread = threads.step_thread(self._scheduler.run)
         thread.start()
         self._shut_down = weakref.finalize(
             self,
@@ -232,10 +232,8 @@ class Engine:
         params = prepared.params((params or GenerationParams()).replace(**options))
         outboxes = [Outbox() for _ in range(choices.n_generated)]
         requests = self._requests.make_choices(prepared, params, choices, outboxes)
-        streams = [
-            Stream(request, params, self._orphans, prepared.output())
-            for request, params in requests
-        ]
+        output, orphans = prepared.output, self._orphans
+        streams = [Stream(request, each, orphans, output()) for request, each in requests]
         self._submit(*(stream.request for stream in streams))
         return best(complete_all(streams), choices, params)
 
@@ -266,7 +264,7 @@ class Engine:
         """`stream` for the running event loop."""
         params = (params or GenerationParams()).replace(**options)
         prepared = await self.prepare(prompt)
-        await self.constrain(params)
+        await self.constrain(prepared.params(params))
         return self.submit(prepared, params)
 
     async def agenerate_choices(
@@ -342,9 +340,7 @@ class Engine:
         requests = await loop.run_in_executor(
             None, self._requests.make_choices, prompt, params, choices, outboxes
         )
-        streams = [
-            AsyncStream(request, params, loop, prompt.output()) for request, params in requests
-        ]
+        streams = [AsyncStream(request, each, loop, prompt.output()) for request, each in requests]
         self._submit(*(stream.request for stream in streams))
         delivery.listen()
         return streams

@@ -11,6 +11,7 @@ import numpy as np
 from ..errors import InvalidRequest, PromptTooLong
 from ..params import GenerationParams
 from .chat import ChatTemplate, Message
+from .constraints import ConstraintCompiler
 from .conversation import Conversation
 from .formats import format_of
 from .gate import Gate
@@ -59,12 +60,20 @@ class PromptReader:
 
     :param n_ctx: tokens that a request may hold: a prompt has fewer.
     :param gate: passed while the model is used.
+    :param constraints: compiles what calls of tools have to keep to.
     """
 
     def __init__(
-        self, tokenizer: Tokenizer, template: ChatTemplate, *, n_ctx: int, gate: Gate
+        self,
+        tokenizer: Tokenizer,
+        template: ChatTemplate,
+        *,
+        n_ctx: int,
+        gate: Gate,
+        constraints: ConstraintCompiler,
     ) -> None:
         self._tokenizer = tokenizer
+        self._constraints = constraints
         self._template = template
         self._n_ctx = n_ctx
         self._gate = gate
@@ -101,17 +110,25 @@ class PromptReader:
     def _from_conversation(self, conversation: Conversation) -> Prompt:
         with self._gate.passed():
             text = conversation.render(self._template)
-            text, thinking = begin_thinking(
+            thinking = begin_thinking(
                 self._template.source,
                 text,
                 self._tokenizer,
                 params=conversation.reasoning,
-                variables=conversation.template_kwargs,
+                given=conversation.template_kwargs,
                 begun=conversation.begun(text),
             )
             prompt = self._from_text(text)
         format_ = format_of(self._template.tool_source)
-        turn = Turn(format_, conversation.tool_use(), thinking)
+        use = conversation.tool_use()
+        turn = Turn.begin(
+            format_,
+            use,
+            self._constraints,
+            thinking,
+            reasoning_format=conversation.reasoning.format,
+            prompt=text,
+        )
         return dataclasses.replace(prompt, turn=turn)
 
     def check_length(self, n_prompt: int) -> None:

@@ -4,30 +4,54 @@ from __future__ import annotations
 
 import re
 
-from .formats.events import Content, Event, Parser
+from .formats.events import Content, Event, Parser, Reasoning
 from .formats.markers import Markers
 from .formats.text_parser import Reading, TextParser
 from .thinking import Thinking
 
-__all__ = ["ReasoningParser", "reasoning_parser"]
+__all__ = ["ReasoningParser", "RetoldParser", "reasoning_parser"]
 
 _SPACE = re.compile(r"\s*")
 
 
-def reasoning_parser(inner: Parser, thinking: Thinking | None) -> Parser:
+def reasoning_parser(inner: Parser, thinking: Thinking, format_: str) -> Parser:
     """The parser of an output that may begin with reasoning.
 
     :param inner: parses the answer.
-    :param thinking: what the prompt says (`Prompt.thinking`); None without reasoning.
+    :param format_: where the reasoning is told; see `ReasoningParams`.
     """
-    if thinking is None:
-        return inner
     return ReasoningParser(
         inner,
         thinking,
-        told=thinking.format != "none",
-        in_content=thinking.format in ("none", "deepseek-legacy"),
+        told=format_ != "none",
+        in_content=format_ in ("none", "deepseek-legacy"),
     )
+
+
+class RetoldParser:
+    """Has the reasoning that another parser tells in the content.
+
+    :param both: tell it as such, too.
+    """
+
+    def __init__(self, inner: Parser, *, both: bool) -> None:
+        self._inner = inner
+        self._both = both
+
+    def feed(self, text: str) -> list[Event]:
+        return self._retold(self._inner.feed(text))
+
+    def close(self) -> list[Event]:
+        return self._retold(self._inner.close())
+
+    def _retold(self, events: list[Event]) -> list[Event]:
+        told: list[Event] = []
+        for event in events:
+            if isinstance(event, Reasoning):
+                told += [event, Content(event.text)] if self._both else [Content(event.text)]
+            else:
+                told.append(event)
+        return told
 
 
 class ReasoningParser(TextParser):

@@ -13,7 +13,14 @@ from .._core.reasoning import Reasoning
 from ..params import ReasoningParams
 from .text import Tokenizer, Tokens
 
-__all__ = ["Tags", "Thinking", "begin_thinking", "find_tags", "thinking_variables"]
+__all__ = [
+    "Tags",
+    "Thinking",
+    "begin_thinking",
+    "end_thinking",
+    "find_tags",
+    "thinking_variables",
+]
 
 DEFAULT_PARAMS = ReasoningParams()
 
@@ -51,7 +58,7 @@ class Thinking:
 
     :param is_open: the prompt ends inside the tags, so that the output begins with reasoning.
     :param budget: tokens that it may take; -1 has no limit.
-    :param format: where it is told; see `ReasoningParams`.
+    :param is_special: the tags are control tokens, which have to be rendered to be seen.
     :param opening_token: the opening tag's id, if it is one token; else -1.
     :param closing_token: the same of the closing tag.
     :param forced: tokens that end it when the budget is used up [n].
@@ -60,7 +67,7 @@ class Thinking:
     tags: Tags
     is_open: bool = False
     budget: int = -1
-    format: str = "auto"
+    is_special: bool = False
     opening_token: int = -1
     closing_token: int = -1
     forced: Tokens = dataclasses.field(default_factory=lambda: _NO_TOKENS)
@@ -119,41 +126,53 @@ def _decided(params: ReasoningParams, given: Mapping[str, Any]) -> bool | None:
     return False if params.is_off else params.enabled
 
 
+def end_thinking(
+    template: str, prompt: str, params: ReasoningParams, given: Mapping[str, Any], begun: str = ""
+) -> str:
+    """A rendered conversation, with its reasoning closed if it is open and there is to be none.
+
+    :param template: the chat template's source.
+    :param given: what the caller gave the template.
+    :param begun: the beginning of the assistant's message, if the prompt ends with one.
+    """
+    tags = find_tags(template)
+    if tags is None or not _is_off(params, given) or not _is_open(tags, prompt, begun):
+        return prompt
+    return f"{prompt.rstrip()}\n\n{tags.closing}\n\n"
+
+
 def begin_thinking(
     template: str,
     prompt: str,
     tokenizer: Tokenizer,
     *,
     params: ReasoningParams = DEFAULT_PARAMS,
-    variables: Mapping[str, Any] | None = None,
+    given: Mapping[str, Any] | None = None,
     begun: str = "",
-) -> tuple[str, Thinking | None]:
-    """What a rendered conversation says of the reasoning to come, with the prompt to use.
-
-    Where there is to be none, and the template has opened it all the same, it is closed.
-
-    :param template: the chat template's source.
-    :param variables: what the caller gave the template.
-    :param begun: the beginning of the assistant's message, if the prompt ends with one.
-    """
+) -> Thinking | None:
+    """What a prompt says of the reasoning to come; parameters as those of `end_thinking`."""
     tags = find_tags(template)
     if tags is None:
-        return prompt, None
-    is_off = params.budget == 0 or _decided(params, variables or {}) is False
-    is_open = prompt.rstrip().endswith(tags.opening) or _is_inside(tags, begun)
-    if is_off and is_open:
-        prompt = f"{prompt.rstrip()}\n\n{tags.closing}\n\n"
-        is_open = False
-    budget = 0 if is_off else params.budget
-    return prompt, Thinking(
+        return None
+    budget = 0 if _is_off(params, given or {}) else params.budget
+    closing_token = _one_token(tokenizer, tags.closing)
+    return Thinking(
         tags,
-        is_open=is_open,
+        is_open=_is_open(tags, prompt, begun),
         budget=budget,
-        format=params.format,
+        is_special=closing_token >= 0 and not tokenizer.decode([closing_token]),
         opening_token=_one_token(tokenizer, tags.opening),
-        closing_token=_one_token(tokenizer, tags.closing),
+        closing_token=closing_token,
         forced=_ending(tokenizer, tags, params.budget_message) if budget >= 0 else _NO_TOKENS,
     )
+
+
+def _is_off(params: ReasoningParams, given: Mapping[str, Any]) -> bool:
+    return params.budget == 0 or _decided(params, given) is False
+
+
+def _is_open(tags: Tags, prompt: str, begun: str) -> bool:
+    return prompt.rstrip().endswith(tags.opening) or _is_inside(tags, begun)
 
 
 def _is_inside(tags: Tags, text: str) -> bool:

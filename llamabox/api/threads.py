@@ -56,6 +56,10 @@ class ComputeThreads:
         if not self._is_default:
             _warn(params.cpu, n_threads)
 
+    def step_thread(self, main: Callable[[], None]) -> threading.Thread:
+        """A thread that runs `main`, to be started."""
+        return threading.Thread(target=self.run, args=(main,), name="llamabox-step", daemon=True)
+
     def run(self, main: Callable[[], None]) -> None:
         """Call `main` on this thread, which becomes one of the compute threads."""
         if self._is_default:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 
+from ..errors import InvalidRequest
 from ..params import GenerationParams
-from .formats import CallStart, Content, Event, Parser, ToolFormat
+from .constraints import ConstraintCompiler
+from .formats import GENERIC, CallShapes, CallStart, Content, Event, Parser, ToolFormat
 from .messages import ChatMessage, MessageBuilder, call_id
-from .reasoning import reasoning_parser
+from .reasoning import RetoldParser, reasoning_parser
 from .thinking import Thinking
 from .tools import ToolUse
 
@@ -18,24 +20,117 @@ class Turn:
 
     :param format: how the model writes calls.
     :param use: its tools.
-    :param thinking: what is known of its reasoning; None if there will be none.
+    :param constraints: makes grammars of calls.
+    :param thinking: what is known of its reasoning; None if there will be none between tags.
+    :param grammar: what calls that have to be made, or have to keep to a schema, keep to; as all
+        that an output keeps to, it holds behind the reasoning.
+    :param reasoning_format: where reasoning is told; see `ReasoningParams`.
+    :param opening: what the format's parser has to know of the prompt's end.
     """
 
     format: ToolFormat
     use: ToolUse
+    constraints: ConstraintCompiler
     thinking: Thinking | None = None
+    grammar: str = ""
+    reasoning_format: str = "auto"
+    opening: str = ""
+
+    @classmethod
+    def begin(
+        cls,
+        template_format: ToolFormat,
+        use: ToolUse,
+        constraints: ConstraintCompiler,
+        thinking: Thinking | None,
+        *,
+        reasoning_format: str = "auto",
+        prompt: str = "",
+    ) -> Turn:
+        """A turn in the format of its template; the grammar of its calls is compiled, which blocks.
+
+        :param prompt: what the template made of the conversation.
+        :raises InvalidRequest: the schema of a tool's arguments is wrong.
+        """
+        can_force = template_format.shapes is not None
+        used_format = template_format if can_force or not use.is_forced else GENERIC
+        turn = cls(
+            used_format,
+            use,
+            constraints,
+            thinking,
+            reasoning_format=reasoning_format,
+            opening=used_format.opening_of(prompt),
+        )
+        if not use.is_constrained:
+            return turn
+        try:
+            grammar = turn._call_grammar()
+            constraints.compile(GenerationParams(grammar=grammar))
+        except InvalidRequest as error:
+            raise InvalidRequest(f"tools: {error}", param="tools") from None
+        return dataclasses.replace(turn, grammar=grammar)
 
     def params(self, params: GenerationParams) -> GenerationParams:
-        """The parameters with what the turn needs of the sampler."""
+        """The parameters with what the turn needs of the sampler.
+
+        :raises InvalidRequest: the output is to keep to another grammar than that of its calls.
+        """
+        special = params.special or self._needs_special
+        if not self.use.tools:
+            return params.replace(special=special)
+        stops = tuple(stop for stop in self.format.stops if stop not in params.stop)
+        constrained = self._constrained(params)
+        return constrained.replace(stop=params.stop + stops, special=special)
+
+    @property
+    def _needs_special(self) -> bool:
+        """Whether there are control tokens among what its parser looks for."""
+        if self.thinking is not None and self.thinking.is_special:
+            return True
+        is_parsed = self.format.reasons or bool(self.use.tools)
+        return is_parsed and self.format.special_tokens
+
+    def _constrained(self, params: GenerationParams) -> GenerationParams:
+        """A JSON schema is for the answer; calls need not keep to it."""
+        if self.grammar and (params.grammar or params.regex):
+            name = "grammar" if params.grammar else "regex"
+            raise InvalidRequest(f"{name}: goes with no calls that are constrained", param=name)
+        if self.grammar and (self.use.is_forced or not params.json_schema):
+            return params.replace(grammar=self.grammar, json_schema="")
+        if params.json_schema:
+            grammar = self._call_grammar(content=params.json_schema)
+            return params.replace(grammar=grammar, json_schema="")
         return params
+
+    def _call_grammar(self, content: str = "") -> str:
+        return self.constraints.calls(
+            self._shapes,
+            self.use.tools,
+            required=self.use.is_forced,
+            parallel=self.use.parallel,
+            content=content,
+        )
+
+    @property
+    def _shapes(self) -> CallShapes:
+        shapes = self.format.shapes or GENERIC.shapes
+        assert shapes is not None
+        return shapes
 
     def output(self) -> TurnOutput:
         """What reads one output; each choice has its own."""
         return TurnOutput(self._parser(), parallel=self.use.parallel)
 
     def _parser(self) -> Parser:
+        told = self.reasoning_format
+        if self.format.reasons:
+            inner = self.format.parser(self.use.tools)
+            inner.feed(self.opening)
+            is_apart = told in ("auto", "deepseek")
+            return inner if is_apart else RetoldParser(inner, both=told != "none")
         inner = self.format.parser(self.use.tools) if self.use.tools else PlainParser()
-        return inner if self.format.reasons else reasoning_parser(inner, self.thinking)
+        return inner if self.thinking is None else reasoning_parser(inner, self.thinking, told)
 
 
 class PlainParser:

@@ -83,6 +83,7 @@ def _has_changed(url: str, target: Path, what: str, headers: dict[str, str]) -> 
         with open_url(url, {**request_headers(), **conditions, **headers}, STALL_SECONDS) as answer:
             return known != Version() and Version.of(answer) != known
     except urllib.error.HTTPError as error:
+        error.close()
         if error.code != 304:
             logger.warning("%s: status %d; taking what is there", what, error.code)
         return False

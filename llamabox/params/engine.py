@@ -161,6 +161,7 @@ class EngineParams:
         check_choice(self, "flash_attention", FLASH_ATTENTION)
         check_choice(self, "kv_layout", KV_LAYOUTS)
         check_choice(self, "backend_sampling", BACKEND_SAMPLING)
+        self._check_nested()
         check_choice(self, "cache_type_k", CACHE_TYPES)
         check_choice(self, "cache_type_v", CACHE_TYPES)
         if self.cache_type_v in QUANTIZED and self.flash_attention == "off":
@@ -190,6 +191,14 @@ class EngineParams:
         check_float(self, "draft_p_min", 0, 1)
         check_int(self, "n_ctx_draft", 0)
         self._check_caches()
+
+    def _check_nested(self) -> None:
+        check_bool(self, "kv_offload")
+        check_bool(self, "op_offload")
+        kinds = (("cpu", CpuParams), ("cpu_batch", CpuParams | None), ("rope", RopeParams))
+        for name, kind in kinds:
+            if not isinstance(getattr(self, name), kind):
+                raise InvalidRequest(f"{name}: {getattr(self, name)!r} is none", param=name)
 
     def _check_caches(self) -> None:
         check_int(self, "cache_ram", 0, MAX_MIB)

@@ -72,7 +72,7 @@ def _serve(command: Command) -> int:
     from .lifecycle import run
 
     _check_devices(command)
-    return run(command.config)
+    return run(command.config, command.parser.in_flags)
 
 
 def _print_system_info(_: Command) -> int:

@@ -25,8 +25,17 @@ _REASONS = (
     (r"--(ui|webui)(-|$)|--tools|--mcp-|--agent|-ag$", WEB_UI),
     (r"--models-|--sleep-idle-seconds", ROUTER),
     (r"--spm-infill", "the order of infill prompts is the model's"),
-    (r"--no-jinja", "chat templates are rendered by Jinja"),
     (r"--skip-chat-parsing", "answers are always parsed"),
+    (r"--slots$", "there is no such route: sessions have no slots of their own"),
+    (r"--props$", "settings cannot be changed while the server runs"),
+    (r"-sps$|--slot-prompt-similarity", "prompts share prefixes of any length and session"),
+    (r"-fit|--fit", "nothing is fitted to the memory: -ngl and -c say how much is used"),
+    (
+        r"-tb?d$|-C(r|b|rb)?d$|--(threads|cpu|prio|poll)\S*-draft",
+        "a draft model computes on the threads of -t",
+    ),
+    (r"--spec-draft-(threads|cpu|prio|poll)", "a draft model computes on the threads of -t"),
+    (r"-ct[kv]d$|--cache-type-[kv]-draft|--spec-draft-type", "a draft model's cells are f16"),
     (r"-nocb$|--no-cont-batching", "batches are continuous"),
     (r"-lcs$|-lcd$|--lookup-cache-", "drafts are looked up in the request (--lookup-ngram-min)"),
 )

@@ -10,7 +10,7 @@ __all__ = ["over"]
 RIVALS = (
     (("model", "hub_model", "hf_repo", "model_url"), ("hf_file",)),
     (("draft_model", "hub_draft_model", "hf_repo_draft"), ("hf_file_draft",)),
-    (("template_name", "template_file", "template_source"), ()),
+    (("template_file", "template_source"), ()),
     (("use_mmap", "load_mode"), ()),
     (("use_mlock", "load_mode"), ()),
     (("grammar", "grammar_file", "json_schema", "json_schema_file"), ()),

@@ -59,6 +59,8 @@ def add_server(group: FlagGroup) -> None:
         text="Enable reranking endpoint (refused: not in this build)",
     )
     group.idle("--no-webui", "--no-ui", text=f"Accepted: {WEB_UI}")
+    group.idle("--no-slots", text="Accepted: there is no such route")
+    group.idle("--perf", "--no-perf", text="Accepted: replies always have timings")
     group.idle("-cb", "--cont-batching", text="Accepted: batches are always continuous")
 
 

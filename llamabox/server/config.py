@@ -8,7 +8,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from ..checks import check_int
 from ..errors import InvalidRequest
 from ..params import EngineParams, GenerationParams, ModelParams, ReasoningParams
 from ..sources import HubModel, ModelSource
@@ -89,7 +88,9 @@ class ServerConfig:
             message = f"n_http_threads: {self.n_http_threads} is neither -1 nor 1 or more"
             raise InvalidRequest(message, param="n_http_threads")
         for name in ("conn_idle", "conn_keepalive"):
-            check_int(self, name, 1)
+            if getattr(self, name) < 1:
+                message = f"{name}: {getattr(self, name)} is not 1 or more"
+                raise InvalidRequest(message, param=name)
         if self.tokens_per_second_per_key and not self.engine_params.tokens_per_second:
             message = "tokens_per_second_per_key: needs tokens_per_second"
             raise InvalidRequest(message, param="tokens_per_second_per_key")

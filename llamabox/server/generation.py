@@ -55,7 +55,7 @@ async def generate(
     config = request.app.ctx.config
     params = rate_limited(request, asked.params, config, engine.tokens_per_second)
     params = _prioritized(request, params)
-    await _constrain(request, engine, params)
+    await _constrain(request, engine, prompts[0].params(params))
     outputs: list[AsyncStream] = []
     try:
         await _start(engine, prompts, params, asked.choices, outputs)

@@ -8,7 +8,7 @@ import logging
 import os
 import signal
 import socket
-from collections.abc import Awaitable, Collection, Coroutine
+from collections.abc import Awaitable, Callable, Collection, Coroutine
 from typing import Any, Protocol, TypeVar, cast
 
 from sanic import Sanic
@@ -16,6 +16,7 @@ from sanic.application.state import ApplicationServerInfo
 from sanic.http.constants import HTTP
 
 from .._version import __version__
+from ..errors import InvalidRequest
 from .app import create_app
 from .config import ServerConfig
 from .listen import bind, location
@@ -117,9 +118,10 @@ async def _drain(connections: Collection[_Connection]) -> None:
     await asyncio.sleep(0)
 
 
-def run(config: ServerConfig) -> int:
+def run(config: ServerConfig, in_flags: Callable[[str], str] = str) -> int:
     """Serve until a signal comes or the model cannot be loaded; blocks.
 
+    :param in_flags: turns a refusal that names parameters into one that names flags.
     :returns: the process's exit status.
     """
     try:
@@ -128,7 +130,7 @@ def run(config: ServerConfig) -> int:
         logger.error("%s", error.strerror)
         return 1
     with contextlib.closing(listener):
-        return run_loop(_serve(config, listener))
+        return run_loop(_serve(config, listener, in_flags))
 
 
 def run_loop(main: Coroutine[Any, Any, _T]) -> _T:
@@ -140,21 +142,25 @@ def run_loop(main: Coroutine[Any, Any, _T]) -> _T:
     return uvloop.run(main)
 
 
-async def _serve(config: ServerConfig, listener: socket.socket) -> int:
+async def _serve(
+    config: ServerConfig, listener: socket.socket, in_flags: Callable[[str], str]
+) -> int:
     stopping = asyncio.Event()
     _watch_signals(stopping)
     service = Service(config, open_engine, progress_bar())
     server = Server(create_app(config, service), listener)
     await server.start()
     logger.info("llamabox %s listening on %s", __version__, location(config, listener))
-    status = await _until_stopped(service, stopping)
+    status = await _until_stopped(service, stopping, in_flags)
     if not await server.stop():
         logger.warning("the engine is still busy; leaving without it")
         os._exit(status)
     return status
 
 
-async def _until_stopped(service: Service, stopping: asyncio.Event) -> int:
+async def _until_stopped(
+    service: Service, stopping: asyncio.Event, in_flags: Callable[[str], str]
+) -> int:
     """Wait for a signal, or for a model that cannot be loaded.
 
     :returns: the exit status.
@@ -168,7 +174,8 @@ async def _until_stopped(service: Service, stopping: asyncio.Event) -> int:
     error = loaded.exception()
     if error is not None:
         signalled.cancel()
-        logger.error("%s", error)
+        is_refusal = isinstance(error, InvalidRequest)
+        logger.error("%s", in_flags(str(error)) if is_refusal else error)
         return 1
     await signalled
     logger.info("stopping")

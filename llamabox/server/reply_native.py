@@ -49,7 +49,7 @@ class NativeReply:
             "content": text,
             "tokens": HOLE,
             "stop": False,
-            "id_slot": -1,
+            "id_slot": self._asked.params.slot,
             "tokens_predicted": HOLE,
             "tokens_evaluated": self._prompts[index].n_tokens,
         }
@@ -75,7 +75,7 @@ class NativeReply:
             "index": index,
             "content": prompt + completion.text if self._asked.echo else completion.text,
             "tokens": [],
-            "id_slot": -1,
+            "id_slot": self._asked.params.slot,
             "stop": True,
             "model": self._model,
             "tokens_predicted": completion.n_output,

@@ -39,6 +39,7 @@ SAME_NAMES = (
     "n_keep",
     "n_discard",
     "n_cache_reuse",
+    "n_indent",
     "cache_prompt",
     "ignore_eos",
     "min_keep",
@@ -53,14 +54,22 @@ SAME_NAMES = (
 def generation_settings(asked: GenerationRequest) -> dict[str, Any]:
     """The settings as JSON says them; a bias that bans is null."""
     params = asked.params
-    return {name: getattr(params, name) for name in SAME_NAMES} | {
-        "max_tokens": params.n_predict,
-        "n_probs": max(0, params.n_probs),
-        "logit_bias": [{"bias": bias, "token": token} for token, bias in params.logit_bias],
-        "grammar": params.grammar or "",
-        "stream": asked.stream,
-        "timings_per_token": asked.reply.timings_per_token,
-        "speculative.n_max": params.n_draft_max,
-        "speculative.n_min": params.n_draft_min,
-        "speculative.p_min": params.draft_p_min,
-    }
+    adapters = [{"id": index, "scale": scale} for index, scale in params.lora or ()]
+    return (
+        {name: getattr(params, name) for name in SAME_NAMES}
+        | {
+            "max_tokens": params.n_predict,
+            "min_tokens": params.n_predict_min,
+            "t_max_predict_ms": params.max_predict_time * 1e3,
+            "id_slot": params.slot,
+            "n_probs": max(0, params.n_probs),
+            "logit_bias": [{"bias": bias, "token": token} for token, bias in params.logit_bias],
+            "grammar": params.grammar or "",
+            "stream": asked.stream,
+            "timings_per_token": asked.reply.timings_per_token,
+            "speculative.n_max": params.n_draft_max,
+            "speculative.n_min": params.n_draft_min,
+            "speculative.p_min": params.draft_p_min,
+        }
+        | ({} if params.lora is None else {"lora": adapters})
+    )

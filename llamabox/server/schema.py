@@ -12,11 +12,12 @@ from typing import Any
 from ..api import PromptLike
 from ..errors import InvalidRequest
 from ..params import ChoiceParams, GenerationParams, ReasoningParams
+from .schema_adapters import read_adapters
 from .schema_chat import read_messages
 from .schema_choices import read_chat_probs, read_choices, read_text_probs
 from .schema_constraints import read_constraints
 from .schema_fields import Fields
-from .schema_output import length_field, read_output
+from .schema_output import OTHER_NAMES, length_field, read_output
 from .schema_prompt import read_infill_prompt, read_prompts
 from .schema_reasoning import read_reasoning
 from .schema_reply import ReplyOptions, read_reply_options
@@ -36,6 +37,7 @@ __all__ = [
     "read_text",
 ]
 
+DEFAULT_REASONING = ReasoningParams()
 ReadChanges = Callable[[Fields], dict[str, Any]]
 """Reads changes to the default ``GenerationParams``; None for a field that is not there."""
 
@@ -43,6 +45,7 @@ GENERATION: tuple[ReadChanges, ...] = (
     read_sampling,
     read_speculation,
     read_output,
+    read_adapters,
     read_constraints,
 )
 """What all dialects read."""
@@ -51,12 +54,7 @@ TEXT: tuple[ReadChanges, ...] = (*GENERATION, read_text_probs)
 
 NOT_SUPPORTED: Mapping[str, tuple[Any, ...]] = {
     "audio": (),
-    "id_slot": (-1,),
-    "lora": ([],),
-    "min_tokens": (0,),
     "modalities": (["text"],),
-    "n_indent": (0,),
-    "t_max_predict_ms": (-1, 0),
     "web_search_options": (),
 }
 """Fields of no module that would change the reply, with the values under which they would not."""
@@ -121,7 +119,7 @@ class TextRequest(GenerationRequest):
 def read_chat(
     body: Mapping[str, Any],
     defaults: GenerationParams,
-    reasoning: ReasoningParams,
+    reasoning: ReasoningParams = DEFAULT_REASONING,
 ) -> ChatRequest:
     """A chat request.
 
@@ -191,7 +189,7 @@ def _read_params(
         return defaults.replace(**{k: v for k, v in changes.items() if v is not None})
     except InvalidRequest as error:
         name = error.param or ""
-        field = {**SPECULATION_FIELDS, "n_predict": length_field(fields)}.get(name)
+        field = {**SPECULATION_FIELDS, **OTHER_NAMES, "n_predict": length_field(fields)}.get(name)
         if field is None:
             raise
         raise InvalidRequest(str(error).replace(name, field, 1), param=field) from None

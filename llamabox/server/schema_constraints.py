@@ -65,10 +65,10 @@ def constraint_path(body: Mapping[str, Any]) -> str:
 
 
 def _has_tools(fields: Fields) -> bool:
-    # Not through `raw`: only chats read these, and elsewhere they are unknown.
-    get = fields.values.get
-    chosen = get("tool_choice") or get("function_call")
-    return bool(get("tools") or get("functions")) and chosen != "none"
+    """What reads tools reads them; they are only looked at, as a text completion has none."""
+    given = fields.values
+    chosen = given.get("tool_choice") or given.get("function_call")
+    return bool(given.get("tools") or given.get("functions")) and chosen != "none"
 
 
 def _read_schema(fields: Fields, name: str) -> str | None:

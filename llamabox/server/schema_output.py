@@ -6,13 +6,19 @@ from typing import Any
 
 from .schema_fields import Fields
 
-__all__ = ["LENGTH_FIELDS", "length_field", "read_output"]
+__all__ = ["LENGTH_FIELDS", "OTHER_NAMES", "length_field", "read_output"]
 
 LENGTH_FIELDS = ("max_completion_tokens", "max_tokens", "n_predict")
 """Names of the output limit; the first that is there counts."""
 
-
-INTEGER_FIELDS = ("n_keep", "n_discard", "n_cache_reuse", "priority")
+INTEGER_FIELDS = ("n_keep", "n_discard", "n_cache_reuse", "n_indent", "priority")
+OTHER_NAMES = {
+    "n_predict_min": "min_tokens",
+    "max_predict_time": "t_max_predict_ms",
+    "slot": "id_slot",
+}
+"""Names in a body by those of the parameters, where they differ."""
+NO_LIMIT = -1
 
 
 def length_field(fields: Fields) -> str:
@@ -32,6 +38,19 @@ def read_output(fields: Fields) -> dict[str, Any]:
     for name in INTEGER_FIELDS:
         changes[name] = fields.integer(name)
     changes["deadline"] = fields.number("deadline")
+    changes["n_predict_min"] = fields.integer("min_tokens")
+    changes["slot"] = fields.integer("id_slot")
+    changes["max_predict_time"] = _read_milliseconds(fields, "t_max_predict_ms")
     for name in ("ignore_eos", "cache_prompt"):
         changes[name] = fields.boolean(name) if fields.present(name) else None
     return changes
+
+
+def _read_milliseconds(fields: Fields, name: str) -> float | None:
+    """Seconds; 0 for no limit."""
+    value = fields.number(name)
+    if value is None:
+        return None
+    if value < 0 and value != NO_LIMIT:
+        raise fields.refuse(name, f"{value} is neither {NO_LIMIT} nor 0 or more")
+    return max(0.0, value) / 1000

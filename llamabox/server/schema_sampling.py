@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from ..ranges import MAX_SEED, RANDOM_SEED
 from ..samplers import samplers_from_chars, samplers_from_names
 from .schema_fields import Fields, json_type
 
@@ -18,7 +17,8 @@ ALIASES = {
     "typ_p": "typical_p",
 }
 """Other spellings; the name on the right wins where both are there."""
-LLAMA_RANDOM_SEED = MAX_SEED + 1
+RANDOM_SEED = -1
+LLAMA_RANDOM_SEED = 2**32 - 1
 """``LLAMA_DEFAULT_SEED``, which llama-server tells of a request without a seed."""
 MAX_DIGITS = 20
 LEAST_DRY_BASE = 1.0

@@ -22,6 +22,12 @@ class FakeHub:
     :ivar n_cut: so many of the next downloads end after `cut_after` bytes.
     :ivar said_sizes: sizes that are told instead of the true ones, by path.
     :ivar status: of every answer, if it is not 0.
+    :ivar redirect_to: URL of the server that has the files, to which downloads are sent.
+    :ivar says_hash: downloads say the checksum of large files.
+    :ivar knows_ranges: a part of a file can be asked for.
+    :ivar wrong: contents that come instead of the true ones, by path.
+    :ivar seen: ``Authorization`` of each request, or "".
+    :ivar etags: ETags that are told, by path; that of the content if there is none.
     :ivar counts: requests by method and kind.
     :ivar ranges: where the downloads began.
     """
@@ -33,6 +39,12 @@ class FakeHub:
         self.n_cut = 0
         self.cut_after = 0
         self.status = 0
+        self.redirect_to = ""
+        self.says_hash = True
+        self.knows_ranges = True
+        self.wrong: dict[str, bytes] = {}
+        self.seen: list[str] = []
+        self.etags: dict[str, str] = {}
         self.counts: Counter[str] = Counter()
         self.ranges: list[int] = []
         handler = type("Handler", (_Handler,), {"hub": self})
@@ -81,6 +93,7 @@ class _Handler(BaseHTTPRequestHandler):
         match = listing or file
         repo = match[1] if match else ""
         self.hub.counts[f"{self.command} {'list' if listing else 'file'}"] += 1
+        self.hub.seen.append(self.headers.get("Authorization", ""))
         if self.hub.status:
             self._refuse(self.hub.status, "")
         elif repo not in self.hub.files:
@@ -89,6 +102,8 @@ class _Handler(BaseHTTPRequestHandler):
             self._refuse(403, "GatedRepo")
         elif listing:
             self._list(repo)
+        elif file and self.hub.redirect_to:
+            self._redirect(self.hub.files[repo][file[3]])
         elif file and file[3] in self.hub.files[repo]:
             self._send_file(file[3], self.hub.files[repo][file[3]])
         else:
@@ -121,21 +136,52 @@ class _Handler(BaseHTTPRequestHandler):
     def _said_size(self, path: str, content: bytes) -> int:
         return self.hub.said_sizes.get(path, len(content))
 
+    def _redirect(self, content: bytes) -> None:
+        self.send_response(302)
+        self.send_header("Location", self.hub.redirect_to + self.path)
+        self.send_header("X-Repo-Commit", COMMIT)
+        self.send_header("X-Linked-Etag", f'"{hashlib.sha256(content).hexdigest()}"')
+        self.send_header("X-Linked-Size", str(len(content)))
+        self.send_header("Content-Length", "0")
+        self._end_headers()
+
     def _send_file(self, path: str, content: bytes) -> None:
-        start = int(re.sub(r"\D", "", self.headers.get("Range", "0-").partition("-")[0]) or 0)
-        part = content[start:]
-        self.send_response(206 if start else 200)
-        if start:
+        etag = self.hub.etags.get(path, f'"{hashlib.sha256(content).hexdigest()}"')
+        if self.headers.get("If-None-Match") == etag:
+            self._refuse(304, "")
+            return
+        sent = self.hub.wrong.get(path, content)
+        start = self._start(etag)
+        if start >= len(content):
+            self.send_response(416)
+            self.send_header("Content-Range", f"bytes */{len(content)}")
+            self.send_header("Content-Length", "0")
+            self._end_headers()
+            return
+        is_part = "Range" in self.headers and start >= 0
+        part = sent[max(start, 0) :]
+        self.send_response(206 if is_part else 200)
+        if is_part:
             self.send_header("Content-Range", f"bytes {start}-{len(content) - 1}/{len(content)}")
         self.send_header("X-Repo-Commit", COMMIT)
-        self.send_header("ETag", f'"{hashlib.sha256(content).hexdigest()}"')
+        self.send_header("ETag", etag)
+        if self.hub.says_hash:
+            self.send_header("X-Linked-Etag", f'"{hashlib.sha256(content).hexdigest()}"')
         self.send_header("X-Linked-Size", str(self._said_size(path, content)))
         self.send_header("Content-Length", str(len(part)))
         self._end_headers()
         if self.command == "HEAD":
             return
-        self.hub.ranges.append(start)
+        self.hub.ranges.append(max(start, 0))
         if self.hub.n_cut > 0:
             self.hub.n_cut -= 1
             part = part[: self.hub.cut_after]
         self.wfile.write(part)
+
+    def _start(self, etag: str) -> int:
+        """The first byte that is wanted; -1 if the whole file is to be sent."""
+        wanted = self.headers.get("Range", "")
+        condition = self.headers.get("If-Range", etag)
+        if not wanted or not self.hub.knows_ranges or condition != etag:
+            return -1
+        return int(wanted.removeprefix("bytes=").partition("-")[0])

@@ -206,3 +206,29 @@ def test_a_refusal_is_a_template_error_with_its_words() -> None:
     answer = {"role": "tool", "content": "3.5"}
     untrue = [SYSTEM, ASKS, conversations.CALLS_ONE, conversations.FIRST, answer, ASKS]
     assert "3.5" in template.render(untrue, tools=conversations.TOOLS)
+
+
+@pytest.mark.parametrize(
+    ("name", "written"),
+    [
+        (
+            "ibm-granite-granite-3.3-2B-Instruct",
+            '<|tool_call|>[{"name": "get_weather", "arguments": {"city": "Köln"}}, '
+            '{"name": "add", "arguments": {"a": 1.5, "b": 2}}]',
+        ),
+        (
+            "LFM2-8B-A1B",
+            '<|tool_call_start|>[get_weather(city="Köln"), add(a=1.5, b=2)]<|tool_call_end|>',
+        ),
+        (
+            "google-gemma-2-2b-it",
+            '<tool_call>\n{"name": "get_weather", "arguments": {"city": "Köln"}}\n</tool_call>\n'
+            '<tool_call>\n{"name": "add", "arguments": {"a": 1.5, "b": 2}}\n</tool_call>',
+        ),
+    ],
+)
+def test_calls_that_a_template_leaves_out_are_written_as_the_model_does(
+    name: str, written: str
+) -> None:
+    messages, tools = CONVERSATIONS["two calls"]
+    assert written in template_of(name).render(messages, tools=tools)

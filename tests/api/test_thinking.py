@@ -18,8 +18,11 @@ from llamabox import (
     Prompt,
     ReasoningParams,
 )
+from llamabox.api import Conversation
 from llamabox.api.chat import ChatTemplate
+from llamabox.api.formats.harmony import HARMONY
 from llamabox.api.thinking import begin_thinking
+from llamabox.api.turn import Turn
 
 PARAMS = EngineParams(n_ctx=512, n_parallel=3, flash_attention="off", kv_layout="unified")
 GREEDY = GenerationParams(temperature=0, seed=0, n_predict=48)
@@ -96,14 +99,43 @@ class TestPrompt:
     def test_a_message_that_was_begun_may_be_inside(self, engine: Engine):
         tokenizer = engine.model.tokenizer
         for begun, is_open in (("<think>so far", True), ("<think>so</think>far", False)):
-            _, thinking = begin_thinking(OPENS, f"...{begun}", tokenizer, begun=begun)
+            thinking = begin_thinking(OPENS, f"...{begun}", tokenizer, begun=begun)
             assert thinking is not None
             assert thinking.is_open is is_open
+
+    def test_reasoning_that_was_begun_is_gone_on_with(self, engine: Engine):
+        begun = {"role": "assistant", "content": "<think>The dog is"}
+        prompt = asyncio.run(
+            engine.prepare_chat(
+                [*QUESTION, begun], continue_final_message=True, add_generation_prompt=False
+            )
+        )
+        completion = engine.generate(prompt, GREEDY.replace(n_predict=8))
+        assert completion.message is not None
+        assert completion.message.reasoning
+        assert not completion.message.content
+
+    def test_a_format_that_reasons_is_told_how_the_prompt_ends(self, engine: Engine):
+        use = Conversation(messages=QUESTION).tool_use()
+        for told, expected in (("auto", ("why", "yes")), ("none", (None, "whyyes"))):
+            turn = Turn.begin(
+                HARMONY,
+                use,
+                engine.constraints,
+                None,
+                reasoning_format=told,
+                prompt="...<|start|>assistant<|channel|>analysis<|message|>",
+            )
+            output = turn.output()
+            output.feed("why<|end|><|start|>assistant<|channel|>final<|message|>yes", is_last=True)
+            message = output.message()
+            assert (message.reasoning, message.content) == expected
+            assert turn.params(GREEDY).special
 
     def test_text_of_the_user_opens_nothing(self, engine: Engine):
         template = ChatTemplate("{{ messages[0].content }}:{% if 0 %}</think>{% endif %}")
         text = template.render([{"role": "user", "content": "<think>"}])
-        _, thinking = begin_thinking(template.source, text, engine.model.tokenizer)
+        thinking = begin_thinking(template.source, text, engine.model.tokenizer)
         assert thinking is not None
         assert not thinking.is_open
 
@@ -136,6 +168,13 @@ class TestBudget:
         completion = think(engine, budget=0)
         assert completion.n_reasoning == 0
         assert completion.text
+
+    def test_a_chat_has_a_message_of_both(self, engine: Engine):
+        completion = engine.chat(QUESTION, GREEDY, reasoning=ReasoningParams(budget=5))
+        assert completion.message is not None
+        reasoning, _, content = completion.text.partition(FORCED)
+        assert completion.message.reasoning == reasoning.strip()
+        assert completion.message.content == content.lstrip()
 
     def test_a_message_comes_in_front_of_the_tag(self, engine: Engine):
         completion = think(engine, budget=3, budget_message="Enough.")

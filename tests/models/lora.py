@@ -40,8 +40,8 @@ def write_adapter(
     writer.add_string("adapter.type", kind)
     writer.add_float32("adapter.lora.alpha", ALPHA)
     for layer in range(N_LAYER):
-        for name, (rows, columns) in ADAPTED.items():
-            columns = n_embd if columns == N_EMBD else columns
+        for name, (rows, width) in ADAPTED.items():
+            columns = n_embd if width == N_EMBD else width
             scale = (size / np.sqrt(RANK * columns)) ** 0.5
             tensor = f"blk.{layer}.{name}.weight"
             a = rng.normal(0, scale, (RANK, columns)).astype(np.float32)

@@ -13,6 +13,7 @@ from typing import Any
 from llamabox import UrlModel
 from llamabox.samplers import DEFAULT_SAMPLERS
 from llamabox.server.cli import Action
+from llamabox.templates import NAMED_TEMPLATES
 
 GENERAL = "general"
 SERVER = "server"
@@ -95,6 +96,9 @@ FLAGS: dict[str, tuple[Flag | Refused, ...]] = {
         sets("-a --alias", "name", "config.alias", None, "name"),
         sets("--lora", "a,b", ENGINE + "lora", (), (("a", 1.0), ("b", 1.0))),
         sets("--lora-scaled", "a", ENGINE + "lora", (), (("a", 0.5),), "0.5"),
+        sets("--lora-init-without-apply", None, ENGINE + "lora_init_without_apply", False, True),
+        sets("--lora", "a.gguf", ENGINE + "lora", (), (("a.gguf", 1.0),)),
+        sets("--lora-scaled", "a.gguf:0.5", ENGINE + "lora", (), (("a.gguf", 0.5),)),
         sets("--lora-init-without-apply", None, ENGINE + "lora_init_without_apply", False, True),
         number("-s --seed", REQUEST + "seed", -1, 7),
         sets("--no-flash-attn", None, ENGINE + "flash_attention", "auto", "off"),
@@ -208,8 +212,6 @@ FLAGS: dict[str, tuple[Flag | Refused, ...]] = {
             (),
             ((5, 1.5), (6, -math.inf)),
         ),
-        sets("--grammar", 'root ::= "a"', REQUEST + "grammar", None, 'root ::= "a"'),
-        sets("-j --json-schema", "{}", REQUEST + "json_schema", "", "{}"),
         sets("--rope-scaling", "yarn", ENGINE + "rope.rope_scaling", "", "yarn"),
         sets("--rope-scale", "4", ENGINE + "rope.rope_freq_scale", 0.0, 0.25),
         number("--rope-freq-base", ENGINE + "rope.rope_freq_base", 0.0, 5e5),
@@ -230,6 +232,28 @@ FLAGS: dict[str, tuple[Flag | Refused, ...]] = {
         sets("--no-mmap", None, MODEL + "use_mmap", None, False),
         sets("--mmap", None, MODEL + "use_mmap", None, True),
         sets("--numa", "isolate", "config.numa", None, "isolate"),
+        sets("--control-vector", "c.gguf", ENGINE + "control_vectors", (), (("c.gguf", 1.0),)),
+        sets(
+            "--control-vector-scaled",
+            "c.gguf:0.5",
+            ENGINE + "control_vectors",
+            (),
+            (("c.gguf", 0.5),),
+        ),
+        sets(
+            "--control-vector-layer-range",
+            "1",
+            ENGINE + "control_vector_layers",
+            None,
+            (1, 3),
+            *("3", "--control-vector", "c.gguf"),
+        ),
+        sets("-sp --special", None, REQUEST + "special", False, True),
+        sets("--grammar", 'root ::= "a"', REQUEST + "grammar", None, 'root ::= "a"'),
+        sets("-j --json-schema", "{}", REQUEST + "json_schema", "", "{}"),
+        sets("--enable-reasoning", None, "config.reasoning.enabled", None, None),
+        sets("--no-enable-reasoning", None, "config.reasoning.enabled", None, False),
+        sets("--chat-template", "chatml", "config.chat_template", None, NAMED_TEMPLATES["chatml"]),
         sets("--control-vector", "a", ENGINE + "control_vectors", (), (("a", 1.0),)),
         sets("--control-vector-scaled", "a", ENGINE + "control_vectors", (), (("a", 2.0),), "2"),
         sets(
@@ -267,11 +291,8 @@ FLAGS: dict[str, tuple[Flag | Refused, ...]] = {
 SILENT = {COMPLETION: ("--jinja", "-dt", "--defrag-thold")}
 """Flags that change nothing here."""
 
-OF_TEMPLATES = ("--chat-template", "--chat-template-file")
-"""Of server/completion too; ``test_cli`` has what they do."""
-
-OF_CONSTRAINTS = ("--grammar-file", "-jf", "--json-schema-file")
-"""Likewise; ``test_constraints`` has what they do."""
+OF_FILES = ("--chat-template-file", "--grammar-file", "-jf", "--json-schema-file")
+"""Of server/completion too; what they do needs files."""
 
 MORE: tuple[Flag, ...] = (
     number("--spec-draft-n-max", ENGINE + "n_draft_max", 16, 5),
@@ -280,6 +301,14 @@ MORE: tuple[Flag, ...] = (
     sets("--spec-draft-model", "d.gguf", "config.draft_model", None, Path("d.gguf")),
     sets("--spec-draft-device", "A", DRAFT + "devices", None, ("A",), "-md", "d.gguf"),
     sets("--spec-draft-ngl", "3", DRAFT + "n_gpu_layers", -1, 3, "-md", "d.gguf"),
+    sets("--reasoning-format", "none", "config.reasoning.format", "auto", "none"),
+    number("--reasoning-budget", "config.reasoning.budget", -1, 5),
+    sets("--reasoning-budget-message", "x", "config.reasoning.budget_message", "", "x"),
+    sets("--reasoning-effort", "low", "config.reasoning.effort", None, "low"),
+    sets("-rea --reasoning", "off", "config.reasoning.enabled", None, False),
+    sets("--chat-template-kwargs", '{"a": 1}', "config.chat_template_kwargs", {}, {"a": 1}),
+    sets("--no-prefill-assistant", None, "config.prefill_assistant", True, False),
+    sets("--prefill-assistant", None, "config.prefill_assistant", True, True),
     sets("--sampler-seq", "k", REQUEST + "samplers", DEFAULT_SAMPLERS, ("top_k",)),
     sets("--lora-scaled", "a:2,b:-1", ENGINE + "lora", (), (("a", 2.0), ("b", -1.0))),
     sets("--control-vector-scaled", "a:2", ENGINE + "control_vectors", (), (("a", 2.0),)),

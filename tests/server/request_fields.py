@@ -40,6 +40,11 @@ def parameter(good: Any, name: str, value: Any, bad: Any, **more: Any) -> Field:
     return Field(good, (f"params.{name}", value), bad, **more)
 
 
+def chat_parameter(good: Any, name: str, value: Any, bad: Any) -> Field:
+    """A field of ``ReasoningParams``."""
+    return Field(good, (f"reasoning.{name}", value), bad, routes=(CHAT,))
+
+
 SAMPLING = {
     "adaptive_decay": parameter(0.8, "adaptive_decay", 0.8, 2),
     "adaptive_target": parameter(0.5, "adaptive_target", 0.5, "x"),
@@ -82,11 +87,20 @@ SAMPLING = {
 OUTPUT = {
     "cache_prompt": parameter(False, "cache_prompt", False, 0),
     "deadline": parameter(0.5, "deadline", 0.5, -1),
+    "id_slot": parameter(0, "slot", 0, -2),
     "ignore_eos": parameter(True, "ignore_eos", True, 1),
+    "lora": parameter(
+        [{"id": 0, "scale": 0.5}, {"id": 2, "scale": 1}],
+        "lora",
+        ((0, 0.5), (2, 1.0)),
+        [{"id": 0}],
+    ),
     "max_completion_tokens": parameter(3, "n_predict", 3, -2),
     "max_tokens": parameter(3, "n_predict", 3, "5"),
+    "min_tokens": parameter(2, "n_predict_min", 2, -1),
     "n_cache_reuse": parameter(9, "n_cache_reuse", 9, -1),
     "n_discard": parameter(16, "n_discard", 16, -1),
+    "n_indent": parameter(4, "n_indent", 4, -1),
     "n_keep": parameter(-1, "n_keep", -1, -2),
     "n_predict": parameter(3, "n_predict", 3, 1.5),
     "priority": parameter(2, "priority", 2, 5000),
@@ -94,6 +108,7 @@ OUTPUT = {
     "speculative.n_max": parameter(2, "n_draft_max", 2, 100),
     "speculative.n_min": parameter(1, "n_draft_min", 1, "x"),
     "speculative.p_min": parameter(0.5, "draft_p_min", 0.5, 2),
+    "t_max_predict_ms": parameter(500, "max_predict_time", 0.5, -2),
     "stop": parameter("end", "stop", ("end",), [""]),
 }
 CHOICES = {
@@ -120,7 +135,10 @@ REPLY = {
 TEMPLATE = {
     "add_generation_prompt": Field(False, ("add_generation_prompt", False), "no", routes=(CHAT,)),
     "chat_template_kwargs": Field({"a": 1}, ("template_kwargs", {"a": 1}), 5, routes=(CHAT,)),
-    "continue_final_message": Field(False, None, 5, routes=(CHAT,)),
+    "chat_template": Field(None, None, "x", routes=(CHAT,)),
+    "continue_final_message": Field(
+        "content", ("continue_final_message", "content"), 5, routes=(CHAT,)
+    ),
     "messages": Field(MESSAGES, ("messages", MESSAGES), [], routes=(CHAT,)),
 }
 TOOLS = {
@@ -134,13 +152,26 @@ TOOLS = {
     ),
     "tools": Field([TOOL], ("tools.tools", [TOOL]), [{"type": "function"}], routes=(CHAT,)),
 }
+SCHEMA = {"type": "object"}
+SCHEMA_TEXT = '{"type":"object"}'
 CONSTRAINTS = {
-    "grammar": parameter('root ::= "a"', "grammar", 'root ::= "a"', 5),
-    "json_schema": parameter({"type": "null"}, "json_schema", '{"type":"null"}', 5),
-    "regex": parameter("a+", "regex", "a+", 5),
+    "grammar": parameter('root ::= "x"', "grammar", 'root ::= "x"', 5),
+    "json_schema": parameter(SCHEMA, "json_schema", SCHEMA_TEXT, 5),
+    "regex": parameter("[a-c]+", "regex", "[a-c]+", 5),
     "response_format": parameter(
-        {"type": "json_object"}, "json_schema", '{"type":"object"}', {"type": "poem"}
+        {"type": "json_schema", "json_schema": {"name": "x", "schema": SCHEMA, "strict": True}},
+        "json_schema",
+        SCHEMA_TEXT,
+        {"type": "poem"},
     ),
+}
+REASONING = {
+    "reasoning_budget": chat_parameter(5, "budget", 5, -2),
+    "reasoning_budget_message": chat_parameter("Enough.", "budget_message", "Enough.", 5),
+    "reasoning_budget_tokens": chat_parameter(5, "budget", 5, "x"),
+    "reasoning_effort": chat_parameter("low", "effort", "low", "huge"),
+    "reasoning_format": chat_parameter("none", "format", "none", "poem"),
+    "thinking_budget_tokens": chat_parameter(0, "budget", 0, 1.5),
 }
 PROMPT = {
     "echo": Field(True, ("echo", True), 1, routes=TEXTS),
@@ -149,12 +180,7 @@ PROMPT = {
 }
 REFUSED = {
     "audio": Field(None, None, {}),
-    "id_slot": Field(-1, None, "x"),
-    "lora": Field([], None, "x"),
-    "min_tokens": Field(0, None, "x"),
     "modalities": Field(["text"], None, ["audio"]),
-    "n_indent": Field(0, None, "x"),
-    "t_max_predict_ms": Field(-1, None, "x"),
     "web_search_options": Field(None, None, {}),
 }
 FIELDS: dict[str, Field] = {
@@ -165,6 +191,7 @@ FIELDS: dict[str, Field] = {
     **TEMPLATE,
     **TOOLS,
     **CONSTRAINTS,
+    **REASONING,
     **PROMPT,
     **REFUSED,
 }

@@ -5,15 +5,26 @@ Their imports take seconds, so each stands in its own test.
 
 from __future__ import annotations
 
+import asyncio
 import socket
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from pydantic import BaseModel
 
 from tests.server.live import HANG, LiveServer
 
 HELLO = "Say hello."
+PARIS = "Paris is in France. Tell me the city and its country."
+WEATHER = "What is the weather in Paris?"
+
+
+class City(BaseModel):
+    """A city."""
+
+    name: str
+    country: str
 
 
 @pytest.fixture(autouse=True)
@@ -36,7 +47,12 @@ def offline(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         return resolve(host, *rest, **more)
 
     monkeypatch.setattr(socket, "getaddrinfo", local_only)
+    # They leave a loop open that they make themselves.
+    loop = asyncio.new_event_loop()
+    asyncio.set_event_loop(loop)
     yield
+    asyncio.set_event_loop(None)
+    loop.close()
     assert not asked
 
 
@@ -85,3 +101,45 @@ def test_litellm(server: LiveServer) -> None:
     assert text
     assert whole.usage.completion_tokens > 0
     assert "".join(chunk.choices[0].delta.content or "" for chunk in stream) == text
+
+
+def test_langchain_calls_tools_and_parses(server: LiveServer) -> None:
+    from langchain_core.tools import tool
+    from langchain_openai import ChatOpenAI
+
+    @tool
+    def get_weather(city: str) -> str:
+        """Get the weather in a city."""
+        return f"It rains in {city}."
+
+    chat = ChatOpenAI(
+        model="pocket",
+        base_url=f"{server.url}/v1",
+        api_key="none",
+        timeout=HANG,
+        max_retries=0,
+        temperature=0,
+        max_tokens=100,
+    )
+    called = chat.bind_tools([get_weather]).invoke(WEATHER)
+    assert called.tool_calls[0]["name"] == "get_weather"
+    assert get_weather.invoke(called.tool_calls[0]["args"]).startswith("It rains in ")
+    city = chat.with_structured_output(City, method="json_schema").invoke(PARIS)
+    assert isinstance(city, City)
+
+
+def test_instructor(server: LiveServer) -> None:
+    import instructor
+    import openai
+
+    with openai.OpenAI(base_url=f"{server.url}/v1", api_key="none", max_retries=0) as plain:
+        client = instructor.from_openai(plain, mode=instructor.Mode.JSON_SCHEMA)
+        city = client.chat.completions.create(
+            model="pocket",
+            messages=[{"role": "user", "content": PARIS}],
+            response_model=City,
+            max_retries=1,
+            temperature=0,
+            max_tokens=100,
+        )
+    assert isinstance(city, City)

@@ -226,7 +226,7 @@ def test_the_mask_may_be_the_name_of_a_file(
         ("-l 5+nan", "is not like"),
         ("--rpc here", "'here' is not host:port"),
         ("-dev A,", "has an empty name"),
-        ("--conn-idle 0", "--conn-idle: 0 is not within 1"),
+        ("--conn-idle 0", "--conn-idle: 0 is not 1 or more"),
         ("--sampling-seq kz", "stands for no sampler"),
         ("--rope-freq-scale -1", "--rope-freq-scale: -1.0"),
     ],

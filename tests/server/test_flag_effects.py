@@ -142,3 +142,9 @@ def test_the_threads_of_a_server_are_where_its_flags_say() -> None:
         log = "\n".join(server.lines)
         assert "2 compute threads share 1 CPUs" in log
         assert "-dt: has no effect" in log
+
+
+def test_what_is_refused_while_loading_names_the_flag_too() -> None:
+    run = run_cli("--port", "0", "-c", "2000000000", "--kv-layout", "partitioned")
+    assert run.returncode == 1
+    assert "ERROR   --ctx-size: 5 times 2000000000 cells" in run.stderr

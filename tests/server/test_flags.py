@@ -13,8 +13,7 @@ from tests.server.flag_table import (
     FLAGS,
     GENERAL,
     MORE,
-    OF_CONSTRAINTS,
-    OF_TEMPLATES,
+    OF_FILES,
     PRINTS,
     SILENT,
     Flag,
@@ -86,8 +85,16 @@ def test_a_flag_of_what_is_not_here_is_refused_with_the_reason(
         ("--api-prefix", "reverse proxy"),
         ("--webui-config", "no web interface"),
         ("--models-dir", "one server has one model"),
-        ("--no-jinja", "rendered by Jinja"),
         ("--no-cont-batching", "continuous"),
+        ("--slots", "no such route"),
+        ("--props", "cannot be changed"),
+        ("-sps", "prefixes of any length"),
+        ("--fit-target", "-ngl and -c"),
+        ("-tbd", "threads of -t"),
+        ("--poll-batch-draft", "threads of -t"),
+        ("--spec-draft-prio", "threads of -t"),
+        ("-Crd", "threads of -t"),
+        ("-ctkd", "cells are f16"),
     ],
 )
 def test_flags_of_other_groups_are_refused_with_the_reason(
@@ -110,7 +117,7 @@ def test_a_flag_that_prints(start: str, capsys: pytest.CaptureFixture[str]) -> N
 
 
 def test_flags_that_change_nothing_say_so_or_are_silent() -> None:
-    silent = parse(["--jinja", "-cb", "--no-webui"], {})
+    silent = parse(["--jinja", "-cb", "--no-webui", "--no-slots", "--no-perf"], {})
     assert silent.warnings == ()
     assert silent.config == parse([], {}).config
     warned = parse(["-dt", "0.1", "--defrag-thold", "-1"], {})
@@ -125,7 +132,7 @@ def test_the_help_has_every_flag_in_its_group() -> None:
         if group == GENERAL:
             wanted |= {name for names in PRINTS.values() for name in names}
         if group == flag_table.COMPLETION:
-            wanted |= set(OF_TEMPLATES) | set(OF_CONSTRAINTS)
+            wanted |= set(OF_FILES)
         assert wanted <= set(shown[group]), wanted - set(shown[group])
 
 

@@ -4,25 +4,30 @@ from __future__ import annotations
 
 import math
 import operator
+from functools import partial
 from typing import Any
 
 import httpx
 import pytest
 
 from llamabox.errors import InvalidRequest
-from llamabox.params import GenerationParams
+from llamabox.params import GenerationParams, ReasoningParams
 from llamabox.server import schema
 from llamabox.server.schema_fields import Fields
 from llamabox.server.schema_unknown import IGNORED
 from tests.server.request_fields import ALL, CASES, CHAT, NATIVE, TEXT, body_of
 
 DEFAULTS = GenerationParams()
-READERS = {CHAT: schema.read_chat, TEXT: schema.read_text, NATIVE: schema.read_text}
+READERS = {
+    CHAT: partial(schema.read_chat, reasoning=ReasoningParams()),
+    TEXT: schema.read_text,
+    NATIVE: schema.read_text,
+}
 CASE = pytest.mark.parametrize(("route", "name"), CASES)
 
 
 def read(route: str, body: dict[str, Any]) -> Any:
-    return READERS[route](body, DEFAULTS)
+    return READERS[route](body, defaults=DEFAULTS)
 
 
 def params_of(**body: Any) -> GenerationParams:

@@ -36,10 +36,13 @@ class ApertusParser(ListParser):
 
 
 def _name(text: str) -> str:
+    """The string of a JSON text; "" if it is none, or has half a surrogate pair."""
     try:
-        return str(json.loads(text, strict=False))
-    except ValueError:
+        name = str(json.loads(text, strict=False))
+        name.encode()
+    except (ValueError, RecursionError):
         return ""
+    return name
 
 
 APERTUS = ToolFormat(

@@ -132,7 +132,8 @@ def _literal(text: str) -> Any:
     """The value of a Python literal, which some templates write in place of JSON."""
     try:
         value = ast.literal_eval(text)
-        json.dumps(value, allow_nan=False)
+        # Half a surrogate pair, which an escape may be, is no text.
+        json.dumps(value, allow_nan=False, ensure_ascii=False).encode()
     except (ValueError, TypeError, SyntaxError, RecursionError, MemoryError):
         return _NO_JSON
     return value

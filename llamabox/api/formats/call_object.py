@@ -130,7 +130,7 @@ def _string(text: str) -> str | None:
     """The string of a JSON text; None if it is no string."""
     try:
         value = json.loads(text, strict=False)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     return value if isinstance(value, str) else None
 

@@ -64,7 +64,7 @@ class GemmaParser(TurnParser):
             yield from self.skip_space()
             if key is None or not (yield from self.take(":")):
                 return False
-            self.arguments(f"{lead}{json.dumps(key, ensure_ascii=False)}: ")
+            self.arguments(f"{lead}{key}: ")
             if not (yield from self._pass_value(depth + 1)):
                 return False
             lead = ", "
@@ -103,13 +103,15 @@ class GemmaParser(TurnParser):
         return is_whole
 
     def _read_key(self) -> Reading[str | None]:
-        if (yield from self.take(self._syntax.quote)):
-            key, marker = yield from self.text_until(self._syntax.quotes)
-            return key if marker else None
+        """The JSON text of a key; None if there is none."""
         if (yield from self.peek()) == '"':
             text, is_complete = yield from self.json_text()
-            return text[1:-1] if is_complete else None
-        return (yield from self.run(_NAME)) or None
+            return text if is_complete else None
+        if (yield from self.take(self._syntax.quote)):
+            key, marker = yield from self.text_until(self._syntax.quotes)
+            return json.dumps(key, ensure_ascii=False) if marker else None
+        key = yield from self.run(_NAME)
+        return json.dumps(key, ensure_ascii=False) if key else None
 
     def _skip_commas(self) -> Reading[None]:
         yield from self.skip_space()

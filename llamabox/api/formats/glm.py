@@ -18,6 +18,7 @@ from .turn import Marks, TurnParser
 from .typed_arguments import TypedArguments, declared_arguments, pass_value
 
 _ASSISTANT = "<|assistant|>"
+_LINES = Markers(_ASSISTANT, "\n")
 _NAME = re.compile(r"[^\s<>{}]*")
 
 
@@ -111,17 +112,13 @@ def _shapes(tags: _Tags) -> CallShapes:
                 Literal(f"{tags.value_end}\n"),
             )
             pieces.extend(argument if declared.is_required else (Maybe(argument),))
-        return *pieces, Literal(tags.call_end)
+        # The end of all calls must not begin as what is between two of them.
+        return *pieces, Literal(tags.call_end + ("\n" if tags.around else ""))
 
-    line = Literal("\n")
     if not tags.around:
-        return CallShapes(call=call, between=(line,))
-    return CallShapes(
-        call=call,
-        before=(Literal(f"{tags.around}\n"),),
-        between=(line,),
-        after=(Literal(f"\n{tags.around_end}"),),
-    )
+        return CallShapes(call=call, between=(Literal("\n"),))
+    before, after = Literal(f"{tags.around}\n"), Literal(tags.around_end)
+    return CallShapes(call=call, before=(before,), after=(after,))
 
 
 _GLM_MARKS = Marks(_GLM.call)
@@ -152,7 +149,6 @@ class ChatGlmParser(TextParser):
     def __init__(self, tools: Sequence[Tool]) -> None:
         super().__init__()
         self._heads = [f"{tool.name}\n" for tool in tools]
-        self._lines = Markers(_ASSISTANT, *("\n" + head for head in self._heads))
 
     def parse(self) -> Reading[None]:
         """The beginning of a turn, and what follows a call, is the beginning of a line."""
@@ -163,15 +159,14 @@ class ChatGlmParser(TextParser):
                 marker = _ASSISTANT
                 continue
             self.content(marker.removeprefix(_ASSISTANT) + self.recorded())
-            marker = yield from self.pass_until(self._lines, self.content)
+            marker = yield from self.pass_until(_LINES, self.content)
 
     def _read_call(self, marker: str) -> Reading[bool]:
-        name = marker.strip()
         if marker == _ASSISTANT:
             yield from self.skip_space()
             yield from self.take(_ASSISTANT)
             yield from self.skip_space()
-            name = (yield from self.take(*self._heads)).strip() if self._heads else ""
+        name = (yield from self.take(*self._heads)).strip() if self._heads else ""
         return bool(name) and (yield from read_arguments(self, name))
 
 

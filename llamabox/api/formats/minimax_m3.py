@@ -131,7 +131,7 @@ def _call(tool: Tool) -> tuple[Piece, ...]:
         end = f"{_MARK}</{declared.name}>"
         argument = Literal(f"{_MARK}<{declared.name}>"), declared.value(end), Literal(end)
         pieces.extend(argument if declared.is_required else (Maybe(argument),))
-    return *pieces, Literal(_CALL_END)
+    return *pieces, Literal(f"{_CALL_END}\n")
 
 
 MINIMAX_M3 = ToolFormat(
@@ -141,8 +141,7 @@ MINIMAX_M3 = ToolFormat(
     shapes=CallShapes(
         call=_call,
         before=(Literal(f"{_CALLS}\n"),),
-        between=(Literal("\n"),),
-        after=(Literal(f"\n{_CALLS_END}"),),
+        after=(Literal(_CALLS_END),),
     ),
     special_tokens=True,
 )

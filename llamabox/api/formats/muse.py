@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from collections.abc import Sequence
 
-from .events import Parser
 from .tags import TagParser, TagSyntax, tag_format
+from .text_parser import Reading
 from .tool_format import Tool
+from .turn import Marks
 
 _SYNTAX = TagSyntax(
     around=(("<atem:function_calls>", "</atem:function_calls>"),),
@@ -20,14 +22,33 @@ _SYNTAX = TagSyntax(
 )
 
 
-def muse_parser(tools: Sequence[Tool]) -> Parser:
-    """A tool as recipient means nothing: its call names it too."""
-    recipients = (f" to={tool.name}<|message|>" for tool in tools)
-    syntax = dataclasses.replace(_SYNTAX, silent=(*_SYNTAX.silent, *recipients))
-    return TagParser(syntax, syntax.marks(), tools)
+_TO, _MESSAGE = " to=", "<|message|>"
+_NAME = re.compile(r"[^\s<>]*")
+_MARKS = Marks(
+    _TO,
+    _SYNTAX.around[0][0],
+    _SYNTAX.call[0],
+    thoughts=_SYNTAX.thoughts,
+    silent=_SYNTAX.silent,
+)
+
+
+class MuseParser(TagParser):
+    def __init__(self, tools: Sequence[Tool]) -> None:
+        super().__init__(_SYNTAX, _MARKS, tools)
+
+    def read_calls(self, marker: str) -> Reading[bool]:
+        if marker != _TO:
+            return (yield from super().read_calls(marker))
+        # A tool as recipient means nothing: its call names it too.
+        name = yield from self.run(_NAME)
+        if not name or not (yield from self.take(_MESSAGE)):
+            return False
+        self.recorded()
+        return True
 
 
 MUSE = dataclasses.replace(
     tag_format("muse", lambda template: "<atem:invoke" in template, _SYNTAX, reasons=True),
-    parser=muse_parser,
+    parser=MuseParser,
 )

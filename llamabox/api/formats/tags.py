@@ -6,6 +6,7 @@ in place of these brackets.
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -20,7 +21,7 @@ from .typed_arguments import TypedArguments, declared_arguments, pass_value
 
 _NAME = re.compile(r"""[^\s<>"'=\[\]|]*""")
 _ATTRIBUTES = re.compile(r"[^<>\n]*")
-_QUOTED_BEGIN, _QUOTED_END = "<![CDATA[", "]]>"
+_QUOTED_BEGIN, _QUOTED_ENDS = "<![CDATA[", Markers("]]>")
 _STATED = re.compile(r'\b(?:string="(?P<string>true|false)|type="(?P<type>\w+))"')
 
 
@@ -56,6 +57,11 @@ class TagSyntax:
         return Marks(*opens, self.call[0], thoughts=self.thoughts, silent=self.silent)
 
 
+@functools.lru_cache(maxsize=64)
+def _markers(*strings: str) -> Markers:
+    return Markers(*strings)
+
+
 class TagParser(TurnParser):
     """:param tools: whose schemas say which arguments are strings."""
 
@@ -65,7 +71,7 @@ class TagParser(TurnParser):
         self._syntax = syntax
         self._schemas = schemas_of(tools)
         end = syntax.argument[1]
-        self._value_ends = Markers(*{end, syntax.padding + end})
+        self._value_ends = _markers(end, syntax.padding + end)
         self._after_value = (syntax.argument[0], syntax.call[1])
 
     def read_calls(self, marker: str) -> Reading[bool]:
@@ -127,7 +133,7 @@ class TagParser(TurnParser):
 
     def _pass_value(self, say: Say) -> Reading[str | None]:
         is_quoted = yield from self.take(_QUOTED_BEGIN)
-        if is_quoted and (yield from self.pass_until(Markers(_QUOTED_END), say)) is None:
+        if is_quoted and (yield from self.pass_until(_QUOTED_ENDS, say)) is None:
             return None
         return (yield from pass_value(self, self._value_ends, self._after_value, say))
 
@@ -143,32 +149,37 @@ def _stated_types(attributes: str) -> Types | None:
 
 def tag_shapes(syntax: TagSyntax) -> CallShapes:
     """How forced calls are written: each argument in the order of the schema, those that are not
-    required perhaps."""
-    line = Literal(syntax.line)
+    required perhaps.
+
+    What may follow a piece never begins as another piece does that may follow it too: a grammar
+    could not tell which it is.
+    """
     around = syntax.around[0] if syntax.around else ("", "")
-    begin = Literal(around[0] + syntax.line) if around[0] else None
-    end = Literal(syntax.line + around[1]) if around[1] else None
+    begin, end = around[0] + syntax.line, syntax.line + around[1]
 
     def call(tool: Tool) -> tuple[Piece, ...]:
-        return tuple(
-            piece
-            for piece in (
-                begin if syntax.is_wrapped_each else None,
-                Literal(_head(syntax, syntax.call[0], tool.name)),
-                *_argument_pieces(syntax, tool),
-                Literal(syntax.call[1]),
-                end if syntax.is_wrapped_each else None,
-            )
-            if piece is not None
+        return (
+            Literal(_head(syntax, syntax.call[0], tool.name) + syntax.line),
+            *_argument_pieces(syntax, tool),
+            Literal(syntax.call[1]),
         )
 
-    if syntax.is_wrapped_each or begin is None or end is None:
-        return CallShapes(call=call, between=(line,) if syntax.line else ())
-    return CallShapes(call=call, before=(begin,), between=(line,), after=(end,))
+    between = (Literal(syntax.line),) if syntax.line else ()
+    if not around[0]:
+        return CallShapes(call=call, between=between)
+    if syntax.is_wrapped_each:
+        return CallShapes(
+            call=lambda tool: (Literal(begin), *call(tool), Literal(end)), between=between
+        )
+    return CallShapes(
+        call=lambda tool: (*call(tool), *between),
+        before=(Literal(begin),),
+        after=(Literal(around[1]),),
+    )
 
 
 def _argument_pieces(syntax: TagSyntax, tool: Tool) -> list[Piece]:
-    pieces: list[Piece] = [Literal(syntax.line)] if syntax.line else []
+    pieces: list[Piece] = []
     end = syntax.padding + syntax.argument[1]
     for declared in declared_arguments(tool):
         attribute = syntax.attribute(declared.json_type)

@@ -18,7 +18,6 @@ Say = Callable[[str], None]
 """Takes text piece by piece."""
 
 SPACE = re.compile(r"\s*")
-_BACK = re.compile(r"\s*\Z")
 
 
 class TextParser(abc.ABC):
@@ -79,8 +78,7 @@ class TextParser(abc.ABC):
 
     def content(self, text: str) -> None:
         """Say content; white space at its end waits for what follows."""
-        found = _BACK.search(text)
-        end = found.start() if found else len(text)
+        end = len(text.rstrip())
         if end > 0:
             self._release_space()
             self._events.append(Content(text[:end]))
@@ -98,12 +96,12 @@ class TextParser(abc.ABC):
 
     def start_call(self, name: str, call_id: str = "") -> None:
         """Begin a call; `arguments` are those of the last one."""
-        self._events.append(CallStart(self.n_calls, call_id, name))
+        self._events.append(CallStart(self.n_calls, _encodable(call_id), _encodable(name)))
         self.n_calls += 1
 
     def arguments(self, fragment: str) -> None:
         if fragment:
-            self._events.append(CallArguments(self.n_calls - 1, fragment))
+            self._events.append(CallArguments(self.n_calls - 1, _encodable(fragment)))
 
     # Taking text.
 
@@ -216,6 +214,11 @@ class TextParser(abc.ABC):
         if self._record is not None:
             self._record.append(text)
         return text
+
+
+def _encodable(text: str) -> str:
+    """The text with a mark for each half of a character, which an escape in JSON may be."""
+    return text if text.isascii() else text.encode("utf-8", "replace").decode("utf-8")
 
 
 def _drop(_: str) -> None:

@@ -63,14 +63,15 @@ class TurnParser(TextParser):
 
     def think(self, ends: Markers) -> Reading[str | None]:
         """Say reasoning up to its end, without the white space around it."""
-        space = ""
+        space: list[str] = []
 
         def say(text: str) -> None:
-            nonlocal space
-            text = space + text
             kept = text.rstrip()
-            space = text[len(kept) :]
-            self.reasoning(kept)
+            if kept:
+                self.reasoning("".join(space) + kept)
+                space.clear()
+            if len(kept) < len(text):
+                space.append(text[len(kept) :])
 
         yield from self.skip_space()
         marker = yield from self.pass_until(ends, say)

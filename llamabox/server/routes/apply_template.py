@@ -23,9 +23,10 @@ def blueprint() -> Blueprint:
 
 async def apply_template(request: ServerRequest) -> HTTPResponse:
     service = request.app.ctx
+    config = service.config
     template = service.engine.template
-    asked = await service.read(request.body, partial(read_chat, defaults=service.config.defaults))
-    conversation = conversation_of(asked, service.config)
+    parse = partial(read_chat, defaults=config.defaults, reasoning=config.reasoning)
+    conversation = conversation_of(await service.read(request.body, parse), config)
     loop = asyncio.get_running_loop()
     prompt = await loop.run_in_executor(None, conversation.render, template)
     return HTTPResponse(orjson.dumps({"prompt": prompt}), content_type="application/json")
