@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from llamabox import ChoiceParams, Engine, EngineParams, GenerationParams, InvalidRequest
+from llamabox.params import CpuParams, RopeParams
 
 INT_MAX = 2**31 - 1
 GENERATION: dict[str, tuple[list[Any], list[Any]]] = {
@@ -104,9 +105,16 @@ ENGINE: dict[str, tuple[list[Any], list[Any]]] = {
     "n_ubatch": ([1, 512], [0, -1, 1.5, "1", None]),
     "n_threads": ([None, 1, 8], [0, -1, 1.5, "1"]),
     "n_threads_batch": ([None, 1, 8], [0, -1, 1.5, "1"]),
+    "cpu": ([CpuParams(), CpuParams(cpus=(0,), poll=0)], [None, 1, (0,)]),
+    "cpu_batch": ([None, CpuParams(strict=True)], [1, (0,)]),
     "n_threads_sampling": ([None, 1, 8], [0, -1, 513, 1.5, "1"]),
     "kv_layout": (["auto", "unified", "partitioned"], ["", "Auto", True, 1, None]),
     "flash_attention": (["auto", "on", "off"], ["", "On", True, 1, None]),
+    "cache_type_k": (["f16", "f32", "q8_0"], ["", "F16", "q3_k", True, None]),
+    "cache_type_v": (["f16", "bf16", "iq4_nl"], ["", "F16", "q3_k", True, None]),
+    "kv_offload": ([True, False], [1, "on", None]),
+    "op_offload": ([True, False], [1, "on", None]),
+    "rope": ([RopeParams(), RopeParams(rope_scaling="yarn")], [None, "yarn", 1]),
     "n_queue": ([0, 1, 10_000], [-1, 1.5, "1", None]),
     "target_itl": ([0, 0.02], [-1, math.inf, math.nan, "1", None]),
     "preempt_ram": ([0, 64], [-1, 1.5, "1", None]),
