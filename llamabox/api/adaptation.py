@@ -104,12 +104,12 @@ def _calls_apart(message: Message) -> tuple[Message, ...]:
 
 def _name_results(messages: list[Message]) -> None:
     """Name the tool of each result: OpenAI's clients give the call's id only."""
-    names: dict[Any, Any] = {}
+    names: dict[str, Any] = {}
     for message in messages:
         for call in message.get("tool_calls") or ():
-            names[call.get("id")] = _function(call).get("name")
+            names[str(call.get("id"))] = _function(call).get("name")
         if message.get("role") == "tool" and message.get("name") is None:
-            name = names.get(message.get("tool_call_id"))
+            name = names.get(str(message.get("tool_call_id")))
             if name is not None:
                 message["name"] = name
 

@@ -63,8 +63,7 @@ class ChatTemplate:
         self.tool_use = tool_use
         self._specials = {"bos_token": bos, "eos_token": eos}
         self._template = compile_template(source)
-        read = variables_of(self._template, source)
-        self._reads_functions = "functions" in read and "tools" not in read
+        self._reads_functions = _reads_functions(self._template, source)
         self.capabilities = probe(source, self._try)
         can = self.capabilities
         describes = can.tool_calls and not can.tools
@@ -124,7 +123,12 @@ class ChatTemplate:
         return render_continued(messages, field, render)
 
     def _adapt(self, messages: Sequence[Message], tools: Tools) -> tuple[Any, Any]:
-        return adapt(messages, tools, self.capabilities, self._call_example, self._write_calls)
+        """:raises InvalidRequest: something in them is none of what they may be."""
+        try:
+            return adapt(messages, tools, self.capabilities, self._call_example, self._write_calls)
+        except RecursionError:
+            reason = "the messages or the tools are nested too deep"
+            raise InvalidRequest(reason, param="messages") from None
 
     def _render(
         self,
@@ -157,16 +161,26 @@ class ChatTemplate:
             LookupError,
             AttributeError,
             ArithmeticError,
-            RecursionError,
             AssertionError,
+            MemoryError,
+            RuntimeError,
         ) as error:
-            raise _refused(f"the chat template fails on the messages: {error}") from error
+            reason = str(error) or type(error).__name__
+            raise _refused(f"the chat template fails on the messages: {reason}") from error
 
     def _try(self, messages: Sequence[Message], tools: Tools) -> str | None:
         try:
             return self._render(messages, tools)
         except TemplateError:
             return None
+
+
+def _reads_functions(template: jinja2.Template, source: str) -> bool:
+    """Whether a template is older than `tools`."""
+    if "functions" not in source:
+        return False
+    read = variables_of(template, source)
+    return "functions" in read and "tools" not in read
 
 
 def _functions(tools: Tools) -> dict[str, str]:

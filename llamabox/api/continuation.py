@@ -70,6 +70,8 @@ def _marked(message: Mapping[str, Any], field: str) -> dict[str, Any]:
         value = message.get(name)
         if isinstance(value, str) or not value:
             marked[name] = (value or "") + MARK + SPACE
+        elif field != "content":
+            raise _refusal(f"{name} is no text, so that it cannot be continued")
         else:
             marked[name] = [*value[:-1], {**value[-1], "text": _text([value[-1]]) + MARK + SPACE}]
     return marked

@@ -69,6 +69,11 @@ def test_a_template_that_hides_the_message_gets_it_behind_the_head() -> None:
             "has content",
         ),
         ("role", {"role": "assistant", "content": "x"}, "neither"),
+        (
+            True,
+            {"role": "assistant", "content": "", "reasoning_content": {"step": 1}},
+            "reasoning_content is no text",
+        ),
     ],
 )
 def test_what_cannot_be_continued_is_refused(wanted: Any, message: Any, reason: str) -> None:
@@ -77,8 +82,9 @@ def test_what_cannot_be_continued_is_refused(wanted: Any, message: Any, reason: 
     assert refusal.value.param == "continue_final_message"
 
 
-def test_an_answer_may_begin_a_conversation() -> None:
+@pytest.mark.parametrize(("content", "text"), [("Once", "Once"), ("", ""), (None, ""), ([], "")])
+def test_an_answer_may_begin_a_conversation(content: Any, text: str) -> None:
     prompt = ChatTemplate(CHATML).render(
-        [{"role": "assistant", "content": "Once"}], continue_final_message=True
+        [{"role": "assistant", "content": content}], continue_final_message=True
     )
-    assert prompt == "<|im_start|>assistant\nOnce"
+    assert prompt == f"<|im_start|>assistant\n{text}"

@@ -269,7 +269,7 @@ FLAGS: dict[str, tuple[Flag | Refused, ...]] = {
 SILENT = {COMPLETION: ("--jinja", "-dt", "--defrag-thold")}
 """Flags that change nothing here."""
 
-OF_FILES = ("--chat-template-file", "--grammar-file")
+OF_FILES = ("--chat-template-file", "--grammar-file", "-jf", "--json-schema-file")
 """Of server/completion too; what they do needs files."""
 
 MORE: tuple[Flag, ...] = (
