@@ -85,6 +85,10 @@ class InvalidRequest(LlamaboxError, ValueError):
         super().__init__(message)
         self.param = param
 
+    def about(self, name: str) -> InvalidRequest:
+        """The same of a field that is called `name` where the sender wrote it."""
+        return InvalidRequest(str(self).replace(self.param or "", name, 1), param=name)
+
 
 class PromptTooLong(InvalidRequest):
     """The prompt has at least as many tokens as a request may hold.

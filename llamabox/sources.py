@@ -87,7 +87,8 @@ def _why_no_file(url: str) -> str:
         return "is not a URL like https://host/model.gguf"
     if parts.username or parts.password:
         return "a user in the URL is not supported; a token is (-hft)"
-    if not urllib.parse.unquote(parts.path).rpartition("/")[2].strip("."):
+    name = urllib.parse.unquote(parts.path.rpartition("/")[2])
+    if not name.strip(".") or not name.isprintable() or "/" in name:
         return "names no file"
     if port == 0 or any(ord(char) <= 32 or ord(char) > 126 for char in url):
         return "has characters that a URL cannot have"

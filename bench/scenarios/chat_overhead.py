@@ -36,11 +36,12 @@ MOST_MS = 3.0
 
 ABOUT = f"""\
 One client streams chats of {N_TURNS} messages and two tools, about 1,000 tokens, with a template
-like Qwen's (`bench/chat_template.jinja`), which differ in their last word alone, so that the engine
-has next to nothing to compute. Overhead: from the request's first byte to the answer's first token
-at the client, less the server's `time_to_first_token_ms`, which begins when the engine has the
-prompt. Medians; the client runs on the same cores. Against `/v1/completions` with the same prompts
-as text. Below, the parts that the server does one after the other, in the client's process."""
+like Qwen's (`bench/chat_template.jinja`), which differ in their last message alone, as the turns of
+a conversation do, so that the engine has next to nothing to compute. Overhead: from the request's
+first byte to the answer's first token at the client, less the server's `time_to_first_token_ms`,
+which begins when the engine has the prompt. Medians; the client runs on the same cores. Against
+chats whose every message is new, so that all of it has to be tokenized. Below, the parts that the
+server does one after the other with new chats, in the client's process."""
 
 
 def run(settings: Settings) -> Result:
@@ -86,8 +87,16 @@ class _Chats:
         self._texts = text_prompts(N_TURNS, N_WORDS, 0)
         self._numbers = itertools.count()
 
+    def new(self) -> dict[str, Any]:
+        """The body of a chat of which every message is new."""
+        body = self.next()
+        number = next(self._numbers)
+        for message in body["messages"]:
+            message["content"] = f"{number} {message['content']}"
+        return body
+
     def next(self) -> dict[str, Any]:
-        """The body of a chat."""
+        """The body of a chat with another last message."""
         roles = itertools.cycle(("user", "assistant"))
         messages = [
             {"role": role, "content": text}
@@ -99,19 +108,13 @@ class _Chats:
         usage = {"stream_options": {"include_usage": True}}
         return {"messages": messages, "tools": tools, **options, **usage}
 
-    def as_text(self) -> dict[str, Any]:
-        """The same as a completion."""
-        body = self.next()
-        prompt = self._template.render(body.pop("messages"), tools=body.pop("tools"))
-        return body | {"prompt": prompt}
-
     def parts(self, label: str, n: int) -> list[Figure]:
         """What its steps take one by one."""
         config = ServerConfig()
-        bodies = [orjson.dumps(self.next()) for _ in range(n)]
+        bodies = [orjson.dumps(self.new()) for _ in range(n)]
         asked = [_parsed(body, config) for body in bodies]
         texts = [conversation_of(chat, config).render(self._template) for chat in asked]
-        n_tokens = len(self._tokenizer.encode(texts[0]))
+        n_tokens = len(self._tokenizer.encode(texts.pop()))
         steps: dict[str, tuple[Callable[[Any], object], list[Any]]] = {
             "parse": (lambda body: _parsed(body, config), bodies),
             "render": (lambda chat: conversation_of(chat, config).render(self._template), asked),
@@ -157,14 +160,14 @@ def _compare(
 ) -> Comparison:
     n = settings.count(40, 2)
 
-    def overhead(route: str, next_body: Callable[[], dict[str, Any]]) -> float:
-        return loop.run_until_complete(_overhead(address, route, next_body, n))
+    def overhead(next_body: Callable[[], dict[str, Any]]) -> float:
+        return loop.run_until_complete(_overhead(address, next_body, n))
 
     return compare(
         f"{model_label(path)}, overhead of a request",
-        ours=lambda: overhead("/v1/chat/completions", chats.next),
-        peer=lambda: overhead("/v1/completions", chats.as_text),
-        peer_name="its prompt as text",
+        ours=lambda: overhead(chats.next),
+        peer=lambda: overhead(chats.new),
+        peer_name="all of it new",
         unit="ms",
         runs=settings.runs,
         lower_is_better=True,
@@ -172,9 +175,7 @@ def _compare(
     )
 
 
-async def _overhead(
-    address: Address, route: str, next_body: Callable[[], dict[str, Any]], n: int
-) -> float:
+async def _overhead(address: Address, next_body: Callable[[], dict[str, Any]], n: int) -> float:
     """The median of `n` requests, one after the other, in ms."""
     connection = Connection(address)
     try:
@@ -183,7 +184,7 @@ async def _overhead(
             body = orjson.dumps(next_body())
             # What the last one left behind on either side is done by now.
             await asyncio.sleep(0.005)
-            times.append(_beyond_engine(await connection.post(route, body)))
+            times.append(_beyond_engine(await connection.post("/v1/chat/completions", body)))
         return statistics.median(times)
     finally:
         connection.close()

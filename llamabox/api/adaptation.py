@@ -30,7 +30,7 @@ def adapt(
 
     :param call_example: a call as the model is to write it, where tools are described here.
     :param write_calls: writes calls, where the template does not; by default in the generic form.
-    :raises InvalidRequest: the arguments of a call are no JSON object.
+    :raises InvalidRequest: the arguments of a call are neither an object nor text.
     """
     adapted = [_with_reasoning(dict(message), capabilities) for message in messages]
     _rename_developers(adapted, capabilities)
@@ -104,12 +104,12 @@ def _calls_apart(message: Message) -> tuple[Message, ...]:
 
 def _name_results(messages: list[Message]) -> None:
     """Name the tool of each result: OpenAI's clients give the call's id only."""
-    names: dict[Any, Any] = {}
+    names: dict[str, Any] = {}
     for message in messages:
         for call in message.get("tool_calls") or ():
-            names[call.get("id")] = _function(call).get("name")
+            names[str(call.get("id"))] = _function(call).get("name")
         if message.get("role") == "tool" and message.get("name") is None:
-            name = names.get(message.get("tool_call_id"))
+            name = names.get(str(message.get("tool_call_id")))
             if name is not None:
                 message["name"] = name
 
@@ -151,18 +151,41 @@ def _function(call: Mapping[str, Any]) -> Mapping[str, Any]:
     return function if isinstance(function, Mapping) else call
 
 
-def _object(arguments: Any, path: str) -> dict[str, Any]:
+def _object(arguments: Any, path: str) -> dict[str, Any] | str:
+    """The object that text holds; text that holds none, such as a model's mistake, is left."""
     if isinstance(arguments, str):
         try:
-            arguments = json.loads(arguments or "{}")
-        except (ValueError, RecursionError) as error:
-            message = f"{path}: must hold a JSON object: {error}"
-            raise InvalidRequest(message, param=path) from None
+            read = json.loads(arguments or "{}")
+        except (ValueError, RecursionError):
+            return arguments
+        return read if isinstance(read, dict) else arguments
     if arguments is None:
         return {}
     if not isinstance(arguments, Mapping):
-        raise InvalidRequest(f"{path}: must hold a JSON object", param=path)
+        raise InvalidRequest(f"{path}: must be an object or JSON text", param=path)
     return dict(arguments)
+
+
+def without_broken_arguments(messages: Sequence[Message]) -> list[Message] | None:
+    """Adapted messages with no arguments where those of a call are text; None if there are none.
+
+    For templates that fail on text, as they take the object apart.
+    """
+    cleared = [_without_text(message) for message in messages]
+    return cleared if cleared != list(messages) else None
+
+
+def _without_text(message: Message) -> Message:
+    calls = message.get("tool_calls")
+    if not calls:
+        return message
+    empty = [
+        {**call, "function": {**call["function"], "arguments": {}}}
+        if isinstance(call["function"].get("arguments"), str)
+        else call
+        for call in calls
+    ]
+    return {**message, "tool_calls": empty}
 
 
 def _short_id(call_id: Any) -> str:

@@ -11,7 +11,7 @@ import jinja2
 
 from ..errors import InvalidRequest, TemplateError
 from ..templates import CHATML
-from .adaptation import adapt
+from .adaptation import adapt, without_broken_arguments
 from .continuation import ContinueField, continued_field, render_continued
 from .jinja import GLOBALS, compile_template, to_json, variables_of
 from .probing import call_example, probe
@@ -63,8 +63,7 @@ class ChatTemplate:
         self.tool_use = tool_use
         self._specials = {"bos_token": bos, "eos_token": eos}
         self._template = compile_template(source)
-        read = variables_of(self._template, source)
-        self._reads_functions = "functions" in read and "tools" not in read
+        self._reads_functions = _reads_functions(self._template, source)
         self.capabilities = probe(source, self._try)
         can = self.capabilities
         describes = can.tool_calls and not can.tools
@@ -88,7 +87,8 @@ class ChatTemplate:
 
         :param messages: mappings with a `role` and the fields that templates read: `content`, text
             or parts with a `type`; `reasoning_content`; `tool_calls`, whose `arguments` may be an
-            object or JSON text; `tool_call_id`; `name`.
+            object or JSON text; `tool_call_id`; `name`. Text that is no JSON object, such as a
+            model's mistake, is shown as it is, or left out if the template fails on it.
         :param tools: function descriptions in OpenAI's form.
         :param add_generation_prompt: end with the head of an assistant's turn.
         :param variables: more variables for the template, without power over these.
@@ -103,9 +103,19 @@ class ChatTemplate:
 
         def render(some: Sequence[Message], add_generation_prompt: bool) -> str:
             adapted, given = template._adapt(some, tools)
-            return template._render(
-                adapted, given, add_generation_prompt=add_generation_prompt, variables=variables
-            )
+            ending: dict[str, Any] = {
+                "add_generation_prompt": add_generation_prompt,
+                "variables": variables,
+            }
+            try:
+                return template._render(adapted, given, **ending)
+            except TemplateError:
+                if not template.capabilities.object_arguments:
+                    raise
+                cleared = without_broken_arguments(adapted)
+                if cleared is None:
+                    raise
+                return template._render(cleared, given, **ending)
 
         if continue_final_message is False:
             return render(messages, add_generation_prompt)
@@ -113,7 +123,12 @@ class ChatTemplate:
         return render_continued(messages, field, render)
 
     def _adapt(self, messages: Sequence[Message], tools: Tools) -> tuple[Any, Any]:
-        return adapt(messages, tools, self.capabilities, self._call_example, self._write_calls)
+        """:raises InvalidRequest: something in them is none of what they may be."""
+        try:
+            return adapt(messages, tools, self.capabilities, self._call_example, self._write_calls)
+        except RecursionError:
+            reason = "the messages or the tools are nested too deep"
+            raise InvalidRequest(reason, param="messages") from None
 
     def _render(
         self,
@@ -146,16 +161,26 @@ class ChatTemplate:
             LookupError,
             AttributeError,
             ArithmeticError,
-            RecursionError,
             AssertionError,
+            MemoryError,
+            RuntimeError,
         ) as error:
-            raise _refused(f"the chat template fails on the messages: {error}") from error
+            reason = str(error) or type(error).__name__
+            raise _refused(f"the chat template fails on the messages: {reason}") from error
 
     def _try(self, messages: Sequence[Message], tools: Tools) -> str | None:
         try:
             return self._render(messages, tools)
         except TemplateError:
             return None
+
+
+def _reads_functions(template: jinja2.Template, source: str) -> bool:
+    """Whether a template is older than `tools`."""
+    if "functions" not in source:
+        return False
+    read = variables_of(template, source)
+    return "functions" in read and "tools" not in read
 
 
 def _functions(tools: Tools) -> dict[str, str]:

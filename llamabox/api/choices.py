@@ -96,8 +96,13 @@ def complete_all(streams: Sequence[Stream]) -> list[Completion]:
 
 async def await_all(streams: Sequence[AsyncStream]) -> list[Completion]:
     """`complete_all` for a task; one that is cancelled meanwhile cancels them."""
+    completions: list[Completion] = []
     try:
-        return [await stream.completion() for stream in streams]
+        for stream in streams:
+            if completions:
+                await asyncio.sleep(0)  # Many that are ready would hold the loop.
+            completions.append(await stream.completion())
+        return completions
     except BaseException:
         cancel_all(streams)
         raise

@@ -68,8 +68,10 @@ def _marked(message: Mapping[str, Any], field: str) -> dict[str, Any]:
     marked = dict(message)
     for name in names:
         value = message.get(name)
-        if isinstance(value, str) or value is None:
+        if isinstance(value, str) or not value:
             marked[name] = (value or "") + MARK + SPACE
+        elif field != "content":
+            raise _refusal(f"{name} is no text, so that it cannot be continued")
         else:
             marked[name] = [*value[:-1], {**value[-1], "text": _text([value[-1]]) + MARK + SPACE}]
     return marked

@@ -109,6 +109,7 @@ class _Transfer:
         self._partial = partial
         self._what = what
         self._advance = advance
+        self._wanted = wanted
         self._size = wanted.size
         self._sha256 = wanted.sha256
         self._is_named = wanted.sha256 is not None
@@ -150,6 +151,8 @@ class _Transfer:
         file.seek(0)
         self._digest = hashlib.sha256()
         self._n = 0
+        # What a server has said is of a version that may be gone.
+        self._size, self._sha256 = self._wanted.size, self._wanted.sha256
 
     def _fetch(self, file: IO[bytes]) -> None:
         """Try until all is there, or several tries in a row have brought nothing."""
@@ -203,7 +206,7 @@ class _Transfer:
         """Get ready for the body; False if it is none that can be used, and the next try begins
         anew."""
         start, total = _content_range(answer)
-        if self._n > 0 and answer.status != 206:
+        if answer.status != 206:
             self._restart(file)
         elif start != self._n:
             self._restart(file)
@@ -264,6 +267,8 @@ class _Transfer:
         """:raises HubFileDamaged: what came is not what was to come."""
         if self._size is not None and self._n != self._size:
             raise HubFileDamaged(f"{self._what} came with {self._n} bytes instead of {self._size}")
+        if self._n < len(MAGIC):
+            raise HubFileDamaged(f"{self._what} is not a GGUF file: it has {self._n} bytes")
         found = self._digest.hexdigest()
         if self._sha256 is not None and found != self._sha256:
             raise HubFileDamaged(

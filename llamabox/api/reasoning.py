@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import re
-
 from .formats.events import Content, Event, Parser, Reasoning
 from .formats.markers import Markers
-from .formats.text_parser import Reading, TextParser
+from .formats.text_parser import SPACE, Reading, TextParser
 from .thinking import Thinking
 
 __all__ = ["ReasoningParser", "RetoldParser", "reasoning_parser"]
-
-_SPACE = re.compile(r"\s*")
 
 
 def reasoning_parser(inner: Parser, thinking: Thinking, format_: str) -> Parser:
@@ -80,7 +76,7 @@ class ReasoningParser(TextParser):
 
     def parse(self) -> Reading[None]:
         tags = self._tags
-        space = yield from self.run(_SPACE)
+        space = yield from self.run(SPACE)
         tag = yield from self.take(tags.opening, tags.closing)
         if not self._is_open and not tag:
             self.content(space)
@@ -95,7 +91,7 @@ class ReasoningParser(TextParser):
             if marker is None:
                 return
             self._keep(marker)
-        space = yield from self.run(_SPACE)
+        space = yield from self.run(SPACE)
         self._keep(space)
 
     def content(self, text: str) -> None:

@@ -22,6 +22,8 @@ def part_names(name: str) -> list[str]:
     if match is None:
         return [name]
     n = int(match["n"])
+    if not 0 < int(match["i"]) <= n:
+        return [name]
     return [f"{match['stem']}-{i:05d}-of-{n:05d}{match['suffix']}" for i in range(1, n + 1)]
 
 

@@ -133,6 +133,11 @@ class Generation:
         return events
 
     @property
+    def slot(self) -> int:
+        """The slot that it got last; -1 before."""
+        return self.request.slot
+
+    @property
     def counts(self) -> Counts:
         """How far it is by now."""
         request = self.request
@@ -176,7 +181,7 @@ class Generation:
             n_reasoning=request.n_reasoning,
             n_drafted=request.n_drafted,
             n_draft_accepted=request.n_draft_accepted,
-            slot=request.slot,
+            slot=self.slot,
         )
 
 

@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from .._core.vocab import Vocab
 from ..errors import EngineClosed, InvalidRequest
+from .segments import Segments, boundaries
 
 Tokens = npt.NDArray[np.int32]
 
@@ -45,6 +46,7 @@ class Tokenizer:
         self.eos: str = self._control_text(binding.llama_vocab_eos(address))
         self.adds_bos: bool = binding.llama_vocab_get_add_bos(address)
         self.bos_token: int = binding.llama_vocab_bos(address)
+        self._segments = Segments(self._encode_special, boundaries(binding, address))
         self.fim = FimTokens(*(getattr(binding, name)(address) for name in FIM_FUNCTIONS))
 
     def encode(self, text: str, *, add_special: bool = True, parse_special: bool = True) -> Tokens:
@@ -56,6 +58,14 @@ class Tokenizer:
         :raises InvalidRequest: the text cannot be encoded as UTF-8, or the tokenizer refuses it.
         :raises EngineClosed: the model is closed.
         """
+        if parse_special:
+            return self._segments.encode(text, add_special=add_special)
+        return self._encode(text, add_special, parse_special=False)
+
+    def _encode_special(self, text: str, add_special: bool) -> Tokens:
+        return self._encode(text, add_special, parse_special=True)
+
+    def _encode(self, text: str, add_special: bool, *, parse_special: bool) -> Tokens:
         try:
             data = text.encode("utf-8")
         except UnicodeEncodeError:

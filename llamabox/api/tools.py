@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import collections
 import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -43,8 +44,8 @@ def tool_use(
 ) -> ToolUse:
     """:raises InvalidRequest: a tool has no name, two share one, or the choice is none of them."""
     tools = tuple(map(read_tool, given or ()))
-    names = [tool.name for tool in tools]
-    double = next((name for name in names if names.count(name) > 1), None)
+    names = collections.Counter(tool.name for tool in tools)
+    double = next((name for name, n in names.items() if n > 1), None)
     if double is not None:
         raise InvalidRequest(f"tools: there are two of the name {double!r}", param="tools")
     if choice == "none" or (choice == "auto" and not tools):

@@ -159,6 +159,7 @@ class TurnOutput:
         self._parser = parser
         self._parallel = parallel
         self._builder = MessageBuilder()
+        self._ids: set[str] = set()
         self.is_enough = False
 
     def feed(self, text: str, *, is_last: bool) -> tuple[Event, ...]:
@@ -179,10 +180,17 @@ class TurnOutput:
                 if event.index > 0 and not self._parallel:
                     self.is_enough = True
                     break
-                told.append(event if event.id else dataclasses.replace(event, id=call_id()))
+                told.append(self._with_own_id(event))
             else:
                 told.append(event)
         return told
+
+    def _with_own_id(self, start: CallStart) -> CallStart:
+        """Models may write none, or one twice."""
+        if not start.id or start.id in self._ids:
+            start = dataclasses.replace(start, id=call_id())
+        self._ids.add(start.id)
+        return start
 
     def message(self) -> ChatMessage:
         """The message so far."""

@@ -23,7 +23,8 @@ from .formats import (
 from .messages import MessageBuilder
 
 Call = Mapping[str, Any]
-"""A call with a `function`, whose `arguments` are an object, and perhaps an `id`."""
+"""A call with a `function`, whose `arguments` are an object, or text that is none, and perhaps an
+`id`."""
 WriteCalls = Callable[[Sequence[Call]], str]
 
 _EXAMPLE: Call = {"id": "0", "function": {"name": "tool_name", "arguments": {"a": "b c", "d": 2}}}
@@ -68,16 +69,22 @@ def _tool(call: Call) -> Tool:
     kinds = {str: "string", bool: "boolean", int: "integer", float: "number"}
     properties = {
         name: {"type": kinds[type(value)]} if type(value) in kinds else {}
-        for name, value in function["arguments"].items()
+        for name, value in _object(call).items()
     }
     parameters = {"type": "object", "properties": properties, "required": list(properties)}
     return Tool(str(function.get("name")), "", parameters)
 
 
+def _object(call: Call) -> Mapping[str, Any]:
+    """The arguments; none of text."""
+    arguments = call["function"]["arguments"]
+    return arguments if isinstance(arguments, Mapping) else {}
+
+
 def _written(calls: Sequence[Call], shapes: CallShapes) -> str:
     """:raises LookupError: a call of this shape has more values than arguments."""
     written = [
-        "".join(_texts(shapes.call(tool), call, tool, iter(call["function"]["arguments"].values())))
+        "".join(_texts(shapes.call(tool), call, tool, iter(_object(call).values())))
         for call, tool in ((call, _tool(call)) for call in calls)
     ]
     between, before, after = (
@@ -94,7 +101,9 @@ def _texts(pieces: Iterable[Piece], call: Call, tool: Tool, values: Iterator[Any
             case Literal(text):
                 yield text
             case Json(schema) if schema is tool.parameters:
-                yield json.dumps(call["function"]["arguments"], ensure_ascii=False)
+                arguments = call["function"]["arguments"]
+                is_text = isinstance(arguments, str)
+                yield arguments if is_text else json.dumps(arguments, ensure_ascii=False)
             case Json():
                 yield json.dumps(_next(values), ensure_ascii=False)
             case Until():

@@ -100,8 +100,7 @@ def _named(given: Mapping[str, Any], repo: str, file: str | None) -> HubModel:
     try:
         return HubModel.named(given[repo], file=file, **_access(given))
     except InvalidRequest as error:
-        message = str(error).replace("hf_repo", repo, 1)
-        raise InvalidRequest(message, param=repo) from None
+        raise error.about(repo) from None
 
 
 def _access(given: Mapping[str, Any]) -> dict[str, Any]:

@@ -73,7 +73,7 @@ def add_reasoning(group: FlagGroup) -> None:
         dest="reasoning_effort",
         choices=("default", *REASONING_EFFORTS),
         metavar="LEVEL",
-        help=f"What chat templates are given as reasoning_effort: {', '.join(REASONING_EFFORTS)}\n"
+        help=f"What chat templates are given as reasoning_effort:\n{', '.join(REASONING_EFFORTS)}\n"
         "(default: default, nothing)",
     )
 
@@ -92,5 +92,4 @@ def reasoning_params(given: Mapping[str, Any]) -> ReasoningParams:
         return ReasoningParams(**values)
     except InvalidRequest as error:
         name = next(name for name, field in FIELDS.items() if field == error.param)
-        message = str(error).replace(str(error.param), name, 1)
-        raise InvalidRequest(message, param=name) from None
+        raise error.about(name) from None

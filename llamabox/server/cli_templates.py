@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import textwrap
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -21,8 +22,8 @@ def add_templates(group: FlagGroup) -> None:
         dest="template_source",
         type=_named_or_source,
         metavar="NAME",
-        help=f"Built-in chat template, or Jinja: {', '.join(NAMED_TEMPLATES)}\n"
-        "(default: the model's own)",
+        help="Built-in chat template, or Jinja (default: the model's own):\n"
+        + textwrap.fill(", ".join(NAMED_TEMPLATES), 80, break_on_hyphens=False),
     )
     group.value(
         "--chat-template-file",

@@ -62,7 +62,7 @@ def _add_placement(group: FlagGroup, suffix: str, letter: str, whose: str) -> No
         metavar=f"M{file}",
         help=f"CPUs of the compute threads{whose}, a hexadecimal mask,\nand those of the range "
         + default("all")
-        + ("" if suffix else "; a name that ends with .json, or of a file, is as --config"),
+        + ("" if suffix else ";\na name that ends with .json, or of a file, is as --config"),
     )
     group.value(
         f"-Cr{letter}",

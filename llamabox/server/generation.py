@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import uuid
 from collections.abc import Sequence
+from functools import partial
 
 import orjson
 from sanic import HTTPResponse
@@ -27,6 +29,7 @@ from .replies import Reply
 from .reply_fields import selected
 from .schema import GenerationRequest
 from .schema_constraints import named_as_asked
+from .schema_output import named_in_body
 from .sse import EventStream, event
 from .trace import AnyRequest, Trace, trace_of
 
@@ -35,6 +38,8 @@ __all__ = ["generate"]
 PRIORITY_HEADER = "X-Request-Priority"
 MAX_OUTPUTS = 1024
 """Outputs of all prompts of a request."""
+LARGE_REPLY = 10_000
+"""Log probabilities above which a reply is rendered off the event loop."""
 
 
 async def generate(
@@ -58,20 +63,38 @@ async def generate(
     await _constrain(request, engine, prompts[0], params)
     outputs: list[AsyncStream] = []
     try:
-        await _start(engine, prompts, params, asked.choices, outputs)
+        try:
+            await _start(engine, prompts, params, asked.choices, outputs)
+        except InvalidRequest as error:
+            raise named_in_body(error) from None
         if asked.stream:
             await _stream(request, outputs, asked, reply)
             return None
         generated = [_finished(completion) for completion in await await_all(outputs)]
         trace.n_output = sum(completion.n_output for completion in generated)
-        n = asked.choices.n_generated
-        each = [generated[i : i + n] for i in range(0, len(generated), n)]
-        chosen = [choice for group in each for choice in best(group, asked.choices, params)]
-        body = selected(reply.whole(chosen, generated), asked.reply.response_fields)
-        return HTTPResponse(orjson.dumps(body), content_type="application/json")
+        render = partial(_whole, reply, asked, params, generated)
+        if trace.n_output * (params.n_probs + 1) > LARGE_REPLY:
+            loop = asyncio.get_running_loop()
+            body = await loop.run_in_executor(None, render)
+        else:
+            body = render()
+        return HTTPResponse(body, content_type="application/json")
     finally:
         for output in outputs:
             output.cancel()
+
+
+def _whole(
+    reply: Reply,
+    asked: GenerationRequest,
+    params: GenerationParams,
+    generated: Sequence[Completion],
+) -> bytes:
+    """The body of a reply that is not streamed."""
+    n = asked.choices.n_generated
+    each = [generated[i : i + n] for i in range(0, len(generated), n)]
+    chosen = [choice for group in each for choice in best(group, asked.choices, params)]
+    return orjson.dumps(selected(reply.whole(chosen, generated), asked.reply.response_fields))
 
 
 async def _constrain(
@@ -126,8 +149,7 @@ def _prioritized(request: AnyRequest, params: GenerationParams) -> GenerationPar
     try:
         return params.replace(priority=priority)
     except InvalidRequest as error:
-        message = str(error).replace("priority", PRIORITY_HEADER, 1)
-        raise InvalidRequest(message, param=PRIORITY_HEADER) from None
+        raise error.about(PRIORITY_HEADER) from None
 
 
 async def _stream(

@@ -26,7 +26,6 @@ class ChatReply(OpenAIReply):
 
     whole_object = "chat.completion"
     chunk_object = "chat.completion.chunk"
-    empty_part = EMPTY_DELTA
 
     def __init__(
         self, model: str, asked: GenerationRequest, tools: ToolFields | None = None
@@ -34,7 +33,9 @@ class ChatReply(OpenAIReply):
         super().__init__("chatcmpl", model, asked)
         tools = tools or ToolFields(tools=[])
         self._is_legacy = tools.is_legacy
+        # A client that adds deltas up is left with null content if there are only calls.
         self._may_call = bool(tools.tools) and tools.choice != "none"
+        self.empty_part = b"{}" if self._may_call else EMPTY_DELTA
 
     def delta(self, part: Any) -> dict[str, Any]:
         return {"delta": part}
@@ -65,7 +66,6 @@ class ChatReply(OpenAIReply):
         return chat_logprobs(tokens)
 
     def head(self) -> bytes:
-        # A client that adds deltas up is left with null if there are only calls.
         role = {"role": "assistant", "content": None if self._may_call else ""}
         chunks = [self._chunk(self.delta(role), None, i) for i in range(self._n_choices)]
         return b"".join([event(orjson.dumps(chunk)) for chunk in chunks])

@@ -43,13 +43,13 @@ class NativeReply:
         self._frames = [split_event(self._part(HOLE, i)) for i in range(self._n_choices)]
 
     def _part(self, text: str, index: int) -> dict[str, Any]:
-        """An event with holes: text, ids, their number, and what is asked for beside them."""
+        """An event with holes: text, ids, the slot, how many tokens, and what else is asked for."""
         part = {
             "index": index,
             "content": text,
             "tokens": HOLE,
             "stop": False,
-            "id_slot": self._asked.params.slot,
+            "id_slot": HOLE,
             "tokens_predicted": HOLE,
             "tokens_evaluated": self._prompts[index].n_tokens,
         }
@@ -75,7 +75,7 @@ class NativeReply:
             "index": index,
             "content": prompt + completion.text if self._asked.echo else completion.text,
             "tokens": [],
-            "id_slot": self._asked.params.slot,
+            "id_slot": completion.slot,
             "stop": True,
             "model": self._model,
             "tokens_predicted": completion.n_output,
@@ -114,13 +114,15 @@ class NativeReply:
 
     def _before_tokens(self, text: str, index: int) -> dict[str, Any]:
         """An event that no output token has come for."""
-        part = self._part(text, index) | {"tokens": [], "tokens_predicted": 0}
+        slot = self._outputs[index].slot
+        part = self._part(text, index) | {"tokens": [], "id_slot": slot, "tokens_predicted": 0}
         return {name: value for name, value in part.items() if value != HOLE}
 
     def _values(self, chunk: Chunk, index: int) -> Iterator[bytes]:
         """What a frame's holes are for."""
         yield orjson.dumps(chunk.text)
         yield orjson.dumps(chunk.tokens) if self._asked.reply.return_tokens else b"[]"
+        yield b"%d" % self._outputs[index].slot
         yield b"%d" % self._n_output[index]
         if self._asked.reply.timings_per_token:
             yield orjson.dumps(timings([self._outputs[index].counts]))

@@ -192,4 +192,4 @@ def _read_params(
         field = {**SPECULATION_FIELDS, **OTHER_NAMES, "n_predict": length_field(fields)}.get(name)
         if field is None:
             raise
-        raise InvalidRequest(str(error).replace(name, field, 1), param=field) from None
+        raise error.about(field) from None

@@ -28,7 +28,7 @@ def read_choices(fields: Fields, *, stream: bool) -> ChoiceParams:
     except InvalidRequest as error:
         if error.param != "n":
             raise
-        raise InvalidRequest(str(error).replace("n", name, 1), param=name) from None
+        raise error.about(name) from None
     if stream and choices.are_ranked:
         raise fields.refuse("best_of", "must not be above n in a stream")
     return choices

@@ -47,11 +47,7 @@ def read_constraints(fields: Fields) -> dict[str, Any]:
 
 def named_as_asked(error: InvalidRequest, body: Mapping[str, Any]) -> InvalidRequest:
     """`error` of a constraint, with the name of the field that it came in."""
-    path = constraint_path(body)
-    if error.param != "json_schema" or path == "json_schema":
-        return error
-    message = str(error).removeprefix("json_schema: ")
-    return InvalidRequest(f"{path}: {message}", param=path)
+    return error.about(constraint_path(body)) if error.param == "json_schema" else error
 
 
 def constraint_path(body: Mapping[str, Any]) -> str:

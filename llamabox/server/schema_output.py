@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from ..errors import InvalidRequest
 from .schema_fields import Fields
 
-__all__ = ["LENGTH_FIELDS", "OTHER_NAMES", "length_field", "read_output"]
+__all__ = ["LENGTH_FIELDS", "OTHER_NAMES", "length_field", "named_in_body", "read_output"]
 
 LENGTH_FIELDS = ("max_completion_tokens", "max_tokens", "n_predict")
 """Names of the output limit; the first that is there counts."""
@@ -24,6 +25,12 @@ NO_LIMIT = -1
 def length_field(fields: Fields) -> str:
     """The name under which the body gives the output limit."""
     return next((name for name in LENGTH_FIELDS if fields.present(name)), "n_predict")
+
+
+def named_in_body(error: InvalidRequest) -> InvalidRequest:
+    """`error` of a parameter, with the name that it has in a body."""
+    name = OTHER_NAMES.get(error.param or "")
+    return error if name is None else error.about(name)
 
 
 def read_output(fields: Fields) -> dict[str, Any]:

@@ -35,7 +35,7 @@ def read_reasoning(fields: Fields, defaults: ReasoningParams) -> ReasoningParams
     except InvalidRequest as error:
         name = error.param or ""
         field = {**FIELDS, "budget": budget_field}[name]
-        raise InvalidRequest(str(error).replace(name, field, 1), param=field) from None
+        raise error.about(field) from None
 
 
 def _check_switch(fields: Fields) -> None:

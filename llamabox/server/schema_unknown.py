@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 
 from .schema_fields import Fields
 
@@ -35,11 +35,11 @@ def unknown_fields(fields: Fields) -> tuple[str, ...]:
     return tuple(name for name in given if name not in known and given[name] is not None)
 
 
-def warning(names: Iterable[str]) -> str:
+def warning(names: Sequence[str]) -> str:
     """A header's value that lists fields; visible ASCII only, and of bounded length."""
-    shown = [_shown(name) for name in names]
-    rest = f", and {len(shown) - MAX_NAMES} more" if len(shown) > MAX_NAMES else ""
-    return f"unknown fields: {', '.join(shown[:MAX_NAMES])}{rest}"
+    shown = [_shown(name) for name in names[:MAX_NAMES]]
+    rest = f", and {len(names) - MAX_NAMES} more" if len(names) > MAX_NAMES else ""
+    return f"unknown fields: {', '.join(shown)}{rest}"
 
 
 def _shown(name: str) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from llamabox import InvalidRequest
+from llamabox import InvalidRequest, TemplateError
 from llamabox.api import Capabilities, ChatTemplate
 from tests.api.conversations import (
     ANSWERS,
@@ -163,12 +163,42 @@ def test_arguments_are_what_the_template_wants() -> None:
     assert render(STRINGS, ASKS, none).endswith("add({})")
 
 
-@pytest.mark.parametrize("arguments", ["{", "[1]", "3", "[" * 100_000, 5, [1]])
-def test_arguments_that_are_no_object_are_refused(arguments: Any) -> None:
+@pytest.mark.parametrize("arguments", ["{", '{"city": "Par', "[1]", "3", "[" * 100_000])
+def test_arguments_that_are_no_object_are_shown_as_they_are(arguments: str) -> None:
     made = calls({"function": {"name": "add", "arguments": arguments}})
-    with pytest.raises(InvalidRequest, match="must hold a JSON object") as refusal:
+    assert render(OBJECTS, ASKS, made).endswith(f"add({json.dumps(arguments)})")
+    assert render(STRINGS, ASKS, made).endswith(f"add({arguments})")
+    apart = CALLING.replace("ARGUMENTS", "dict(c.function.arguments.items()) | tojson")
+    assert render(apart, ASKS, made).endswith("add({})"), "the template fails on text"
+
+
+@pytest.mark.parametrize("arguments", [5, [1]])
+def test_arguments_that_are_not_even_text_are_refused(arguments: Any) -> None:
+    made = calls({"function": {"name": "add", "arguments": arguments}})
+    with pytest.raises(InvalidRequest, match="must be an object or JSON text") as refusal:
         render(OBJECTS, ASKS, made)
     assert refusal.value.param == "messages[1].tool_calls[0].function.arguments"
+
+
+@pytest.mark.parametrize("source", [PLAIN, STRINGS, OBJECTS], ids=["plain", "strings", "objects"])
+def test_what_is_nested_too_deep_is_refused(source: str) -> None:
+    """Nobody can read it, and Python cannot write it as JSON."""
+    deep: dict[str, Any] = {}
+    for _ in range(3_000):
+        deep = {"a": deep}
+    made = calls({"function": {"name": "add", "arguments": deep}})
+    with pytest.raises((InvalidRequest, TemplateError)):
+        render(source, ASKS, made)
+    tool = {"type": "function", "function": {"name": "add", "parameters": deep}}
+    with pytest.raises(InvalidRequest, match="nested too deep"):
+        ChatTemplate(PLAIN).render([ASKS], tools=[tool])
+
+
+@pytest.mark.parametrize("strange", [["x"], {"x": 1}, 5, None])
+def test_strange_ids_are_ids(strange: Any) -> None:
+    made = calls({"id": strange, "function": {"name": "add", "arguments": {}}})
+    answer = {"role": "tool", "tool_call_id": strange, "content": "3.5"}
+    assert render(OBJECTS, ASKS, made, answer).endswith("[tool]3.5@add")
 
 
 def test_results_have_the_name_of_their_tool() -> None:

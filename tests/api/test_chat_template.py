@@ -140,6 +140,7 @@ def test_a_template_that_does_not_compile_is_a_template_error(source: str) -> No
         "{{ 2.0 ** 10000 }}",
         "{% include 'other' %}",
         "{{ x | tojson }}",
+        "{{ 'a' * 10**15 }}",
     ],
 )
 def test_a_template_that_fails_is_a_template_error(source: str) -> None:

@@ -28,7 +28,8 @@ def threads() -> set[int]:
 
 
 def step_thread() -> int:
-    (thread,) = [each for each in threading.enumerate() if each.name == "llamabox-step"]
+    """That of the engine which was opened last."""
+    thread = [each for each in threading.enumerate() if each.name == "llamabox-step"][-1]
     assert thread.native_id is not None
     return thread.native_id
 

@@ -34,6 +34,11 @@ def test_the_prompt_ends_where_the_message_does(text: str) -> None:
     assert go_on(CHATML, content=[{"type": "text", "text": text}]) == HEAD + text
 
 
+@pytest.mark.parametrize("content", [None, "", []])
+def test_a_message_may_have_nothing_yet(content: Any) -> None:
+    assert go_on(CHATML, content=content) == HEAD
+
+
 def test_a_template_may_trim() -> None:
     head = "<|start_header_id|>assistant<|end_header_id|>\n\n"
     assert go_on(NAMED_TEMPLATES["llama3"], content="\n It is \n").endswith(head + "It is")
@@ -64,6 +69,11 @@ def test_a_template_that_hides_the_message_gets_it_behind_the_head() -> None:
             "has content",
         ),
         ("role", {"role": "assistant", "content": "x"}, "neither"),
+        (
+            True,
+            {"role": "assistant", "content": "", "reasoning_content": {"step": 1}},
+            "reasoning_content is no text",
+        ),
     ],
 )
 def test_what_cannot_be_continued_is_refused(wanted: Any, message: Any, reason: str) -> None:
@@ -72,8 +82,9 @@ def test_what_cannot_be_continued_is_refused(wanted: Any, message: Any, reason: 
     assert refusal.value.param == "continue_final_message"
 
 
-def test_an_answer_may_begin_a_conversation() -> None:
+@pytest.mark.parametrize(("content", "text"), [("Once", "Once"), ("", ""), (None, ""), ([], "")])
+def test_an_answer_may_begin_a_conversation(content: Any, text: str) -> None:
     prompt = ChatTemplate(CHATML).render(
-        [{"role": "assistant", "content": "Once"}], continue_final_message=True
+        [{"role": "assistant", "content": content}], continue_final_message=True
     )
-    assert prompt == "<|im_start|>assistant\nOnce"
+    assert prompt == f"<|im_start|>assistant\n{text}"

@@ -121,6 +121,9 @@ class TestUrls:
             "https://host",
             "https://host/folder/",
             "https://host/..",
+            "https://host/folder/..%2F..%2Fmodel.gguf",
+            "https://host/%2Fetc%2Fmodel.gguf",
+            "https://host/model%00.gguf",
             "https://user:pass@host/model.gguf",
             "https://host:99999/model.gguf",
             "https://host/a b.gguf",
@@ -174,6 +177,21 @@ class TestResuming:
             fetch(source, progress=lambda share: share < 0.5)
         web.files[REPO][NAME] = b"GGUF" + CONTENT[:3:-1]
         assert fetch(source).read_bytes() == web.files[REPO][NAME]
+
+    @pytest.mark.parametrize("says_hash", [False, True])
+    @pytest.mark.parametrize("n", [len(CONTENT), 9000])
+    def test_a_file_may_change_meanwhile(
+        self, web: FakeHub, tmp_path: Path, says_hash: bool, n: int
+    ):
+        web.says_hash = says_hash
+        web.n_cut, web.cut_after = 1, 8000
+        changed = b"GGUF" + bytes(n - 4)
+
+        def change(share: float) -> None:
+            if share > 0.2:
+                web.files[REPO][NAME] = changed
+
+        assert fetch(source_of(web, tmp_path), progress=change).read_bytes() == changed
 
     def test_a_server_without_ranges_sends_all_of_it_again(self, web: FakeHub, tmp_path: Path):
         web.knows_ranges = False
@@ -242,11 +260,12 @@ class TestChecks:
         partial.write_bytes(b"spoilt" + partial.read_bytes()[6:])
         assert fetch(source).read_bytes() == CONTENT
 
-    @pytest.mark.parametrize("content", [b"<!DOCTYPE html>", b"GG", b"GGML" * 99])
+    @pytest.mark.parametrize("content", [b"<!DOCTYPE html>", b"", b"GG", b"GGML" * 99])
     def test_what_is_no_gguf_file_is_refused(self, web: FakeHub, tmp_path: Path, content: bytes):
         web.files[REPO][NAME] = content
         with pytest.raises(ModelLoadError, match="GGUF"):
             Model.load(fetch(source_of(web, tmp_path)))
+        assert not list(tmp_path.rglob(NAME))
 
     def test_redirects_give_the_token_to_nobody_else(self, web: FakeHub, tmp_path: Path):
         with FakeHub() as other:
@@ -361,8 +380,9 @@ class TestSplitFiles:
         with pytest.raises(ModelLoadError, match=f"1 of them is missing: {PARTS[missing]}"):
             Model.load(parts[i])
 
-    def test_another_name_is_the_file_itself(self, tmp_path: Path):
-        assert first_part(tmp_path / "a-of-00003.gguf") == tmp_path / "a-of-00003.gguf"
+    @pytest.mark.parametrize("name", ["a-of-00003", "a-00001-of-00000", "a-00004-of-00003"])
+    def test_another_name_is_the_file_itself(self, tmp_path: Path, name: str):
+        assert first_part(tmp_path / f"{name}.gguf") == tmp_path / f"{name}.gguf"
 
     def test_the_first_is_loaded(self, random_models: RandomModels, tmp_path: Path):
         for name in PARTS:

@@ -188,6 +188,15 @@ def test_arguments_may_also_be_json_text(name: str) -> None:
     assert template.render(as_text, tools=tools) == template.render(messages, tools=tools)
 
 
+@pytest.mark.parametrize("arguments", ['{"city": "Pa', "[1]", '"x"'])
+@pytest.mark.parametrize("name", file_names())
+def test_a_broken_call_does_not_break_the_conversation(name: str, arguments: str) -> None:
+    template = template_of(name)
+    messages, tools = copy.deepcopy(CONVERSATIONS["call"])
+    messages[2]["tool_calls"][0]["function"]["arguments"] = arguments
+    assert "get_weather" in template.render(messages, tools=tools)
+
+
 @pytest.mark.parametrize("name", file_names())
 def test_any_id_of_a_call_will_do(name: str) -> None:
     template = template_of(name)

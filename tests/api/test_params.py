@@ -83,7 +83,8 @@ GENERATION: dict[str, tuple[list[Any], list[Any]]] = {
             ((1, math.inf),),
             ((1, math.nan),),
             ((1, "2"),),
-            (("1", 0.0),),
+            (("", 0.0),),
+            ((1.5, 0.0),),
             ((1, 2, 3),),
             None,
         ],
@@ -93,6 +94,9 @@ GENERATION: dict[str, tuple[list[Any], list[Any]]] = {
         ["top_k", ["top_k"], ("top_q",), ("",), (1,), ("top_k",) * 100, None],
     ),
     "grammar": ([None, "", "root ::= [a-z ]+"], [b"root", 3, "\ud800"]),
+    "json_schema": (["", "{}"], [None, 3, "\ud800", "x" * (2**20 + 1)]),
+    "regex": (["", "a+"], [None, 3, "\ud800"]),
+    "constrained_after": (["", "</think>"], [None, 3, "x" * 1025]),
     "seed": ([-1, 0, 42, 2**32 - 2], [-2, 2**32 - 1, 2**64, 0.5, "1", None]),
 }
 ENGINE: dict[str, tuple[list[Any], list[Any]]] = {

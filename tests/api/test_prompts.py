@@ -23,7 +23,6 @@ from tests.api.conftest import ENDLESS
         [2**70],
         [1.5],
         [1, 2.0],
-        ["a", "b"],
         [None],
         [[1, 2], [3, 4]],
         [[1], [2, 3]],

@@ -142,6 +142,14 @@ def test_calls_have_ids_of_their_own() -> None:
     assert isinstance(events[0], Content)
 
 
+def test_an_id_that_a_model_writes_twice_is_one_calls_only() -> None:
+    output = TurnOutput(HERMES.parser(()), parallel=True)
+    output.feed('<tool_call>{"id": "x1", "name": "f"}</tool_call>' * 2, is_last=True)
+    first, second = (call.id for call in output.message().tool_calls)
+    assert first == "x1"
+    assert second.startswith("call_")
+
+
 @pytest.mark.parametrize(
     ("tools", "choice", "param"),
     [

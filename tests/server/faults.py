@@ -47,6 +47,9 @@ class FaultyEngine:
     async def prepare_chat(self, messages: Sequence[Mapping[str, Any]], **_: Any) -> Prompt:
         return await self.prepare("")
 
+    async def constrain(self, params: GenerationParams) -> None:
+        pass
+
     def submit(self, prompt: Prompt, params: GenerationParams) -> FaultyStream:
         if self.refusal is not None:
             raise self.refusal

@@ -97,9 +97,6 @@ FLAGS: dict[str, tuple[Flag | Refused, ...]] = {
         sets("--lora", "a,b", ENGINE + "lora", (), (("a", 1.0), ("b", 1.0))),
         sets("--lora-scaled", "a", ENGINE + "lora", (), (("a", 0.5),), "0.5"),
         sets("--lora-init-without-apply", None, ENGINE + "lora_init_without_apply", False, True),
-        sets("--lora", "a.gguf", ENGINE + "lora", (), (("a.gguf", 1.0),)),
-        sets("--lora-scaled", "a.gguf:0.5", ENGINE + "lora", (), (("a.gguf", 0.5),)),
-        sets("--lora-init-without-apply", None, ENGINE + "lora_init_without_apply", False, True),
         number("-s --seed", REQUEST + "seed", -1, 7),
         sets("--no-flash-attn", None, ENGINE + "flash_attention", "auto", "off"),
         sets("-fa --flash-attn", None, ENGINE + "flash_attention", "auto", "on"),
@@ -233,13 +230,7 @@ FLAGS: dict[str, tuple[Flag | Refused, ...]] = {
         sets("--mmap", None, MODEL + "use_mmap", None, True),
         sets("--numa", "isolate", "config.numa", None, "isolate"),
         sets("--control-vector", "c.gguf", ENGINE + "control_vectors", (), (("c.gguf", 1.0),)),
-        sets(
-            "--control-vector-scaled",
-            "c.gguf:0.5",
-            ENGINE + "control_vectors",
-            (),
-            (("c.gguf", 0.5),),
-        ),
+        sets("--control-vector-scaled", "a", ENGINE + "control_vectors", (), (("a", 2.0),), "2"),
         sets(
             "--control-vector-layer-range",
             "1",
@@ -251,22 +242,9 @@ FLAGS: dict[str, tuple[Flag | Refused, ...]] = {
         sets("-sp --special", None, REQUEST + "special", False, True),
         sets("--grammar", 'root ::= "a"', REQUEST + "grammar", None, 'root ::= "a"'),
         sets("-j --json-schema", "{}", REQUEST + "json_schema", "", "{}"),
-        sets("--enable-reasoning", None, "config.reasoning.enabled", None, None),
-        sets("--no-enable-reasoning", None, "config.reasoning.enabled", None, False),
-        sets("--chat-template", "chatml", "config.chat_template", None, NAMED_TEMPLATES["chatml"]),
-        sets("--control-vector", "a", ENGINE + "control_vectors", (), (("a", 1.0),)),
-        sets("--control-vector-scaled", "a", ENGINE + "control_vectors", (), (("a", 2.0),), "2"),
-        sets(
-            "--control-vector-layer-range",
-            "1",
-            ENGINE + "control_vector_layers",
-            None,
-            (1, 3),
-            "3",
-        ),
-        sets("-sp --special", None, REQUEST + "special", False, True),
         sets("--enable-reasoning", None, REASONING + "enabled", None, None),
         sets("--no-enable-reasoning", None, REASONING + "enabled", None, False),
+        sets("--chat-template", "chatml", "config.chat_template", None, NAMED_TEMPLATES["chatml"]),
     ),
     SPECULATIVE: (
         number("--draft-max --draft --draft-n", ENGINE + "n_draft_max", 16, 5),
@@ -291,7 +269,7 @@ FLAGS: dict[str, tuple[Flag | Refused, ...]] = {
 SILENT = {COMPLETION: ("--jinja", "-dt", "--defrag-thold")}
 """Flags that change nothing here."""
 
-OF_FILES = ("--chat-template-file", "--grammar-file")
+OF_FILES = ("--chat-template-file", "--grammar-file", "-jf", "--json-schema-file")
 """Of server/completion too; what they do needs files."""
 
 MORE: tuple[Flag, ...] = (
@@ -301,11 +279,6 @@ MORE: tuple[Flag, ...] = (
     sets("--spec-draft-model", "d.gguf", "config.draft_model", None, Path("d.gguf")),
     sets("--spec-draft-device", "A", DRAFT + "devices", None, ("A",), "-md", "d.gguf"),
     sets("--spec-draft-ngl", "3", DRAFT + "n_gpu_layers", -1, 3, "-md", "d.gguf"),
-    sets("--reasoning-format", "none", "config.reasoning.format", "auto", "none"),
-    number("--reasoning-budget", "config.reasoning.budget", -1, 5),
-    sets("--reasoning-budget-message", "x", "config.reasoning.budget_message", "", "x"),
-    sets("--reasoning-effort", "low", "config.reasoning.effort", None, "low"),
-    sets("-rea --reasoning", "off", "config.reasoning.enabled", None, False),
     sets("--chat-template-kwargs", '{"a": 1}', "config.chat_template_kwargs", {}, {"a": 1}),
     sets("--no-prefill-assistant", None, "config.prefill_assistant", True, False),
     sets("--prefill-assistant", None, "config.prefill_assistant", True, True),
@@ -331,6 +304,8 @@ MORE: tuple[Flag, ...] = (
     sets("-np", "-1", ENGINE + "n_parallel", 4, 4),
     sets("--n-cpu-moe", "0", MODEL + "tensor_overrides", (), ()),
     sets("-rea --reasoning", "on", REASONING + "enabled", None, True),
+    sets("-rea --reasoning", "off", REASONING + "enabled", None, False),
+    sets("--reasoning-format", "none", REASONING + "format", "auto", "none"),
     sets("--reasoning-format", "deepseek-legacy", REASONING + "format", "auto", "deepseek-legacy"),
     number("--reasoning-budget", REASONING + "budget", -1, 64),
     sets("--reasoning-budget-message", "Stop.", REASONING + "budget_message", "", "Stop."),

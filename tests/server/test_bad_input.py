@@ -168,7 +168,7 @@ def test_the_path_of_a_nested_field_is_named(client: httpx.Client) -> None:
         ([{"role": "user", "content": [{"type": "poem"}]}], "messages[0].content[0].type"),
         ([{"role": "user", "content": [{}]}], "messages[0].content[0].type"),
         (
-            [{"role": "assistant", "tool_calls": [{"function": {"name": "f", "arguments": "["}}]}],
+            [{"role": "assistant", "tool_calls": [{"function": {"name": "f", "arguments": [1]}}]}],
             "messages[0].tool_calls[0].function.arguments",
         ),
         (

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from llamabox import EngineParams, GenerationParams, ModelParams, __version__
-from llamabox.server.cli import Action, parse
+from llamabox.server.cli import Action, flag_parser, parse
 from llamabox.server.config import ServerConfig
 from llamabox.server.log import LogConfig
 
@@ -279,6 +279,10 @@ def test_the_version(capsys: pytest.CaptureFixture[str]) -> None:
         parse(["--version"])
     assert caught.value.code == 0
     assert capsys.readouterr().out.startswith(f"llamabox {__version__} (llama-cpp-python 0.")
+
+
+def test_the_help_fits_a_screen() -> None:
+    assert max(map(len, flag_parser().format_help().splitlines())) <= 125
 
 
 @pytest.mark.parametrize("flag", ["--help", "--version"])

@@ -121,19 +121,22 @@ def test_langchain_calls_tools_and_parses(server: LiveServer) -> None:
         temperature=0,
         max_tokens=100,
     )
-    called = chat.bind_tools([get_weather]).invoke(WEATHER)
-    assert called.tool_calls[0]["name"] == "get_weather"
-    assert get_weather.invoke(called.tool_calls[0]["args"]).startswith("It rains in ")
-    city = chat.with_structured_output(City, method="json_schema").invoke(PARIS)
-    assert isinstance(city, City)
+    for choice in ("auto", "any", "get_weather"):
+        called = chat.bind_tools([get_weather], tool_choice=choice).invoke(WEATHER)
+        assert called.tool_calls[0]["name"] == "get_weather"
+        assert get_weather.invoke(called.tool_calls[0]["args"]).startswith("It rains in ")
+    for method in ("json_schema", "function_calling"):
+        city = chat.with_structured_output(City, method=method).invoke(PARIS)
+        assert isinstance(city, City)
 
 
-def test_instructor(server: LiveServer) -> None:
+@pytest.mark.parametrize("mode", ["JSON_SCHEMA", "TOOLS"])
+def test_instructor(server: LiveServer, mode: str) -> None:
     import instructor
     import openai
 
     with openai.OpenAI(base_url=f"{server.url}/v1", api_key="none", max_retries=0) as plain:
-        client = instructor.from_openai(plain, mode=instructor.Mode.JSON_SCHEMA)
+        client = instructor.from_openai(plain, mode=instructor.Mode[mode])
         city = client.chat.completions.create(
             model="pocket",
             messages=[{"role": "user", "content": PARIS}],

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from llamabox.server.cli import Command, flag_parser, parse
 from llamabox.server.cli_env import SWITCHES, VALUES
+from llamabox.sources import HubModel, UrlModel
 from tests.server.flag_table import FLAGS, MORE, Flag
 from tests.server.test_flags import read
 
@@ -34,6 +36,7 @@ OTHERS = {
     "--n-predict": "12",
 }
 """Values of flags that the table has none for."""
+URL = "https://host/model.gguf"
 TESTED_APART = ("--api-key-file", "--hf-file", "--mmproj", "--chat-template-file", "--defrag-thold")
 
 
@@ -163,6 +166,32 @@ def test_one_way_to_name_the_model_puts_those_below_aside(tmp_path: Path) -> Non
     assert by_environment.hub_model.file == "x.gguf"
     by_flag = parse([*file, "-m", "flag.gguf"], environ).config
     assert (by_flag.model, by_flag.hub_model) == (Path("flag.gguf"), None)
+
+
+@pytest.mark.parametrize(
+    ("variable", "flags", "expected"),
+    [
+        ("LLAMA_ARG_MODEL_URL", [], (None, UrlModel(url=URL))),
+        ("LLAMA_ARG_MODEL_URL", ["-m", "flag.gguf"], (Path("flag.gguf"), None)),
+        ("LLAMA_ARG_MODEL_URL", ["-hf", "a/b"], (None, HubModel(repo="a/b"))),
+        ("LLAMA_ARG_HF_REPO", ["-mu", URL], (None, UrlModel(url=URL))),
+        ("LLAMA_ARG_MODEL", ["-mu", URL], (None, UrlModel(url=URL))),
+    ],
+)
+def test_a_url_is_one_of_these_ways(
+    tmp_path: Path, variable: str, flags: list[str], expected: tuple[Path | None, Any]
+) -> None:
+    value = URL if variable.endswith("URL") else "user/repo"
+    config = parse([*flags, "-C", write(tmp_path, model={"path": "file.gguf"})], {variable: value})
+    assert (config.config.model, config.config.hub_model) == expected
+
+
+def test_two_models_of_one_layer_are_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    environ = {"LLAMA_ARG_MODEL_URL": URL, "LLAMA_ARG_HF_REPO": "a/b"}
+    with pytest.raises(SystemExit) as stopped:
+        parse([], environ)
+    assert stopped.value.code == 2
+    assert "LLAMA_ARG_MODEL_URL: another model is given too" in capsys.readouterr().err
 
 
 def test_repeated_flags_replace_the_variable() -> None:

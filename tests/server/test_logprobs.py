@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from types import SimpleNamespace
 from typing import Any
 
 import httpx
@@ -171,6 +172,17 @@ def test_a_stream_tells_the_same(
         assert len(set(offsets)) < len(offsets)
 
 
+def test_a_large_reply_is_complete(client: httpx.Client) -> None:
+    """It is not rendered on the event loop."""
+    asked = {"prompt": "Once", "n": 2, "n_predict": 30, "n_probs": 256, "ignore_eos": True}
+    fields = ["index", "tokens_predicted", "completion_probabilities"]
+    replies = client.post(NATIVE, json=asked | {"response_fields": fields}).json()
+    assert [reply["index"] for reply in replies] == [0, 1]
+    for reply in replies:
+        assert reply["tokens_predicted"] == 30
+        assert [len(entry["top_logprobs"]) for entry in reply[fields[2]]] == [256] * 30
+
+
 def test_a_slow_reader_gets_all_entries(server: LiveServer) -> None:
     body = BODY | {"logprobs": True, "top_logprobs": 20, "max_tokens": 1500, "stream": True}
     with server.client() as client, client.stream("POST", CHAT, json=body) as response:
@@ -187,6 +199,8 @@ def test_text_that_comes_after_its_tokens_has_no_entries(dialect: str) -> None:
     asked = read_text({"prompt": "x", "logprobs": 0}, GenerationParams())
     replies = {"text": TextReply, "native": NativeReply}
     reply = ChatReply("m", asked) if dialect == "chat" else replies[dialect]("m", [prompt], asked)
+    watched: Any = SimpleNamespace(slot=0)
+    reply.watch([watched])
     (chunk,) = parse(reply.part(Chunk("held", 0, FinishReason.DEADLINE, ())))
     assert "held" in str(chunk)
     if dialect == "native":

@@ -35,9 +35,34 @@ def test_a_time_limit_waits_for_the_end_of_a_line(client: httpx.Client) -> None:
     assert n_output(client, NATIVE, t_max_predict_ms=1, **never) == 200
 
 
+@pytest.mark.parametrize("n", [1, 2])
+def test_a_native_reply_tells_its_slot(client: httpx.Client, n: int) -> None:
+    body = {"prompt": "Once upon a time", "n_predict": 4, "n": n, "ignore_eos": True}
+    whole = client.post(NATIVE, json=body).json()
+    outputs = whole if n > 1 else [whole]
+    assert {output["id_slot"] for output in outputs} <= set(range(4))
+    *parts, last = events(client, NATIVE, body | {"return_progress": True})
+    slots: dict[int, set[int]] = {}
+    for part in (*parts, last):
+        slots.setdefault(part["index"], set()).add(part["id_slot"])
+    assert len(slots) == n
+    assert all(len(told) == 1 and told <= set(range(4)) for told in slots.values()), slots
+
+
 def test_any_slot_may_be_preferred(client: httpx.Client) -> None:
-    for slot in (-1, 0, 3):
-        assert n_output(client, NATIVE, id_slot=slot, max_tokens=2) == 2
+    for slot in (0, 3):
+        reply = client.post(NATIVE, json={"prompt": "x", "id_slot": slot, "n_predict": 2})
+        assert reply.json()["id_slot"] == slot
+    assert n_output(client, NATIVE, id_slot=-1, max_tokens=2) == 2
+
+
+@pytest.mark.parametrize("route", ALL)
+def test_a_slot_has_to_be_there(client: httpx.Client, route: str) -> None:
+    body = {"messages": MESSAGES, "prompt": "x", "id_slot": 99}
+    del body["prompt" if route == CHAT else "messages"]
+    error = error_of(client.post(route, json=body), 400)
+    assert error["param"] == "id_slot"
+    assert error["message"].startswith("id_slot: 99 is not within")
 
 
 @pytest.mark.parametrize("route", ALL)

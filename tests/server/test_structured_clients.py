@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import openai
 import pytest
 from pydantic import BaseModel
 
-from tests.server.test_tools import PARIS
+from tests.server.test_forced_tools import NAMED
+from tests.server.test_tools import HELLO, PARIS
 
 ASK = [{"role": "user", "content": "Paris is in France. Tell me the city and its country."}]
 SETTINGS = {"model": "pocket", "temperature": 0, "max_tokens": 100}
@@ -51,12 +53,29 @@ def test_arguments_of_a_tool_are_parsed(openai_client: openai.OpenAI) -> None:
     assert isinstance(call.function.parsed_arguments, GetWeather)
 
 
-def test_a_streamed_call_is_parsed(openai_client: openai.OpenAI) -> None:
+@pytest.mark.parametrize("tool_choice", ["required", NAMED])
+def test_a_forced_call_is_parsed(openai_client: openai.OpenAI, tool_choice: Any) -> None:
+    """Though the model would rather say hello."""
     tool = openai.pydantic_function_tool(GetWeather, name="get_weather")
-    with openai_client.chat.completions.stream(messages=PARIS, tools=[tool], **SETTINGS) as stream:
+    reply = openai_client.chat.completions.parse(
+        messages=HELLO, tools=[tool], tool_choice=tool_choice, parallel_tool_calls=False, **SETTINGS
+    )
+    (choice,) = reply.choices
+    assert choice.finish_reason == "tool_calls"
+    assert choice.message.content is None
+    (call,) = choice.message.tool_calls or ()
+    assert isinstance(call.function.parsed_arguments, GetWeather)
+
+
+@pytest.mark.parametrize("logprobs", [False, True])
+def test_a_streamed_call_is_parsed(openai_client: openai.OpenAI, logprobs: bool) -> None:
+    tool = openai.pydantic_function_tool(GetWeather, name="get_weather")
+    asked = SETTINGS | {"messages": PARIS, "tools": [tool], "logprobs": logprobs}
+    with openai_client.chat.completions.stream(**asked) as stream:
         kinds = {event.type for event in stream}
         final = stream.get_final_completion()
     assert {"tool_calls.function.arguments.delta", "tool_calls.function.arguments.done"} <= kinds
+    assert final.choices[0].message.content is None
     (call,) = final.choices[0].message.tool_calls or ()
     assert isinstance(call.function.parsed_arguments, GetWeather)
 

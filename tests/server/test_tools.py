@@ -238,6 +238,19 @@ def test_a_stop_string_ends_a_call(client: httpx.Client) -> None:
     assert call["function"]["arguments"] == '{"city": "'
 
 
+def test_a_broken_call_may_be_sent_back(client: httpx.Client) -> None:
+    """As clients do that let the model repair it."""
+    broken = ask(client, stop=["Par"])["choices"][0]["message"]
+    (call,) = broken["tool_calls"]
+    error = {"role": "tool", "tool_call_id": call["id"], "content": "the arguments are no JSON"}
+    messages = [*PARIS, broken, error]
+    body = {"messages": messages, "tools": [WEATHER]}
+    prompt = client.post("/apply-template", json=body).json()["prompt"]
+    assert call["function"]["arguments"] == '{"city": "'
+    assert '"arguments": {"city": "}\n</tool_call>' in prompt
+    assert ask(client, messages=messages)["choices"][0]["finish_reason"] in {"stop", "tool_calls"}
+
+
 def test_a_client_that_leaves_in_a_call_costs_nobody_anything(client: httpx.Client) -> None:
     asked = GREEDY | {"messages": PARIS, "tools": [WEATHER], "stream": True}
     with client.stream("POST", PATH, json=asked) as response:

@@ -2,10 +2,24 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection
 
 from .call_object import read_call
 from .text_parser import SPACE, Reading, TextParser
+
+_JSON = re.compile(r'\{\s*"(?!tool_calls?")|\[\s*[{"]')
+"""How a JSON value begins that holds no calls; some models write them into one with such a key."""
+
+
+def pass_other(parser: TextParser, begun: str) -> Reading[None]:
+    """Say what was no call, and, if it is JSON, all of it: what is inside is no call either.
+
+    :param begun: what was taken of it, from its bracket on.
+    """
+    parser.content(begun)
+    if _JSON.match(begun):
+        yield from parser.pass_json(parser.content, begun)
 
 
 def read_calls(parser: TextParser, names: Collection[str]) -> Reading[bool]:

@@ -13,7 +13,7 @@ from .text_parser import Reading, TextParser
 class CallKeys:
     """The keys of such an object.
 
-    :param wrapper: a key whose object is the call; other keys beside it are left out.
+    :param wrapper: a key whose object is the call, once; other keys beside it are left out.
     """
 
     name: tuple[str, ...] = ("name",)
@@ -37,8 +37,8 @@ def read_call(
     What was taken before the call could be said is in the parser's record, if it has begun one;
     the record ends as soon as it is a call.
 
-    :param names: what is not one of these is no call, nor is an object with other keys in front of
-        its name and arguments; None for any object with a name.
+    :param names: what is not one of these is no call, nor is an object without arguments or with
+        other keys in front of its name and arguments; None for any object with a name.
     :param is_open: its bracket was taken already.
     :returns: whether it is a call. If not, the text was taken as far as that had to be seen.
     """
@@ -54,10 +54,12 @@ class _CallObject:
         self._id = ""
         self._early: str | None = None
         self._is_said = False
+        self._is_wrapped = False
 
     def read(self, is_open: bool) -> Reading[bool]:
         is_whole = yield from self._read_object(is_open)
-        if not self._is_said and is_whole and self._is_named():
+        has_arguments = self._names is None or self._early is not None
+        if not self._is_said and is_whole and has_arguments and self._is_named():
             self._start()
             self._parser.arguments(_arguments_of(self._early))
         return self._is_said
@@ -87,7 +89,8 @@ class _CallObject:
     def _read_value(self, key: str) -> Reading[bool]:
         parser, keys = self._parser, self._keys
         first = yield from parser.peek()
-        if key == keys.wrapper and first == "{":
+        if key == keys.wrapper and first == "{" and not self._is_wrapped:
+            self._is_wrapped = True
             return (yield from self._read_object())
         if key in keys.name and not self._name:
             self._name = (yield from self._read_string()) or ""
@@ -98,7 +101,7 @@ class _CallObject:
             return False
         text, is_complete = yield from parser.json_text()
         if key in keys.id and not self._id:
-            self._id = _string(text) or text
+            self._id = _id(text)
         return is_complete
 
     def _read_arguments(self, first: str) -> Reading[bool]:
@@ -133,6 +136,12 @@ def _string(text: str) -> str | None:
     except (ValueError, RecursionError):
         return None
     return value if isinstance(value, str) else None
+
+
+def _id(text: str) -> str:
+    """An id of a JSON text, also if it is a number."""
+    inner = _string(text)
+    return inner if inner is not None else text if text != "null" else ""
 
 
 def _arguments_of(text: str | None) -> str:

@@ -3,13 +3,12 @@ recipient, ``>>>NAME`` (v3.2)."""
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Sequence
 
 from .events import Parser
 from .markers import Markers
-from .named_call import read_arguments
+from .named_call import pass_code, read_arguments
 from .text_parser import Reading, TextParser
 from .tool_format import CallShapes, Json, Literal, Tool, ToolFormat
 from .turn import Marks, TurnParser
@@ -61,16 +60,6 @@ class Functionary32Parser(TextParser):
             elif not is_headed or not (yield from read_arguments(self, name)):
                 self.content(marker + self.recorded())
             marker = yield from self.pass_until(_MESSAGES, self.content)
-
-
-def pass_code(parser: TextParser, ends: Markers) -> Reading[str | None]:
-    """Say code as the only argument of the last call; returns what ends it."""
-    parser.arguments('{"code": "')
-    marker = yield from parser.pass_until(
-        ends, lambda text: parser.arguments(json.dumps(text, ensure_ascii=False)[1:-1])
-    )
-    parser.arguments('"}')
-    return marker
 
 
 def functionary_31_parser(_: Sequence[Tool]) -> Parser:

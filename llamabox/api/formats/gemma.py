@@ -65,9 +65,12 @@ class GemmaParser(TurnParser):
             if key is None or not (yield from self.take(":")):
                 return False
             self.arguments(f"{lead}{key}: ")
-            if not (yield from self._pass_value(depth + 1)):
-                return False
             lead = ", "
+            yield from self.skip_space()
+            if (yield from self.peek()) in (",", "}"):
+                self.arguments("null")
+            elif not (yield from self._pass_value(depth + 1)):
+                return False
 
     def _pass_array(self, depth: int) -> Reading[bool]:
         lead = "["

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from .bare_json import read_call_array, read_calls
+from .bare_json import pass_other, read_call_array, read_calls
 from .hermes import HERMES_SHAPES, TAG, read_tagged_call
 from .markers import Markers
 from .text_parser import SPACE, Reading, TextParser
@@ -48,7 +48,8 @@ class GenericParser(TextParser):
         read = read_calls if bracket == "{" else read_call_array
         is_call = yield from read(self, self._names)
         if not is_call:
-            self.content(opening + bracket + self.recorded())
+            self.content(opening)
+            yield from pass_other(self, bracket + self.recorded())
         return is_call
 
 

@@ -48,6 +48,7 @@ class GlmParser(TurnParser):
     def __init__(self, tags: _Tags, marks: Marks, tools: Sequence[Tool]) -> None:
         super().__init__()
         self.marks = marks
+        self.takes_calls = bool(tools)
         self._tags = tags
         self._schemas = schemas_of(tools)
 

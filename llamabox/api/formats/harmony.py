@@ -10,7 +10,7 @@ import re
 from collections.abc import Sequence
 
 from .markers import Markers
-from .text_parser import Reading, Say, TextParser
+from .text_parser import Reading, Say, TextParser, drop
 from .tool_format import CallShapes, Json, Literal, Piece, Tool, ToolFormat
 
 _START, _CHANNEL, _CONSTRAIN, _MESSAGE = "<|start|>", "<|channel|>", "<|constrain|>", "<|message|>"
@@ -76,9 +76,10 @@ class HarmonyParser(TextParser):
     def _read_body(self) -> Reading[str | None]:
         """Returns the marker that ends it."""
         name = self._recipient.removeprefix(_FUNCTIONS)
-        if name and (name != self._recipient or name in self._names):
+        is_call = bool(name) and (name != self._recipient or name in self._names)
+        if is_call and self._names:
             return (yield from self._read_call(name))
-        is_reasoning = self._channel == "analysis"
+        is_reasoning = self._channel == "analysis" and not is_call
         say = self._say_reasoning() if is_reasoning else self._say_content()
         return (yield from self.pass_until(_ENDS, say))
 
@@ -87,7 +88,7 @@ class HarmonyParser(TextParser):
         self.start_call(name)
         if (yield from self.peek()) == "{":
             yield from self.pass_json(self.arguments)
-            return (yield from self.pass_until(_ENDS, _drop))
+            return (yield from self.pass_until(_ENDS, drop))
         return (yield from self.pass_until(_ENDS, self.arguments))
 
     def _say_reasoning(self) -> Say:
@@ -109,10 +110,6 @@ class HarmonyParser(TextParser):
             say(text)
 
         return say_apart
-
-
-def _drop(_: str) -> None:
-    pass
 
 
 def _call(tool: Tool) -> tuple[Piece, ...]:

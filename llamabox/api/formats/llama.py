@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping, Sequence
 
-from .bare_json import read_call_array, read_calls
+from .bare_json import pass_other, read_call_array, read_calls
 from .markers import Markers
+from .named_call import pass_code
 from .python_call import NAME, read_arguments
 from .pythonic import read_call_list
 from .text_parser import SPACE, Reading, TextParser
@@ -58,7 +59,7 @@ class LlamaParser(TextParser):
     def _read_bare(self, opening: str, read: _ReadCalls) -> Reading[None]:
         self.record()
         if not (yield from read(self, self._tools)):
-            self.content(opening + self.recorded())
+            yield from pass_other(self, opening + self.recorded())
 
     def _read_tagged(self) -> Reading[None]:
         self.record()
@@ -78,13 +79,7 @@ class LlamaParser(TextParser):
             self.content(_PYTHON_TAG + source)
             return
         self.start_call(interpreter)
-        self.arguments('{"code": "')
-        self._say_source(source)
-        yield from self.pass_until(_SOURCE_END, self._say_source)
-        self.arguments('"}')
-
-    def _say_source(self, text: str) -> None:
-        self.arguments(json.dumps(text, ensure_ascii=False)[1:-1])
+        yield from pass_code(self, _SOURCE_END, source)
 
 
 def _call(tool: Tool) -> tuple[Piece, ...]:

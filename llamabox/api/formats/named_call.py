@@ -1,7 +1,10 @@
-"""Calls with the name in front of the arguments, which are a JSON object."""
+"""Calls with the name in front of the arguments, which are a JSON object or a program's source."""
 
 from __future__ import annotations
 
+import json
+
+from .markers import Markers
 from .text_parser import Reading, TextParser
 
 
@@ -29,3 +32,19 @@ def read_arguments(
     parser.start_call(name, call_id)
     parser.arguments("{}")
     return True
+
+
+def pass_code(parser: TextParser, ends: Markers, begun: str = "") -> Reading[str | None]:
+    """Say code as the only argument of the last call; returns what ends it.
+
+    :param begun: its beginning, which was taken already.
+    """
+
+    def say(text: str) -> None:
+        parser.arguments(json.dumps(text, ensure_ascii=False)[1:-1])
+
+    parser.arguments('{"code": "')
+    say(begun)
+    marker = yield from parser.pass_until(ends, say)
+    parser.arguments('"}')
+    return marker

@@ -62,6 +62,8 @@ class _Value:
         self._parser = parser
         self._open: list[str] = []
         self._has_comma = False
+        self._is_key = False
+        self._is_missing = True
 
     def read(self, word: str) -> Reading[str]:
         """Returns the mark behind the value, which is taken; "" at the end of the text.
@@ -72,7 +74,7 @@ class _Value:
             rest, mark = yield from self._parser.text_until(_STRUCTURE)
             word = (word + rest).strip()
             if word and mark is not None:
-                self._say(_scalar(word))
+                self._say(_key(word) if self._is_key else _scalar(word))
                 word = ""
             if mark is None:
                 return ""
@@ -82,16 +84,23 @@ class _Value:
             elif mark in _OPENERS:
                 self._say("{" if mark == "{" else "[")
                 self._open.append(_OPENERS[mark])
+                self._is_key = mark == "{"
             elif not self._open:
+                self._say_missing()
                 return mark
             else:
                 self._structure(mark)
 
     def _structure(self, mark: str) -> None:
         """A mark inside brackets; a comma waits, since the last one may have nothing behind it."""
+        if mark != ":":
+            self._say_missing()
         if mark == ",":
             self._has_comma = True
+            self._is_key = self._open[-1] == "}"
         elif mark == ":":
+            self._is_key = False
+            self._is_missing = True
             self._parser.arguments(": ")
         else:
             self._has_comma = False
@@ -99,7 +108,12 @@ class _Value:
 
     def _say(self, text: str) -> None:
         self._parser.arguments(", " + text if self._has_comma else text)
-        self._has_comma = False
+        self._has_comma = self._is_missing = False
+
+    def _say_missing(self) -> None:
+        """Behind a name there has to be a value."""
+        if self._is_missing:
+            self._say("null")
 
     def _read_string(self, quote: str) -> Reading[None]:
         parser = self._parser
@@ -132,6 +146,11 @@ class _Value:
 
 def _quoted(text: str) -> str:
     return json.dumps(text, ensure_ascii=False)
+
+
+def _key(word: str) -> str:
+    """A number or constant as a key, which is a string in JSON."""
+    return _quoted(_CONSTANTS.get(word, word))
 
 
 def _scalar(word: str) -> str:

@@ -41,8 +41,10 @@ class SolarParser(TurnParser):
         return (yield from read_arguments(self, name, ends=(_CALL_END,), call_id=call_id))
 
 
-def solar_parser(_: Sequence[Tool]) -> Parser:
-    return SolarParser()
+def solar_parser(tools: Sequence[Tool]) -> Parser:
+    parser = SolarParser()
+    parser.takes_calls = bool(tools)
+    return parser
 
 
 def _call(tool: Tool) -> tuple[Piece, ...]:

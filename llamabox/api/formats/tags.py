@@ -68,11 +68,14 @@ class TagParser(TurnParser):
     def __init__(self, syntax: TagSyntax, marks: Marks, tools: Sequence[Tool]) -> None:
         super().__init__()
         self.marks = marks
+        self.takes_calls = bool(tools)
         self._syntax = syntax
         self._schemas = schemas_of(tools)
         end = syntax.argument[1]
         self._value_ends = _markers(end, syntax.padding + end)
-        self._after_value = (syntax.argument[0], syntax.call[1])
+        # Some models forget to end the call before they end the group.
+        ends = (end for _, end in syntax.around)
+        self._after_value = (syntax.argument[0], syntax.call[1], *ends)
 
     def read_calls(self, marker: str) -> Reading[bool]:
         syntax = self._syntax

@@ -125,19 +125,25 @@ class TextParser(abc.ABC):
         marker = yield from self.pass_until(markers, texts.append)
         return "".join(texts), marker
 
-    def pass_json(self, say: Say) -> Reading[bool]:
-        """Say a JSON value as it comes; returns whether it is complete."""
+    def pass_json(self, say: Say, begun: str = "") -> Reading[bool]:
+        """Say a JSON value as it comes; returns whether it is complete.
+
+        :param begun: its beginning, which was taken already and is not said.
+        """
         scanner = JsonScanner()
-        while True:
+        scanner.feed(begun, 0)
+        is_whole = scanner.is_done
+        while not is_whole:
             end = scanner.feed(self._text, self._at)
             self.n_scanned += end - self._at
             if end > self._at:
                 say(self._take(end))
-            if scanner.is_done:
-                return True
+            is_whole = scanner.is_done or (self._is_last and scanner.is_scalar)
             if self._is_last:
-                return scanner.is_scalar
-            yield
+                break
+            if not is_whole:
+                yield
+        return is_whole
 
     def json_text(self) -> Reading[tuple[str, bool]]:
         """`pass_json` for a value that is used as a whole: (its text, whether it is complete)."""
@@ -165,7 +171,7 @@ class TextParser(abc.ABC):
 
     def skip_space(self) -> Reading[None]:
         """Take white space."""
-        yield from self.pass_run(SPACE, _drop)
+        yield from self.pass_run(SPACE, drop)
 
     def peek(self) -> Reading[str]:
         """The next character, which is not taken; "" at the end."""
@@ -221,5 +227,5 @@ def _encodable(text: str) -> str:
     return text if text.isascii() else text.encode("utf-8", "replace").decode("utf-8")
 
 
-def _drop(_: str) -> None:
-    pass
+def drop(_: str) -> None:
+    """Say nothing."""

@@ -96,7 +96,8 @@ class ToolFormat:
     :param shapes: how calls that have to be made are written; None if they cannot be forced in
         this format, which takes the generic one then.
     :param special_tokens: its markers are control tokens, which have to be rendered as text.
-    :param reasons: its parser tells reasoning from content itself.
+    :param reasons: its parser tells reasoning from content itself, also where there are no tools;
+        what looks like a call is content then.
     :param openings: texts that a prompt may end with and that its parser has to know of, since the
         output goes on from there: it is fed with the one that does.
     :param stops: strings that end a turn with calls, where no end-of-generation token does.

@@ -32,9 +32,11 @@ class TurnParser(TextParser):
     """Base of the parsers of such turns: what is left to them is to take calls.
 
     :cvar marks: of the format.
+    :ivar takes_calls: there are tools to call; else what looks like a call is content.
     """
 
     marks: Marks
+    takes_calls = True
 
     def parse(self) -> Reading[None]:
         yield from self.pass_turn()
@@ -46,6 +48,9 @@ class TurnParser(TextParser):
                 continue
             if ends := self.marks.thoughts.get(marker):
                 yield from self.think(ends)
+                continue
+            if not self.takes_calls:
+                self.content(marker)
                 continue
             self.record()
             if not (yield from self.read_calls(marker)):

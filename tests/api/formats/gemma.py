@@ -34,6 +34,7 @@ GOLDEN = [
     call("a:true,b:false,c:null", '{"a": true, "b": false, "c": null}'),
     call("a:-7,b:1.5e10,c:0", '{"a": -7, "b": 1.5e10, "c": 0}'),
     call("a:[],b:{},c:[['x',1],{d:'y'}]", '{"a": [], "b": {}, "c": [["x", 1], {"d": "y"}]}'),
+    call("a:, b:{c:}, d: ", '{"a": null, "b": {"c": null}, "d": null}'),
     call("a:''", '{"a": ""}'),
     call("a:'{\"b\": [1]}, é\n<x>\\'", '{"a": "{\\"b\\": [1]}, é\\n<x>\\\\"}'),
     call("'a b':{'c:d':'e'}", '{"a b": {"c:d": "e"}}'),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from tests.api.formats.golden import Golden, said
 from tests.api.formats.hermes import GOLDEN as TAGGED
+from tests.api.formats.usual import is_content
 
 PARIS = '{"city": "Paris"}'
 ONE = f'{{"name": "get_weather", "arguments": {PARIS}}}'
@@ -23,6 +24,21 @@ GOLDEN = [
         'Here:\n```json\n{"a": [1]}\n```\nor ```json5```',
         said('Here:\n```json\n{"a": [1]}\n```\nor ```json5```'),
     ),
-    Golden("plain", '[{"name": "Bob"}]', said('[{"name": "Bob"}]')),
+    *(
+        is_content(text, "JSON")
+        for text in (
+            '[{"name": "Bob"}]',
+            '{"name": "add"}',
+            '[{"name": "add"}, {"name": "get_weather", "description": "The weather"}]',
+            '{"tools": [{"name": "add"}, {"name": "get_weather"}]}',
+            f'{{"example": {TWO}, "is": "}} x", "n": [{ONE}]}}',
+            f'[{{"name": "Bob"}}, {TWO}]',
+            f'```json\n{{"how": {TWO}}}\n```',
+            f'{{"cut": [{TWO}',
+        )
+    ),
+    Golden("after JSON", f'{{"a": 1}}\n{TWO}', said('{"a": 1}', CALLED[1])),
+    Golden("a brace before", f"Braces {{ are {TWO}", said("Braces { are", CALLED[1])),
+    Golden("in a list", f'{{"tool_calls": [{TWO}]}}', said('{"tool_calls": }', CALLED[1])),
     Golden("broken", f"[{ONE}, 5]", said(", 5]", CALLED[0])),
 ]

@@ -74,6 +74,17 @@ GOLDEN = [
         said(None, ("add", '{"a": 1}', "x1")),
     ),
     Golden(
+        "no id",
+        '<tool_call>{"id": "", "name": "now"}</tool_call>'
+        '<tool_call>{"id": null, "name": "now"}</tool_call>',
+        said(None, ("now", "{}"), ("now", "{}")),
+    ),
+    Golden(
+        "a number as id",
+        '<tool_call>{"id": 7, "name": "now"}</tool_call>',
+        said(None, ("now", "{}", "7")),
+    ),
+    Golden(
         "one bracket more",
         '<tool_call>{"name": "add", "arguments": {"a": 1}}}\n</tool_call>',
         said(None, ("add", '{"a": 1}')),

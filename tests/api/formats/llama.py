@@ -84,6 +84,18 @@ PYTHONIC = [
         ),
         (ANY,),
     ),
+    Golden(
+        "keys",
+        "[any(a={1: 2, 'x': {True: [3, 4]}, -1.5: None})]",
+        said(None, ("any", '{"a": {"1": 2, "x": {"true": [3, 4]}, "-1.5": null}}')),
+        (ANY,),
+    ),
+    Golden(
+        "no values",
+        "[any(a=, b={'x': , 'y': {'z':}}, c=)]",
+        said(None, ("any", '{"a": null, "b": {"x": null, "y": {"z": null}}, "c": null}')),
+        (ANY,),
+    ),
     Golden("places", "[any(1, 'x')]", said(None, ("any", '{"a": 1, "b": "x"}')), (ANY,)),
     Golden(
         "escapes",

@@ -44,6 +44,11 @@ def typed(key: str, text: str, value: str) -> Golden:
 
 
 GOLDEN = [
+    Golden(
+        "the call is not ended",
+        "<tool_call>\n<function=get_weather>\n<parameter=city>\nParis\n</parameter>\n</tool_call>",
+        said(None, ("get_weather", '{"city": "Paris"}')),
+    ),
     *usual(ONE, f"{ONE}\n{ADD}"),
     is_content("<tool_call>\n<function="),
     is_content("<tool_call>\nget_weather\n</tool_call>"),

@@ -7,7 +7,7 @@ import importlib
 import pytest
 
 from llamabox.api.formats import FORMATS, ToolFormat
-from tests.api.formats.golden import Golden, check
+from tests.api.formats.golden import Golden, check, parsed
 
 KINDS = {"plain", "one", "two", "before", "broken"}
 
@@ -36,3 +36,18 @@ def test_each_format_has_the_kinds_of_outputs(format_: ToolFormat) -> None:
     outputs = outputs_of(format_)
     assert {golden.kind for golden in outputs} >= KINDS
     assert len(outputs) >= 5
+
+
+@pytest.mark.parametrize(
+    "format_",
+    [format_ for format_ in FORMATS if format_.reasons],
+    ids=lambda format_: format_.name,
+)
+def test_without_tools_nothing_is_a_call(format_: ToolFormat) -> None:
+    """These parsers read the outputs of conversations that have no tools too."""
+    for golden in outputs_of(format_):
+        message = parsed(format_.parser(()), [golden.text])
+        assert not message.tool_calls
+        assert message.reasoning == golden.message.reasoning
+        if golden.message.tool_calls:
+            assert message.content

@@ -38,6 +38,19 @@ def test_nonsense_is_read(format_: ToolFormat) -> None:
         assert parsed(format_.parser(TOOLS), [text[a:b] for a, b in bounds]) == whole, text
 
 
+NESTED = ["{", "[", "(", '{"function": ', '{"a": ', "[add(a=[", "<tool_call>", "<parameter=a>"]
+MOST_NESTED = 1_000
+
+
+@pytest.mark.parametrize("format_", FORMATS, ids=lambda format_: format_.name)
+def test_nothing_is_nested_too_deep(format_: ToolFormat) -> None:
+    one = next(golden.text for golden in outputs_of(format_) if golden.kind == "one")
+    for unit in NESTED:
+        for place in (one.find("{"), one.find("Paris")):
+            text = one[: max(place, 0)] + unit * MOST_NESTED
+            parsed(format_.parser(TOOLS), [text])
+
+
 @pytest.mark.parametrize("format_", FORMATS, ids=lambda format_: format_.name)
 @pytest.mark.parametrize("name", [r"\ud800", r"\"", r"\u0000", "[" * 1200])
 def test_a_strange_name_can_be_told(format_: ToolFormat, name: str) -> None:
