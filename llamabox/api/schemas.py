@@ -21,6 +21,9 @@ MAX_DEPTH = 100
 """Of nested values; llguidance's reader takes 127."""
 MAX_PROPERTIES = 2000
 """Of one object: the time to compile those that are not required grows with their square."""
+MAX_JOINED = 12
+"""Patterns that may hold for one value beside others, of a whole schema, and references of one
+``allOf``: the time to compile what they have in common doubles with each."""
 WHITESPACE = r"[ ]|\r?\n[ \t]{0,20}"
 """What may stand between two parts of a value, once."""
 
@@ -95,6 +98,8 @@ class _Closing:
         """Definitions that are referred to where other schemas speak, too."""
         self._found: list[str] = []
         """Those of them that have not been looked into yet."""
+        self.n_joined = 0
+        """Patterns beside which other schemas speak, so far."""
         self.is_simple = True
         """Whether all references are to definitions."""
 
@@ -128,6 +133,7 @@ class _Closing:
         properties = schema.get("properties")
         if isinstance(properties, Mapping) and len(properties) > MAX_PROPERTIES:
             raise InvalidRequest(f"an object has more than {MAX_PROPERTIES} properties")
+        self._count_joined(schema, alone)
         made = self._mapped(schema, alone, self._closed)
         _drop_annotations(made)
         _allow_null(made)
@@ -135,6 +141,15 @@ class _Closing:
         if closable and "properties" in made and "patternProperties" not in made:
             made.setdefault("additionalProperties", False)
         return made
+
+    def _count_joined(self, schema: Mapping[str, Any], alone: bool) -> None:
+        members = schema.get("allOf")
+        if not isinstance(members, list):
+            members = ()
+        references = [each for each in members if isinstance(each, Mapping) and "$ref" in each]
+        self.n_joined += "pattern" in schema and not alone
+        if max(self.n_joined, len(references)) > MAX_JOINED:
+            raise InvalidRequest(f"more than {MAX_JOINED} patterns or references are joined")
 
     def _mapped(
         self, schema: Mapping[str, Any], alone: bool, visit: Callable[[Any, bool], Any]

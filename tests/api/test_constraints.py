@@ -286,6 +286,19 @@ LARGE: tuple[dict[str, str], ...] = (
     {"json_schema": referring(900, '{"items":' * 40 + "REF" + "}" * 40)},
     {"grammar": "%llguidance {}\nstart: %json " + referring(3000, '{"properties":{"x":REF}}')},
     {"grammar": "%llguidance {}\nstart: a0\n" + a_rule_for_each(20_000) + 'a20000: "x"'},
+    {
+        "json_schema": json.dumps(
+            {"allOf": [{"pattern": f"a.*{c}"} for c in "abcdefghijklmnop" * 2]}
+        )
+    },
+    {
+        "json_schema": json.dumps(
+            {
+                "$defs": {c: {"pattern": f"a.*{c}"} for c in "abcdefghijklmnopqrstuvwx"},
+                "allOf": [{"$ref": f"#/$defs/{c}"} for c in "abcdefghijklmnopqrstuvwx"],
+            }
+        )
+    },
     {"regex": "a{1,1000000}"},
     {"regex": "(a|b)*a(a|b){20}c"},
     {"grammar": "root ::= [a-z]{1,1000}"},
