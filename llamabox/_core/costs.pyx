@@ -1,13 +1,14 @@
-"""What a forward that only decodes costs, by its number of rows: measured, and interpolated.
+"""What a step that only decodes costs without its drafting, by its number of rows: measured, and
+interpolated.
 
 The curve is no line: backends compute rows by tiles, and one row more can cost as much as four. It
-drifts, since attention grows with the contexts, which makes all forwards slower alike.
+drifts, since attention grows with the contexts, which makes all steps slower alike.
 """
 from libc.math cimport INFINITY
 from libc.stdlib cimport calloc, free
 
 # Of a new measurement, in the value for its number of rows: what is quicker tells more, since
-# whatever else takes the core makes a forward slower. Half of it is taken for a change of all.
+# whatever else takes the core makes a step slower. Half of it is taken for a change of all.
 cdef double QUICKER = 0.3
 cdef double SLOWER = 0.06
 # A measurement counts for so many times the value at most.
@@ -15,13 +16,13 @@ cdef double CREDIBLE = 2.0
 # Beyond the most rows that were measured, one more is taken to cost at most this share of a row
 # among the fewest: too little rather than too much, or they would not be measured either.
 cdef double GUESS = 0.25
-# After so many forwards of other numbers of rows, a measurement is forgotten: had it gone wrong,
+# After so many steps of other numbers of rows, a measurement is forgotten: had it gone wrong,
 # nobody would look again.
 cdef int64_t LIFETIME = 256
 
 
 cdef class Costs:
-    """Nothing known of forwards with up to `n_most` rows."""
+    """Nothing known of steps with up to `n_most` rows."""
 
     def __cinit__(self, int32_t n_most):
         self.n_most = n_most
@@ -38,7 +39,7 @@ cdef class Costs:
         free(self.seen)
 
     cdef void observe(self, int32_t n_rows, int64_t elapsed) noexcept nogil:
-        """Learn that a forward of so many rows took `elapsed` nanoseconds."""
+        """Learn that a step of so many rows took `elapsed` nanoseconds."""
         cdef double mean, change
         if self.is_fixed or not 0 < n_rows <= self.n_most:
             return
@@ -101,7 +102,7 @@ cdef class Costs:
             self.estimates[i] = start + slope * (i - first)
 
     cdef double of(self, int32_t n_rows) noexcept nogil:
-        """Nanoseconds of a forward of so many rows; 0 if nothing is known of any."""
+        """Nanoseconds of a step of so many rows; 0 if nothing is known of any."""
         return self.estimates[max(0, min(n_rows, self.n_most))] * self.scale
 
     cdef bint is_known(self, int32_t n_rows) noexcept nogil:
@@ -109,7 +110,7 @@ cdef class Costs:
         return self.is_fixed or not 0 < n_rows <= self.n_most or self.measured[n_rows] > 0
 
     def fix(self, first, *more):
-        """Take these for the nanoseconds of forwards with 1, 2 and so on rows, the last of them for
+        """Take these for the nanoseconds of steps with 1, 2 and so on rows, the last of them for
         all above, and measure nothing; for tests."""
         cdef int32_t i
         cdef double ns = first

@@ -47,7 +47,7 @@ class FaultyEngine:
     async def prepare_chat(self, messages: Sequence[Mapping[str, Any]], **_: Any) -> Prompt:
         return await self.prepare("")
 
-    async def constrain(self, params: GenerationParams) -> None:
+    async def constrain(self, params: GenerationParams, prompt: Prompt | None = None) -> None:
         pass
 
     def submit(self, prompt: Prompt, params: GenerationParams) -> FaultyStream:
