@@ -10,6 +10,7 @@ import pytest
 
 from llamabox import Engine, EngineParams, GenerationParams, InvalidRequest, Model, ModelLoadError
 from tests.api.conftest import SMALL
+from tests.core.running import eventually
 from tests.models.lora import write_control_vector
 from tests.models.tensors import N_EMBD
 
@@ -116,6 +117,8 @@ def test_prefixes_on_disk_are_those_of_the_same_vector(tiny_model: Model, tmp_pa
     prompt = "a long prompt that is kept on disk " * 12
     for params, is_cached in ((disk, False), (disk, True)):
         with Engine(tiny_model, params) as engine:
+            if is_cached:
+                eventually(lambda: engine.stats().n_tier_disk_blocks > 0, "files are known")
             completion = engine.generate(prompt, GREEDY)
             assert (completion.n_cached > 0) is is_cached
     moved = disk.replace(control_vectors=((str(path), 1.0),))

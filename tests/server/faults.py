@@ -29,6 +29,7 @@ class FaultyEngine:
         self.model = SimpleNamespace(name="faulty", close=lambda: None)
         self.params = EngineParams()
         self.n_ctx = 4096
+        self.layout = SimpleNamespace(kv_layout="unified", flash_attention="off")
         self.tokens_per_second = 0.0
         self.script = script
         self.refusal = refusal
@@ -68,6 +69,7 @@ class FaultyStream:
         self._script = iter(script)
         self._text = ""
         self.n_output = 0
+        self.slot = 0
         self._is_cancelled = False
         self.result: Completion | None = None
 
