@@ -1,4 +1,4 @@
-from libc.stdint cimport int32_t
+from libc.stdint cimport int32_t, int64_t
 
 from .costs cimport Costs
 
@@ -36,8 +36,7 @@ cdef class Lengths:
     cdef readonly bint is_partitioned
     cdef int32_t n_idle               # of all requests together, as in `RatesC`
     cdef int32_t n_patience
-    cdef double probing_ns            # of drafts of a model that were not worth their cost
-    cdef double decoding_ns           # of all steps with slots that decode
+    cdef double balance_ns            # that a model's drafts have brought, less what they took
     cdef RatesC prior                 # what is expected of a new request
     cdef int32_t n_until_trial        # steps with drafts until an unknown number of rows is tried
     cdef int32_t* picks               # [n_rows]: the offers that a token more was for, in order
@@ -47,6 +46,9 @@ cdef class Lengths:
     cdef void observe_model(self, RatesC* rates, int32_t n_drafted,
                             int32_t n_accepted) noexcept nogil
     cdef bint wants_model(self, RatesC* rates, bint is_chosen) noexcept nogil
+    cdef bint may_pay(self) noexcept nogil
+    cdef void charge(self, double ns) noexcept nogil
+    cdef void allow(self, int64_t elapsed) noexcept nogil
     cdef void choose(self, OfferC* offers, int32_t n_offers, int32_t n_decode,
                      double depth_ns) noexcept nogil
     cdef double take_best(self, OfferC* offers, int32_t n_offers, int32_t n_decode,

@@ -31,8 +31,10 @@ cdef double LEAST_MARGIN = 0.02
 # see how it does.
 cdef int32_t LEAST_PATIENCE = 8
 cdef int32_t MOST_PATIENCE = 256
-# Share of the time that a model may take for drafts that are made only for that.
-cdef double PROBING = 0.02
+# Share of the time that a model may take beyond what its drafts bring, and nanoseconds of what they
+# bring that are kept for when they bring nothing.
+cdef double ALLOWANCE = 0.02
+cdef double MOST_CREDIT = 50e6
 # Every so many steps with drafts, a shorter one of unknown cost is tried: tiles of four are common.
 cdef int32_t N_BETWEEN_TRIALS = 8
 cdef int32_t N_TILE = 4
@@ -53,6 +55,7 @@ cdef class Lengths:
         self.n_rows = n_rows
         self.is_partitioned = is_partitioned
         self.n_until_trial = N_BETWEEN_TRIALS
+        self.balance_ns = MOST_CREDIT
         for i in range(N_CLASSES):
             self.prior.lookup[i] = RateC(FIRST_RATES[i], N_PRIOR)
         self.prior.model = RateC(FIRST_MODEL_RATE, N_MODEL_PRIOR)
@@ -96,7 +99,19 @@ cdef class Lengths:
         rates.n_idle += 1
         self.n_idle += 1
         return (rates.n_idle >= rates.n_patience and self.n_idle >= self.n_patience
-                and self.probing_ns <= PROBING * self.decoding_ns)
+                and self.may_pay())
+
+    cdef bint may_pay(self) noexcept nogil:
+        """Whether drafts of a model have brought what they took, nearly."""
+        return self.balance_ns > 0
+
+    cdef void charge(self, double ns) noexcept nogil:
+        """Count time that a model's drafts took, or with a negative one brought."""
+        self.balance_ns = min(self.balance_ns - ns, MOST_CREDIT)
+
+    cdef void allow(self, int64_t elapsed) noexcept nogil:
+        """Count a step."""
+        self.charge(-ALLOWANCE * elapsed)
 
     cdef void choose(self, OfferC* offers, int32_t n_offers, int32_t n_decode,
                      double depth_ns) noexcept nogil:

@@ -14,6 +14,8 @@ cdef class Speculation:
     cdef readonly Lengths lengths
     cdef readonly int32_t n_rows        # of drafts in a step at most; 0: there are none
     cdef readonly int32_t ngram_min     # 0: no lookup
+    cdef int32_t n_model_rows           # of this step's drafts by a model
+    cdef int32_t n_model_tokens         # of them that were accepted
     cdef readonly int64_t draft_ns      # that drafting took in this step
     cdef OfferC* offers                 # [n_slots]: of this step
     cdef int32_t n_offers
@@ -32,6 +34,7 @@ cdef class Speculation:
     cdef void pause(self) noexcept nogil
     cdef void count(self, SlotC* slot, int32_t n_draft) noexcept nogil
     cdef int64_t learn(self, Plan plan, int64_t elapsed) noexcept nogil
+    cdef void settle_model(self, Plan plan, double extra_ns, int64_t elapsed) noexcept nogil
     cdef bint is_one_computation(self) noexcept nogil
     cdef void follow(self) noexcept nogil
     cdef void leave(self, int32_t i_slot) noexcept nogil

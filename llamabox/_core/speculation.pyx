@@ -75,11 +75,11 @@ cdef class Speculation:
             self.drafter.draft(self.slots, spare_ns)
             self.drop_short()
             self.count_failures()
-            if is_probing and self.n_decode > 0:
-                self.lengths.probing_ns += now_ns() - t_drafter
-                self.drafter.n_unwanted += 1
-            elif not is_probing:
+            self.lengths.charge(now_ns() - t_drafter)
+            if not is_probing:
                 self.drafter.n_unwanted = 0
+            elif self.n_decode > 0:
+                self.drafter.n_unwanted += 1
         self.is_paused = False
         self.draft_ns = now_ns() - started
 
@@ -133,7 +133,8 @@ cdef class Speculation:
             n_matched = request.ngram.n_matched
         if n_matched > 0:
             first = lookup_rate(&request.rates, n_matched)
-        if self.drafter is not None and first < request.rates.model.value:
+        if self.drafter is not None and self.lengths.may_pay() and (
+                first < request.rates.model.value):
             n_matched = 0
             first = request.rates.model.value
         if first > 0:
@@ -176,6 +177,8 @@ cdef class Speculation:
         for i in range(n_accepted):
             self.counters.n_accepted_at[i] += 1
         if slot.n_wanted > 0:
+            self.n_model_rows += n_draft
+            self.n_model_tokens += n_accepted
             self.lengths.observe_model(
                 &slot.request.rates, n_draft + (n_draft < slot.n_wanted), slot.n_accepted)
 
@@ -197,12 +200,22 @@ cdef class Speculation:
             return 0
         if plan.n_prefill == 0 and self.is_one_computation():
             self.lengths.costs.observe(plan.n_decode + plan.n_draft, elapsed - self.draft_ns)
-        if plan.n_decode > 0:
-            self.lengths.decoding_ns += elapsed
         if plan.n_draft > 0:
             extra_ns = (self.lengths.costs.of(plan.n_decode + plan.n_draft)
                         - self.lengths.costs.of(plan.n_decode))
+        if self.drafter is not None and plan.n_decode > 0:
+            self.settle_model(plan, extra_ns, elapsed)
         return self.draft_ns + <int64_t> extra_ns
+
+    cdef void settle_model(self, Plan plan, double extra_ns, int64_t elapsed) noexcept nogil:
+        """Count what the model's drafts of a step brought: their accepted tokens are as much less
+        to compute; and what their rows took."""
+        cdef double token_ns = self.lengths.costs.of(plan.n_decode) / plan.n_decode
+        if plan.n_draft > 0:
+            self.lengths.charge(extra_ns * self.n_model_rows / plan.n_draft)
+        self.lengths.charge(-token_ns * self.n_model_tokens)
+        self.lengths.allow(elapsed)
+        self.n_model_rows = self.n_model_tokens = 0
 
     cdef bint is_one_computation(self) noexcept nogil:
         """Whether llama.cpp computed all rows of the step at once."""
