@@ -25,6 +25,8 @@ def model() -> Iterator[Model]:
 @pytest.fixture(scope="module")
 def drafting(model: Model) -> Iterator[Engine]:
     with Engine(model, PARAMS.replace(lookup_ngram_min=2)) as engine:
+        # Else how long drafts are follows from times.
+        engine._scheduler.speculation.lengths.costs.fix(1e6)
         yield engine
 
 
@@ -36,7 +38,7 @@ def repeat(engine: Engine, text: str, **options: object) -> tuple[Completion, in
     return answer, engine.stats().n_steps - before
 
 
-def test_repeating_a_text_takes_fewer_forwards(model: Model, drafting: Engine) -> None:
+def test_repeating_a_text_takes_half_the_forwards(model: Model, drafting: Engine) -> None:
     drafting.generate([5] * 20, GREEDY, n_predict=40)
     n_plain = n_drafted = 0
     with Engine(model, PARAMS) as plain:
@@ -50,8 +52,7 @@ def test_repeating_a_text_takes_fewer_forwards(model: Model, drafting: Engine) -
             assert (expected.n_drafted, expected.n_draft_accepted) == (0, 0)
             assert 0 < answer.n_draft_accepted <= answer.n_drafted
             assert answer.n_draft_accepted < answer.n_output
-    # Half of them by measurement; how long drafts are follows from times.
-    assert 4 * n_drafted <= 3 * n_plain
+    assert 2 * n_drafted <= n_plain
 
 
 def test_the_engine_counts_drafts(drafting: Engine) -> None:
