@@ -102,8 +102,9 @@ cdef class Lengths:
                 and self.may_pay())
 
     cdef bint may_pay(self) noexcept nogil:
-        """Whether drafts of a model have brought what they took, nearly."""
-        return self.balance_ns > 0
+        """Whether drafts of a model have brought what they took, nearly; with fixed costs nobody
+        knows."""
+        return self.costs.is_fixed or self.balance_ns > 0
 
     cdef void charge(self, double ns) noexcept nogil:
         """Count time that a model's drafts took, or with a negative one brought."""
