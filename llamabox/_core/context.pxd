@@ -20,6 +20,7 @@ cdef class Context:
     cdef readonly int32_t n_seq_max
     cdef readonly int32_t kind           # MemoryC
     cdef readonly bint is_recurrent      # it holds states, and no cells beside them
+    cdef readonly bint is_windowed                # some layers attend to the last positions alone
     cdef readonly int32_t n_window                # positions that the next one attends to
     cdef int32_t memory_kind(self, bint is_hybrid, bint swa_full)
     cdef readonly bint is_partitioned

@@ -57,8 +57,9 @@ cdef class Context:
         model = library.c.get_model(self.ctx)
         self.is_recurrent = library.c.model_is_recurrent(model)
         self.n_window = library.c.model_n_swa(model) or NO_WINDOW
+        self.is_windowed = self.n_window != NO_WINDOW
         self.kind = self.memory_kind(library.c.model_is_hybrid(model), swa_full)
-        self.can_shift = (self.kind == MEMORY_CELLS and self.n_window == NO_WINDOW
+        self.can_shift = (self.kind == MEMORY_CELLS and not self.is_windowed
                           and library.c.memory_can_shift(self.memory))
 
     cdef int32_t memory_kind(self, bint is_hybrid, bint swa_full):
@@ -70,7 +71,7 @@ cdef class Context:
         cdef int64_t n_windows = 1 if self.is_partitioned else self.n_seq_max
         if self.is_recurrent or is_hybrid:
             return MEMORY_STATES
-        if swa_full or self.n_window == NO_WINDOW or (
+        if swa_full or not self.is_windowed or (
                 self.n_window * n_windows + self.n_ubatch >= self.n_ctx):
             return MEMORY_CELLS
         return MEMORY_WINDOW

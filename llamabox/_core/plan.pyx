@@ -4,6 +4,10 @@ Decode rows go first, one for each slot that lacks a single token. Then come the
 slots, as far as prompts are left a chunk. Prompts share a budget. While something decodes, the
 budget is what the measured costs allow within the target for the time between two tokens; else it
 is the whole batch.
+
+Where a memory has a sliding window, a slot's rows must not be computed in two parts of a step:
+llama.cpp places the second part before it computes the first one, and may then have given up what
+the first rows still attend to. A single row ahead of the others is safe.
 """
 from .request cimport n_pending, n_to_cut
 from .slots cimport SlotC, is_decoding, is_ready
@@ -25,15 +29,21 @@ cdef class Plan:
     :param n_chunk: prompt rows of a step at least, whatever they cost; more of them are a multiple.
     :param target_ns: the time between two tokens to keep to; 0 for `STRETCH` times the
         measured time of a step that only decodes.
+    :param is_partitioned: the memory's rows are computed at once only if its sequences have as many
+        of them each.
+    :param is_windowed: the memory has a sliding window.
     """
 
     def __cinit__(self, Slots slots not None, int32_t n_batch, int32_t n_ubatch,
-                  int32_t n_chunk, int64_t target_ns=0):
+                  int32_t n_chunk, int64_t target_ns=0, bint is_partitioned=False,
+                  bint is_windowed=False):
         self.slots = slots
-        self.n_batch = n_batch
+        self.n_batch = min(n_batch, n_ubatch) if is_windowed else n_batch
         self.n_ubatch = n_ubatch
         self.n_chunk = min(n_chunk, n_ubatch)
         self.target_ns = target_ns
+        self.is_partitioned = is_partitioned
+        self.is_windowed = is_windowed
 
     cdef bint choose(self, int64_t n_available) noexcept nogil:
         """Set every slot's `n_planned`; False, with none set, if too few cells are available.
@@ -61,6 +71,8 @@ cdef class Plan:
         n_room = <int32_t> min(n_available, <int64_t> self.n_batch) - self.n_decode
         self.share_drafts(n_room - min(self.n_chunk, self.n_undecided()))
         self.share_out(min(n_room - self.n_draft, self.prefill_budget()))
+        if self.is_windowed and self.n_draft > 0 and not self.is_one_computation():
+            self.drop_drafts()
         return self.n_decode + self.n_prefill > 0 or not is_usable
 
     cdef int32_t n_undecided(self) noexcept nogil:
@@ -87,6 +99,31 @@ cdef class Plan:
             slot.n_planned += slot.request.n_draft
             self.n_draft += slot.request.n_draft
             n_room -= slot.request.n_draft
+
+    cdef void drop_drafts(self) noexcept nogil:
+        cdef int32_t i
+        cdef SlotC* slot
+        for i in range(self.slots.n_slots):
+            slot = &self.slots.slots[i]
+            if slot.n_planned > 0 and slot.request.n_draft > 0:
+                slot.n_planned -= slot.request.n_draft
+                slot.request.n_draft = 0
+        self.n_draft = 0
+
+    cdef bint is_one_computation(self) noexcept nogil:
+        """Whether llama.cpp computes all planned rows at once."""
+        cdef int32_t i, n = 0
+        cdef SlotC* slot
+        if self.n_decode + self.n_draft + self.n_prefill > self.n_ubatch:
+            return False
+        if not self.is_partitioned:
+            return True
+        for i in range(self.slots.n_slots):
+            slot = &self.slots.slots[i]
+            if slot.n_planned > 0 and n > 0 and slot.n_planned != n:
+                return False
+            n = max(n, slot.n_planned)
+        return True
 
     cdef double spare_ns(self) noexcept nogil:
         """Nanoseconds that a step may take beyond one that only decodes."""
@@ -115,10 +152,12 @@ cdef class Plan:
         return max(n_rows - n_rows % self.n_chunk, self.n_chunk)
 
     cdef void share_out(self, int32_t budget) noexcept nogil:
-        """Give the budget to prompts, one after another."""
+        """Give the budget to prompts, one after another; to one alone if the others would cut it
+        apart."""
         cdef int32_t i
         cdef SlotC* slot
-        while budget > 0:
+        cdef bint takes_one = self.is_windowed and self.is_partitioned
+        while budget > 0 and not (takes_one and self.n_prefill > 0):
             i = self.next_prompt()
             if i < 0:
                 break

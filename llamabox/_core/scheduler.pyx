@@ -84,7 +84,8 @@ cdef class Scheduler:
                          Checkpoints(n_checkpoints, n_checkpoint_bytes), tier)
         self.tier = tier
         self.throttle = Throttle(self.slots)
-        self.plan = Plan(self.slots, context.n_batch, context.n_ubatch, n_chunk, target_ns)
+        self.plan = Plan(self.slots, context.n_batch, context.n_ubatch, n_chunk, target_ns,
+                         is_partitioned=context.is_partitioned, is_windowed=context.is_windowed)
         self.turns = Turns(context, self.slots, has_adapters)
         if context.kind == MEMORY_STATES:
             n_draft_rows = 0

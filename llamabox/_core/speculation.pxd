@@ -35,7 +35,6 @@ cdef class Speculation:
     cdef void count(self, SlotC* slot, int32_t n_draft) noexcept nogil
     cdef int64_t learn(self, Plan plan, int64_t elapsed) noexcept nogil
     cdef void settle_model(self, Plan plan, double extra_ns, int64_t elapsed) noexcept nogil
-    cdef bint is_one_computation(self) noexcept nogil
     cdef void follow(self) noexcept nogil
     cdef void leave(self, int32_t i_slot) noexcept nogil
     cdef void check(self) noexcept nogil

@@ -198,7 +198,7 @@ cdef class Speculation:
         cdef double extra_ns = 0
         if self.n_rows == 0:
             return 0
-        if plan.n_prefill == 0 and self.is_one_computation():
+        if plan.n_prefill == 0 and plan.is_one_computation():
             self.lengths.costs.observe(plan.n_decode + plan.n_draft, elapsed - self.draft_ns)
         if plan.n_draft > 0:
             extra_ns = (self.lengths.costs.of(plan.n_decode + plan.n_draft)
@@ -216,19 +216,6 @@ cdef class Speculation:
         self.lengths.charge(-token_ns * self.n_model_tokens)
         self.lengths.allow(elapsed)
         self.n_model_rows = self.n_model_tokens = 0
-
-    cdef bint is_one_computation(self) noexcept nogil:
-        """Whether llama.cpp computed all rows of the step at once."""
-        cdef int32_t i, n = 0
-        cdef SlotC* slot
-        if not self.lengths.is_partitioned:
-            return True
-        for i in range(self.slots.n_slots):
-            slot = &self.slots.slots[i]
-            if slot.n_planned > 0 and n > 0 and slot.n_planned != n:
-                return False
-            n = max(n, slot.n_planned)
-        return True
 
     cdef void follow(self) noexcept nogil:
         """Let the drafter follow a forward."""

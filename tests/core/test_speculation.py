@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
 
 import numpy as np
@@ -59,10 +60,31 @@ def test_same_output_of_shifted_contexts(tiny: LoadedModel, partitioned: bool) -
     assert drafted.stats["n_shifts"] > 20
 
 
-def test_same_output_of_a_sliding_window(model_of: ModelOf) -> None:
+@pytest.mark.parametrize("partitioned", [False, True])
+def test_same_output_of_a_sliding_window(model_of: ModelOf, partitioned: bool) -> None:
     model = model_of("gemma3")
-    cases = random_cases(model, 60, seed=40, n_predict=80)
-    run_both(model, cases, n_ctx=512, n_parallel=3, n_ubatch=16)
+    cases = random_cases(model, 300, seed=40, n_predict=80)
+    run_both(model, cases, n_ctx=512, n_parallel=3, n_ubatch=16, partitioned=partitioned)
+
+
+@pytest.mark.parametrize("partitioned", [False, True])
+def test_rows_of_a_slot_are_computed_at_once_in_a_sliding_window(
+    model_of: ModelOf, partitioned: bool
+) -> None:
+    """The second part of a step may take cells that rows of its first part attend to."""
+    model = model_of("gemma3")
+    gate = Gated()
+    gate.open()
+    sizes = {"n_ctx": 512, "n_parallel": 3, "n_batch": 64, "n_ubatch": 16}
+    with drafted_core(model, decoder=gate, partitioned=partitioned, **sizes) as core:
+        for case in random_cases(model, 20, seed=7, n_prompt=100, n_predict=80):
+            case.submit(core, N_DRAFT)
+        core.wait()
+        assert core.stats()["n_draft_accepted"] > 50
+    for batch in gate.batches:
+        assert len(batch) <= 16
+        counts = [len(list(rows)) for _, rows in itertools.groupby(row[2] for row in batch)]
+        assert not partitioned or len(set(counts)) == 1 or sum(n > 1 for n in counts) == 1
 
 
 def drafted_core(model: LoadedModel, **options: Any) -> Core:
