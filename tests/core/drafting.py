@@ -92,9 +92,13 @@ def with_stops(cases: list[Case], results: list[Result], seed: int) -> list[Case
 
 
 def run_all(model: LoadedModel, cases: list[Case], *, drafts: bool, **options: Any) -> Run:
-    """All cases in one scheduler; with drafts, whatever they cost."""
+    """All cases in one scheduler; with drafts, whatever they cost.
+
+    Rows are computed beside others in either case, so their logits differ by rounding; little
+    enough with cells of full precision that nothing else is drawn.
+    """
     gone: dict[str, int] = {}
-    with Core(model, **(DRAFTS if drafts else gone), **options) as core:
+    with Core(model, f32_cells=True, **(DRAFTS if drafts else gone), **options) as core:
         if drafts:
             core.scheduler.speculation.lengths.costs.fix(1.0)
         results = [case.submit(core, N_DRAFT if drafts else 0) for case in cases]
