@@ -20,6 +20,22 @@ MAX_BIAS_LENGTH = 4096
 MAX_KEY_LENGTH = 1024
 
 
+Range = tuple[str, float, float]
+"""Of a number: its field, the lowest and the highest value."""
+
+
+def check_ranges(params: object, ints: tuple[Range, ...], floats: tuple[Range, ...]) -> None:
+    """`check_int` and `check_float` of many fields, whose values are right as a rule."""
+    for name, low, high in ints:
+        value = getattr(params, name)
+        if type(value) is not int or not low <= value <= high:
+            check_int(params, name, int(low), int(high))
+    for name, low, high in floats:
+        value = getattr(params, name)
+        if type(value) is not float or not low <= value <= high:
+            check_float(params, name, low, high)
+
+
 def check_int(params: object, name: str, low: int, high: int = MAX_INT) -> None:
     value = getattr(params, name)
     if not isinstance(value, int) or isinstance(value, bool):

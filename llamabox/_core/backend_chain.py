@@ -29,7 +29,7 @@ FILTERS = frozenset(("top_k", "top_p", "min_p", "temperature"))
 
 
 def backend_chain(
-    binding: Any, params: Any, parts: Parts, *, n_vocab: int, n_ctx: int
+    binding: Any, params: Any, parts: Parts, *, n_vocab: int, n_ctx: int, seed: int
 ) -> tuple[Any, int] | None:
     """The chain for `llama_set_sampler`, and a number that chains share that differ by their seed.
 
@@ -54,7 +54,7 @@ def backend_chain(
     else:
         stages += _filters(params, rest)
     key = hashlib.blake2b(repr(stages).encode(), digest_size=8).digest()
-    return _chain(binding, stages, n_vocab, params.seed), int.from_bytes(key, "little", signed=True)
+    return _chain(binding, stages, n_vocab, seed), int.from_bytes(key, "little", signed=True)
 
 
 def largest_chain(binding: Any, n_vocab: int) -> Any:

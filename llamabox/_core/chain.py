@@ -74,15 +74,23 @@ def build_parts(
     banned: Sequence[int] = (),
     vocab: int | None = None,
     is_constrained: bool = False,
+    seed: int | None = None,
 ) -> Parts:
     """Everything that a `GenerationParams` asks for; the caller frees it.
 
+    :param seed: takes the place of that of `params`.
     :param vocab: address of the `llama_vocab`; DRY, infill and grammars need it.
     :param is_constrained: something else sees to the constraints, of whatever kind.
     :raises InvalidRequest: the grammar does not parse, or a biased token does not exist.
     """
     builder = Builder(
-        binding, params, n_vocab=n_vocab, n_ctx=n_ctx, vocab=vocab, is_constrained=is_constrained
+        binding,
+        params,
+        n_vocab=n_vocab,
+        n_ctx=n_ctx,
+        vocab=vocab,
+        is_constrained=is_constrained,
+        seed=seed,
     )
     parts = Parts(builder.biases(banned))
     try:
@@ -105,6 +113,7 @@ class Builder:
         n_ctx: int,
         vocab: int | None = None,
         is_constrained: bool = False,
+        seed: int | None = None,
     ) -> None:
         self.binding = binding
         self.params = params
@@ -112,6 +121,7 @@ class Builder:
         self.n_ctx = n_ctx
         self.vocab = vocab
         self.is_constrained = is_constrained
+        self.seed: int = params.seed if seed is None else seed
 
     def biases(self, banned: Sequence[int]) -> list[tuple[int, float]]:
         """(token, bias) pairs: the request's, then what is never sampled."""
@@ -232,16 +242,16 @@ class Builder:
             binding.llama_sampler_chain_add(chain, sampler)
         if p.mirostat == 1:
             last = binding.llama_sampler_init_mirostat(
-                self.n_vocab, p.seed, p.mirostat_tau, p.mirostat_eta, MIROSTAT_M
+                self.n_vocab, self.seed, p.mirostat_tau, p.mirostat_eta, MIROSTAT_M
             )
         elif p.mirostat == 2:
-            last = binding.llama_sampler_init_mirostat_v2(p.seed, p.mirostat_tau, p.mirostat_eta)
+            last = binding.llama_sampler_init_mirostat_v2(self.seed, p.mirostat_tau, p.mirostat_eta)
         elif "adaptive_p" in p.samplers:
             last = binding.llama_sampler_init_adaptive_p(
-                p.adaptive_target, p.adaptive_decay, p.seed
+                p.adaptive_target, p.adaptive_decay, self.seed
             )
         else:
-            last = binding.llama_sampler_init_dist(p.seed)
+            last = binding.llama_sampler_init_dist(self.seed)
         binding.llama_sampler_chain_add(chain, last)
         return chain
 
@@ -254,7 +264,7 @@ class Builder:
             "typ_p": ("typical", p.typical_p, p.min_keep),
             "top_p": ("top_p", p.top_p, p.min_keep),
             "min_p": ("min_p", p.min_p, p.min_keep),
-            "xtc": ("xtc", p.xtc_probability, p.xtc_threshold, p.min_keep, p.seed),
+            "xtc": ("xtc", p.xtc_probability, p.xtc_threshold, p.min_keep, self.seed),
             "temperature": ("temp_ext", p.temperature, dynatemp_range, p.dynatemp_exponent),
             "infill": ("infill", self.vocab),
         }[name]

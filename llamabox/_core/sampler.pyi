@@ -21,6 +21,7 @@ class Sampler:
         backend: bool = False,
         ends: Sequence[int] = (),
         n_least: int = 0,
+        seed: int | None = None,
     ) -> None: ...
     def start(self, library: Library, history: npt.NDArray[np.int32]) -> None: ...
     def sample(

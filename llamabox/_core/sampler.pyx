@@ -37,7 +37,8 @@ cdef class Sampler:
     :param binding: the module `llama_cpp`, which constructs the llama.cpp samplers.
     :param n_vocab: tokens in the vocabulary.
     :param n_ctx: the look-back that -1 stands for, and the longest there is.
-    :param params: a `GenerationParams`, or anything with its sampling fields and a real seed.
+    :param params: a `GenerationParams`, or anything with its sampling fields.
+    :param seed: of its RNGs; that of `params`, which is a real one then, if it is left out.
     :param banned: tokens that are never sampled.
     :param ends: tokens that are not sampled as one of the first `n_least` of the output, whose
         tokens before that are what `start` tells.
@@ -50,12 +51,12 @@ cdef class Sampler:
 
     def __cinit__(self, binding, int32_t n_vocab, int32_t n_ctx, params, banned=(), *,
                   vocab=None, Constraint constraint=None, bint backend=False, ends=(),
-                  int32_t n_least=0):
+                  int32_t n_least=0, seed=None):
         self.release = <void (*)(void*) noexcept nogil> <uintptr_t> function_address(
             binding, "llama_sampler_free")
         parts = build_parts(
             binding, params, n_vocab=n_vocab, n_ctx=n_ctx, banned=banned, vocab=vocab,
-            is_constrained=constraint is not None)
+            is_constrained=constraint is not None, seed=seed)
         self.c.opening_token = -1
         self.c.prune = parts.prune
         self.c.top_k = params.top_k
@@ -68,7 +69,8 @@ cdef class Sampler:
         if constraint is not None:
             self.take_constraint(constraint, n_vocab)
         made = backend and constraint is None and backend_chain(
-            binding, params, parts, n_vocab=n_vocab, n_ctx=n_ctx)
+            binding, params, parts, n_vocab=n_vocab, n_ctx=n_ctx,
+            seed=params.seed if seed is None else seed)
         if made:
             self.c.backend = address_of(made[0])
             self.c.backend_key = made[1]

@@ -1,4 +1,6 @@
 """The piece table: the bytes of every token, so that detokenizing is an append."""
+import numpy as np
+
 from libc.stdint cimport uintptr_t
 from libc.stdlib cimport free, malloc, realloc
 
@@ -60,6 +62,11 @@ cdef class Vocab:
     def longest_text(self):
         """Bytes of the longest token, control tokens included."""
         return self.c.longest_text
+
+    def lengths(self):
+        """Bytes of each token, int32 [n_tokens]."""
+        offsets = <int32_t[:self.c.n_tokens + 1]> self.c.offsets
+        return np.diff(offsets).astype(np.int32)
 
     def piece(self, int32_t token):
         """The bytes of one token; :raises IndexError: there is no such token."""

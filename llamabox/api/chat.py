@@ -219,7 +219,7 @@ def check_messages(messages: Sequence[Any]) -> None:
     if not messages:
         raise InvalidRequest("there are no messages", param="messages")
     for i, message in enumerate(messages):
-        if not isinstance(message, Mapping) or not isinstance(message.get("role"), str):
+        if not isinstance(message, (dict, Mapping)) or not isinstance(message.get("role"), str):
             raise InvalidRequest(f"message {i} has no role", param="messages")
         _check_content(message.get("content"), i)
         calls = message.get("tool_calls") or ()

@@ -50,12 +50,15 @@ class Conversation:
         others = {name: value for name, value in options.items() if name not in names}
         return cls(messages=messages, **fields), others
 
-    def render(self, template: ChatTemplate) -> str:
-        """The prompt; raises as `ChatTemplate.render` and `tool_use`."""
+    def render(self, template: ChatTemplate, use: ToolUse | None = None) -> str:
+        """The prompt; raises as `ChatTemplate.render` and `tool_use`.
+
+        :param use: what `tool_use` says, if it is known.
+        """
         given = self.template_kwargs or {}
         text = template.render(
             self.messages,
-            tools=self.tool_use().described,
+            tools=(use or self.tool_use()).described,
             variables=thinking_variables(self.reasoning, given),
             add_generation_prompt=self.add_generation_prompt,
             continue_final_message=self.continue_final_message,

@@ -19,7 +19,7 @@ from .adapters import Adapters
 from .chat import Message, model_template
 from .choices import await_all, best, complete_all
 from .closing import shut_down
-from .constraints import ConstraintCompiler
+from .constraints import ConstraintCompiler, is_constrained
 from .context import OwnedContext, draft_rows, n_sequences
 from .control_vectors import apply_directions
 from .conversation import Conversation
@@ -283,11 +283,8 @@ class Engine:
         return best(await await_all(streams), choices, params)
 
     async def prepare(self, prompt: PromptLike) -> Prompt:
-        """Tokenize, off the event loop; raises as `generate`, and `TemplateError`."""
-        if isinstance(prompt, Prompt):
-            return prompt
-        loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(None, self._prompts.read, prompt)
+        """Tokenize, off the event loop if it is much; raises as `generate`, and `TemplateError`."""
+        return prompt if isinstance(prompt, Prompt) else await self._prompts.prepare(prompt)
 
     async def prepare_chat(self, messages: Sequence[Message], **fields: Any) -> Prompt:
         """Render and tokenize a `Conversation` with these fields, off the event loop.
@@ -303,7 +300,7 @@ class Engine:
 
         :raises InvalidRequest: it is wrong; with the reason, and the field's name.
         """
-        if prompt is not None:
+        if prompt is not None and (prompt.is_constrained or is_constrained(params)):
             make, is_slow = prompt.params, bool(params.json_schema)
             params = await asyncio.to_thread(make, params) if is_slow else make(params)
         if not self.constraints.has(params):

@@ -51,16 +51,39 @@ def _check_name(name: object) -> None:
         raise jinja2.exceptions.SecurityError(f"a namespace has no attribute {name!r}")
 
 
+DICT_ATTRIBUTES = frozenset(dir(dict))
+MOST_ATTRIBUTES = 4096
+
+
 class Sandbox(jinja2.sandbox.ImmutableSandboxedEnvironment):
     """jinja2's sandbox, in which nothing is changed but lists, as some templates do with their own.
 
     The lists that a template is given belong to its rendering too.
     """
 
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self._safe: dict[tuple[type, str], bool] = {}
+
+    def getattr(self, obj: Any, attribute: str) -> Any:
+        """As jinja2's, without an exception for each key of a message."""
+        if type(obj) is dict and attribute not in DICT_ATTRIBUTES:
+            try:
+                return obj[attribute]
+            except KeyError:
+                return self.undefined(obj=obj, name=attribute)
+        return super().getattr(obj, attribute)
+
     def is_safe_attribute(self, obj: Any, attr: str, value: Any) -> bool:
-        if attr in ("append", "pop") and isinstance(obj, list):
-            return True
-        return super().is_safe_attribute(obj, attr, value)
+        """Told from the type of `obj` alone, so once for each."""
+        key = (type(obj), attr)
+        is_safe = self._safe.get(key)
+        if is_safe is None:
+            is_changed_list = attr in ("append", "pop") and isinstance(obj, list)
+            is_safe = is_changed_list or super().is_safe_attribute(obj, attr, value)
+            if len(self._safe) < MOST_ATTRIBUTES:
+                self._safe[key] = is_safe
+        return is_safe
 
 
 def _new_environment() -> jinja2.Environment:

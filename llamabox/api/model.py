@@ -74,8 +74,9 @@ class Model:
         vocab_address = llama_cpp.llama_model_get_vocab(address)
         self.vocab = Vocab(LIBRARY, vocab_address, owner=weights)
         self.special_vocab = Vocab(LIBRARY, vocab_address, owner=weights, special=True)
-        self.tokenizer = Tokenizer(llama_cpp, vocab_address, self.vocab)
         self.metadata = _metadata(address) | {key: _shown(v) for key, v in kv_overrides}
+        pre = self.metadata.get("tokenizer.ggml.pre", "")
+        self.tokenizer = Tokenizer(llama_cpp, vocab_address, self.vocab, pre=pre)
         self.name = self.metadata.get("general.name") or path.stem
         self.chat_template = self.metadata.get(TEMPLATE_KEY)
         self.named_templates = {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import dataclasses
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -19,7 +20,15 @@ from .infill import Infill, infill_tokens
 from .pieces import piece_tokens
 from .text import Tokenizer, Tokens
 from .thinking import begin_thinking
+from .tools import Tool, ToolUse
 from .turn import Turn, TurnOutput
+
+MANY_CHARS = 64 << 10
+"""Of a conversation that is rendered off the event loop."""
+VALUE_CHARS = 64
+"""What each value in it counts as, beside its own."""
+FEW_CHARS = 2000
+"""That are tokenized at once: in less than a millisecond, of which a thread would need as much."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -38,6 +47,11 @@ class Prompt:
     @property
     def n_tokens(self) -> int:
         return len(self.tokens)
+
+    @property
+    def is_constrained(self) -> bool:
+        """Whether its turn's calls have to keep to a grammar."""
+        return self.turn is not None and bool(self.turn.grammar)
 
     def params(self, params: GenerationParams) -> GenerationParams:
         """The parameters with what the turn needs; raises as `Turn.params`."""
@@ -98,6 +112,24 @@ class PromptReader:
             raise InvalidRequest("the prompt is no text, no tokens and no messages", param="prompt")
         return self._from_sequence(prompt)
 
+    async def prepare(self, prompt: PromptLike) -> Prompt:
+        """`read` for the running event loop, which has other things to do while much is read.
+
+        A template that is rendered holds the GIL on any thread, so a short conversation's is
+        rendered at once, and what is new of it goes to another thread only if it is much.
+        """
+        loop = asyncio.get_running_loop()
+        if isinstance(prompt, Conversation) and _is_short(prompt):
+            use = prompt.tool_use()
+            text = self._render(prompt, use)
+            known = None if use.is_constrained else self._from_known_text(text)
+            if known is not None:
+                return self._with_turn(known, prompt, use)
+            return await loop.run_in_executor(None, self._from_rendered, text, prompt, use)
+        if isinstance(prompt, str) and len(prompt) <= FEW_CHARS:
+            return self.read(prompt)
+        return await loop.run_in_executor(None, self.read, prompt)
+
     def _from_sequence(self, prompt: Sequence[Any]) -> Prompt:
         if len(prompt) > 0 and isinstance(prompt[0], Mapping):
             return self._from_conversation(Conversation(messages=prompt))
@@ -108,28 +140,38 @@ class PromptReader:
         return Prompt(self._tokenizer.check(prompt), "")
 
     def _from_conversation(self, conversation: Conversation) -> Prompt:
+        use = conversation.tool_use()
+        return self._from_rendered(self._render(conversation, use), conversation, use)
+
+    def _render(self, conversation: Conversation, use: ToolUse) -> str:
         with self._gate.passed():
-            text = conversation.render(self._template)
+            return conversation.render(self._template, use)
+
+    def _from_rendered(self, text: str, conversation: Conversation, use: ToolUse) -> Prompt:
+        with self._gate.passed():
+            prompt = self._from_text(text)
+        return self._with_turn(prompt, conversation, use)
+
+    def _with_turn(self, prompt: Prompt, conversation: Conversation, use: ToolUse) -> Prompt:
+        """The prompt of a conversation, and what follows it."""
+        with self._gate.passed():
             thinking = begin_thinking(
                 self._template.source,
-                text,
+                prompt.text,
                 self._tokenizer,
                 params=conversation.reasoning,
                 given=conversation.template_kwargs,
-                begun=conversation.begun(text),
+                begun=conversation.begun(prompt.text),
             )
-            prompt = self._from_text(text)
-        format_ = format_of(self._template.tool_source)
-        use = conversation.tool_use()
         turn = Turn.begin(
-            format_,
+            format_of(self._template.tool_source),
             use,
             self._constraints,
             thinking,
             reasoning_format=conversation.reasoning.format,
-            prompt=text,
+            prompt=prompt.text,
         )
-        return dataclasses.replace(prompt, turn=turn)
+        return Prompt(prompt.tokens, prompt.text, turn)
 
     def check_length(self, n_prompt: int) -> None:
         """Raises as `read`, for a prompt of so many tokens."""
@@ -157,8 +199,42 @@ class PromptReader:
 
     def _from_text(self, text: str) -> Prompt:
         self._check_texts([text])
-        tokenizer = self._tokenizer
-        has_bos = bool(tokenizer.bos) and text.startswith(tokenizer.bos)
-        tokens = tokenizer.encode(text, add_special=not has_bos)
+        return self._of_tokens(
+            self._tokenizer.encode(text, add_special=self._wants_bos(text)), text
+        )
+
+    def _from_known_text(self, text: str) -> Prompt | None:
+        """The prompt of a text, if little of it has to be tokenized."""
+        self._check_texts([text])
+        with self._gate.passed():
+            tokens = self._tokenizer.encode_known(
+                text, FEW_CHARS, add_special=self._wants_bos(text)
+            )
+        return None if tokens is None else self._of_tokens(tokens, text)
+
+    def _wants_bos(self, text: str) -> bool:
+        bos = self._tokenizer.bos
+        return not (bos and text.startswith(bos))
+
+    def _of_tokens(self, tokens: Tokens, text: str) -> Prompt:
         self.check_length(len(tokens))
         return Prompt(tokens, text)
+
+
+def _is_short(conversation: Conversation) -> bool:
+    """Whether its template is rendered within a millisecond or so."""
+    n_left = MANY_CHARS
+    values: list[Any] = [conversation.messages, conversation.tools, conversation.template_kwargs]
+    while values and n_left >= 0:
+        value = values.pop()
+        if isinstance(value, str):
+            n_left -= len(value)
+        elif isinstance(value, (dict, list, tuple)):
+            n_left -= VALUE_CHARS * len(value)
+            if n_left >= 0:
+                values += value.values() if isinstance(value, dict) else value
+        elif isinstance(value, Tool):
+            values.append(value.parameters)
+        elif isinstance(value, (Mapping, Sequence)):
+            return False
+    return n_left >= 0

@@ -108,8 +108,6 @@ class RequestMaker:
                 f"slot: {params.slot} is not within 0 to {self._params.n_parallel - 1}",
                 param="slot",
             )
-        if params.seed == RANDOM_SEED:
-            params = params.replace(seed=secrets.randbelow(MAX_SEED + 1))
         return Request(
             prompt.tokens,
             n_predict=n_predict,
@@ -188,6 +186,7 @@ class RequestMaker:
                 vocab=llama_cpp.llama_model_get_vocab(self._model.address),
                 ends=self._model.vocab.end_of_generation,
                 n_least=params.n_predict_min,
+                seed=secrets.randbelow(MAX_SEED + 1) if params.seed == RANDOM_SEED else params.seed,
                 constraint=constraint,
                 backend=self._backend.is_enabled
                 and params.n_probs < 0

@@ -7,14 +7,14 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
 from .._core.vocab import Vocab
 from ..errors import EngineClosed, InvalidRequest
 from .segments import Segments, boundaries
+from .special import special_tokens
+from .words import Tokens, Words, are_apart
 
-Tokens = npt.NDArray[np.int32]
-
+__all__ = ["FimTokens", "Tokenizer", "Tokens"]
 
 FIM_FUNCTIONS = tuple(f"llama_vocab_fim_{name}" for name in ("pre", "suf", "mid", "rep", "sep"))
 
@@ -35,9 +35,10 @@ class Tokenizer:
     :param binding: the module `llama_cpp`.
     :param address: a `llama_vocab*`.
     :param vocab: its piece table, whose owner has an `address` that is 0 once it is closed.
+    :param pre: its ``tokenizer.ggml.pre``, if it has one.
     """
 
-    def __init__(self, binding: Any, address: int, vocab: Vocab) -> None:
+    def __init__(self, binding: Any, address: int, vocab: Vocab, *, pre: str = "") -> None:
         self._binding = binding
         self._address = address
         self._vocab = vocab
@@ -46,7 +47,7 @@ class Tokenizer:
         self.eos: str = self._control_text(binding.llama_vocab_eos(address))
         self.adds_bos: bool = binding.llama_vocab_get_add_bos(address)
         self.bos_token: int = binding.llama_vocab_bos(address)
-        self._segments = Segments(self._encode_special, boundaries(binding, address))
+        self._segments = self._in_parts(pre)
         self.fim = FimTokens(*(getattr(binding, name)(address) for name in FIM_FUNCTIONS))
 
     def encode(self, text: str, *, add_special: bool = True, parse_special: bool = True) -> Tokens:
@@ -61,6 +62,21 @@ class Tokenizer:
         if parse_special:
             return self._segments.encode(text, add_special=add_special)
         return self._encode(text, add_special, parse_special=False)
+
+    def encode_known(self, text: str, most_new: int, *, add_special: bool = True) -> Tokens | None:
+        """`encode`, unless more than `most_new` characters have to be tokenized for it."""
+        return self._segments.encode_known(text, most_new, add_special=add_special)
+
+    def _in_parts(self, pre: str) -> Segments:
+        """What tokenizes texts in the smallest parts that can be told apart."""
+        special = special_tokens(self._binding, self._address)
+        if special is None:
+            return Segments(self._encode_special, ())
+        cuts = boundaries(special)
+        if not are_apart(pre, special):
+            return Segments(self._encode_special, cuts)
+        words = Words(self._encode_special, self._vocab.lengths())
+        return Segments(words.encode, cuts, words.n_new)
 
     def _encode_special(self, text: str, add_special: bool) -> Tokens:
         return self._encode(text, add_special, parse_special=True)

@@ -7,10 +7,9 @@ from typing import Any
 
 from ..checks import (
     check_bool,
-    check_float,
-    check_int,
     check_key,
     check_logit_bias,
+    check_ranges,
     check_rate,
     check_samplers,
     check_scales,
@@ -175,10 +174,7 @@ class GenerationParams:
     seed: int = RANDOM_SEED
 
     def __post_init__(self) -> None:
-        for name, lowest, highest in INT_RANGES:
-            check_int(self, name, lowest, highest)
-        for name, low, high in FLOAT_RANGES:
-            check_float(self, name, low, high)
+        check_ranges(self, INT_RANGES, FLOAT_RANGES)
         for name in BOOLS:
             check_bool(self, name)
         check_rate(self, "tokens_per_second")

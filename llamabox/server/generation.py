@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import uuid
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 
 import orjson
@@ -47,10 +47,11 @@ async def generate(
     engine: Engine,
     prompts: Sequence[Prompt],
     asked: GenerationRequest,
-    reply: Reply,
+    make_reply: Callable[[], Reply],
 ) -> HTTPResponse | None:
     """Run ``prompts`` and answer ``request``; whatever ends this coroutine ends the generation.
 
+    :param make_reply: called when the engine is at work.
     :returns: the whole reply, or None after a stream.
     :raises LlamaboxError: nothing was sent yet and the request cannot be served.
     """
@@ -67,6 +68,7 @@ async def generate(
             await _start(engine, prompts, params, asked.choices, outputs)
         except InvalidRequest as error:
             raise named_in_body(error) from None
+        reply = make_reply()
         if asked.stream:
             await _stream(request, outputs, asked, reply)
             return None
@@ -180,12 +182,13 @@ async def _stream(
 
 
 async def _send_all(events: EventStream, output: AsyncStream, reply: Reply, trace: Trace) -> None:
-    """Send every chunk as it comes; the first one leaves with the head, the last with the tail."""
+    """Send every chunk as it comes; the first one leaves with the head, another last one with the
+    tail."""
     frames = reply.head()
     async for chunk in output:
         trace.n_output += chunk.n_tokens
         frames += reply.part(chunk)
-        if frames and chunk.finish_reason is None:
+        if frames and (chunk.finish_reason is None or not events.is_open):
             await events.send(frames)
             frames = b""
     await events.close(frames + reply.tail([_finished(output.result)]))

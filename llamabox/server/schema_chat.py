@@ -52,9 +52,10 @@ def _read_message(message: Fields) -> dict[str, Any]:
     calls = _read_calls(message)
     if calls:
         read["tool_calls"] = calls
-    says_something = calls or any(read.get(name) for name in REASONING)
-    if read["content"] is None and not (role == "assistant" and says_something):
-        raise message.refuse("content", "is required")
+    if read["content"] is None:
+        says_something = calls or any(read.get(name) for name in REASONING)
+        if role != "assistant" or not says_something:
+            raise message.refuse("content", "is required")
     return read
 
 

@@ -51,7 +51,8 @@ class Fields:
         return self.values.get(name)
 
     def present(self, name: str) -> bool:
-        return self.raw(name) is not None
+        self.names_read.add(name)
+        return self.values.get(name) is not None
 
     def string(self, name: str) -> str | None:
         value = self.raw(name)
@@ -68,7 +69,8 @@ class Fields:
         raise self._mistyped(name, "a boolean")
 
     def number(self, name: str) -> float | None:
-        value = self.raw(name)
+        self.names_read.add(name)
+        value = self.values.get(name)
         if value is None:
             return None
         if isinstance(value, (int, float)) and not isinstance(value, bool):

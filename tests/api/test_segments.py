@@ -10,6 +10,7 @@ import pytest
 from llamabox import Model
 from llamabox.api import Tokenizer, segments
 from llamabox.api.segments import Segments, boundaries, meets
+from llamabox.api.special import special_tokens
 from tests.models.random_gguf import CONTROL_TEXTS
 
 PIECES = (
@@ -35,7 +36,9 @@ class Counted:
 def cuts(tiny_model: Model) -> tuple[str, ...]:
     import llama_cpp
 
-    return boundaries(llama_cpp, llama_cpp.llama_model_get_vocab(tiny_model.address))
+    special = special_tokens(llama_cpp, llama_cpp.llama_model_get_vocab(tiny_model.address))
+    assert special is not None
+    return boundaries(special)
 
 
 def test_control_tokens_in_angles_are_boundaries(cuts: tuple[str, ...]) -> None:
@@ -69,8 +72,10 @@ def test_what_came_before_is_not_tokenized_again(tiny_model: Model, cuts: tuple[
     history = "".join(f"<|im_start|>user\n{'word ' * 30}{i}<|im_end|>\n" for i in range(5))
     pieced.encode(history, add_special=True)
     n_texts = len(counted.texts)
-    pieced.encode(history + "<|im_start|>user\nand more", add_special=True)
-    assert counted.texts[n_texts:] == ["<|im_start|>user\nand more"]
+    new = "<|im_start|>user\nand more"
+    assert pieced.encode_known(history + new, len(new) - 1, add_special=True) is None
+    assert pieced.encode_known(history + new, len(new), add_special=True) is not None
+    assert counted.texts[n_texts:] == [new]
 
 
 def test_what_is_kept_is_bounded(

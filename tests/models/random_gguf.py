@@ -108,10 +108,11 @@ def attention_metadata(writer: gguf.GGUFWriter, n_head_kv: int | list[int] = N_H
     writer.add_head_count_kv(n_head_kv)
 
 
-def llama_metadata(writer: gguf.GGUFWriter) -> None:
+def llama_metadata(writer: gguf.GGUFWriter, *, vocabulary: bool = True) -> None:
     attention_metadata(writer)
     writer.add_layer_norm_rms_eps(1e-5)
-    add_byte_vocabulary(writer)
+    if vocabulary:
+        add_byte_vocabulary(writer)
 
 
 def gemma3_metadata(writer: gguf.GGUFWriter) -> None:

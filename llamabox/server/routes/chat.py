@@ -34,5 +34,5 @@ async def chat(request: ServerRequest) -> HTTPResponse | None:
     except PromptTooLong as error:
         error.param = "messages"
         raise
-    reply = ChatReply(service.model_name, asked, asked.tools)
-    return await generate(request, engine, [prompt], asked, reply)
+    make_reply = partial(ChatReply, service.model_name, asked, asked.tools)
+    return await generate(request, engine, [prompt], asked, make_reply)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 from sanic import Blueprint, HTTPResponse
@@ -36,8 +37,8 @@ async def openai(request: ServerRequest) -> HTTPResponse | None:
     service = request.app.ctx
     asked = await _read(request, service, read_text)
     prompts = await _prepare(service.engine, asked.prompts, with_texts=asked.echo)
-    reply = TextReply(service.model_name, prompts, asked)
-    return await generate(request, service.engine, prompts, asked, reply)
+    make_reply = partial(TextReply, service.model_name, prompts, asked)
+    return await generate(request, service.engine, prompts, asked, make_reply)
 
 
 async def native(request: ServerRequest) -> HTTPResponse | None:
@@ -52,8 +53,8 @@ async def _native(request: ServerRequest, read: Read) -> HTTPResponse | None:
     service = request.app.ctx
     asked = await _read(request, service, read)
     prompts = await _prepare(service.engine, asked.prompts, with_texts=True)
-    reply = NativeReply(service.model_name, prompts, asked)
-    return await generate(request, service.engine, prompts, asked, reply)
+    make_reply = partial(NativeReply, service.model_name, prompts, asked)
+    return await generate(request, service.engine, prompts, asked, make_reply)
 
 
 async def _read(request: ServerRequest, service: Service, read: Read) -> TextRequest:
