@@ -56,6 +56,7 @@ class Generation:
         self._progress: Progress | None = None
         self._finish = 0
         self._exhausted = False
+        self._waiter: asyncio.Future[None] | None = None
         request.consumer = weakref.ref(self)
 
     def __del__(self) -> None:
@@ -85,6 +86,8 @@ class Generation:
             self._progress = Progress(
                 request.n_prompt, request.n_cached, n_computed, prefill_ns / 1e9
             )
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
 
     @property
     def has_chunk(self) -> bool:
@@ -99,15 +102,14 @@ class Generation:
             self._exhausted = True
             raise GenerationError("llama.cpp failed on this request, or left no token to sample")
         text = self._ready.decode("utf-8", "replace")
-        logprobs = self._take_logprobs() if self._tells_probs else None
         chunk = Chunk(
             text,
             len(self._tokens),
-            self._finish_reason(),
-            logprobs,
+            self._finish_reason() if self._finish else None,
+            self._take_logprobs() if self._tells_probs else None,
             tuple(self._tokens),
             self._progress,
-            self._read(text),
+            None if self._output is None else self._read(self._output, text),
         )
         self._texts.append(text)
         self._ready.clear()
@@ -124,11 +126,9 @@ class Generation:
         reason = FINISH_REASONS[self._finish]
         return FinishReason.EOG if has_enough and reason is not None else reason
 
-    def _read(self, text: str) -> tuple[Event, ...] | None:
-        if self._output is None:
-            return None
-        events = self._output.feed(text, is_last=bool(self._finish))
-        if self._output.is_enough:
+    def _read(self, output: TurnOutput, text: str) -> tuple[Event, ...]:
+        events = output.feed(text, is_last=bool(self._finish))
+        if output.is_enough:
             self.cancel()
         return events
 
@@ -270,19 +270,6 @@ class AsyncStream(Generation, AsyncIterator[Chunk]):
     ) -> None:
         super().__init__(request, params, output)
         self._loop = loop
-        self._waiter: asyncio.Future[None] | None = None
-
-    def feed(
-        self,
-        text: bytes,
-        tokens: list[int],
-        finish: int,
-        probs: Probs | None = None,
-        progress: tuple[int, int] | None = None,
-    ) -> None:
-        super().feed(text, tokens, finish, probs, progress)
-        if self._waiter is not None and not self._waiter.done():
-            self._waiter.set_result(None)
 
     async def __anext__(self) -> Chunk:
         """:raises GenerationError: llama.cpp failed."""

@@ -240,7 +240,7 @@ def test_a_burst_of_two_keys_computes_its_prefix_once_for_each(
     model = model_of(name)
     common = model.random_prompt(np.random.default_rng(18), 100)
     gate = Gated()
-    with Core(model, n_ctx=2048, n_parallel=4, decoder=gate) as core:
+    with Core(model, n_ctx=2048, n_parallel=4, n_ubatch=512, decoder=gate) as core:
         first = core.submit([1], 1)
         gate.entered.wait()
         both = [core.submit([*common, n, 5], 4, key=n % 2) for n in model.text_tokens()[:4]]
