@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import random
 import statistics
+import string
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -23,7 +25,7 @@ from ..http_stream import Address, Connection, RawReply
 from ..machine import ROOT
 from ..pairs import Comparison, compare
 from ..processes import llamabox_server
-from ..prompts import text_prompts
+from ..prompts import WORDS, Seeds, text_prompts
 from ..report import Figure, Result
 from ..settings import N_THREADS, RANDOM_50M, Settings, chosen_models, model_label
 
@@ -32,6 +34,7 @@ N_TURNS = 10
 N_WORDS = 76
 """Of a message: with the tools, some 1,000 tokens in all."""
 N_CTX = 4096
+N_TEXTS = 20
 MOST_MS = 3.0
 
 ABOUT = f"""\
@@ -41,7 +44,9 @@ a conversation do, so that the engine has next to nothing to compute. Overhead: 
 first byte to the answer's first token at the client, less the server's `time_to_first_token_ms`,
 which begins when the engine has the prompt. Medians; the client runs on the same cores. Against
 chats whose every message is new, so that all of it has to be tokenized. Below, the parts that the
-server does one after the other with new chats, in the client's process."""
+server does one after the other with new chats, in the client's process. Texts of
+{N_TURNS * N_WORDS} words are tokenized by llama.cpp too, as a whole: words that were there before,
+and words of five random letters."""
 
 
 def run(settings: Settings) -> Result:
@@ -51,6 +56,9 @@ def run(settings: Settings) -> Result:
     figures: list[Figure] = []
     for path in paths:
         with Model.load(path) as model:
+            model.tokenizer.encode(" ".join(WORDS))
+            for case, texts in (("known words", _known_words), ("new words", _new_words)):
+                comparisons.append(_compare_tokenizers(model, path, case, texts, settings))
             chats = _Chats(model)
             figures += chats.parts(model_label(path), settings.count(200, 3))
             flags = ("--chat-template-file", str(TEMPLATE))
@@ -173,6 +181,44 @@ def _compare(
         lower_is_better=True,
         in_summary=False,
     )
+
+
+def _compare_tokenizers(
+    model: Model, path: Path, case: str, texts: Callable[[int], list[str]], settings: Settings
+) -> Comparison:
+    """Our tokenizer and llama.cpp's, which one that reads no control tokens is, on the same texts.
+
+    :param texts: those of a run, by its number.
+    """
+    seeds = Seeds()
+
+    def milliseconds(**options: bool) -> float:
+        some = texts(seeds.next(tuple(options)))
+        started = time.perf_counter()
+        for text in some:
+            model.tokenizer.encode(text, **options)
+        return 1e3 * (time.perf_counter() - started) / len(some)
+
+    return compare(
+        f"{model_label(path)}, to tokenize {case}",
+        ours=milliseconds,
+        peer=lambda: milliseconds(parse_special=False),
+        peer_name="llama.cpp",
+        unit="ms",
+        runs=settings.runs,
+        lower_is_better=True,
+        in_summary=False,
+    )
+
+
+def _known_words(seed: int) -> list[str]:
+    return text_prompts(N_TEXTS, N_TURNS * N_WORDS, 1000 + seed)
+
+
+def _new_words(seed: int) -> list[str]:
+    rng = random.Random(seed)
+    words = ("".join(rng.choices(string.ascii_lowercase, k=5)) for _ in itertools.count())
+    return [" ".join(itertools.islice(words, N_TURNS * N_WORDS)) for _ in range(N_TEXTS)]
 
 
 async def _overhead(address: Address, next_body: Callable[[], dict[str, Any]], n: int) -> float:
