@@ -23,7 +23,7 @@ from .thinking import begin_thinking
 from .tools import Tool, ToolUse
 from .turn import Turn, TurnOutput
 
-MANY_CHARS = 64 << 10
+MANY_CHARS = 32 << 10
 """Of a conversation that is rendered off the event loop."""
 VALUE_CHARS = 64
 """What each value in it counts as, beside its own."""

@@ -23,11 +23,13 @@ from tests.models.random_gguf import byte_character, llama_metadata
 
 JOINS_WORDS = ("superbpe", "exaone-moe")
 LETTERS = "abceot"
+OWN_TOKENS = ("dot", "be.", "  ", "\n\n")
+"""Found in a text before its words are; llama.cpp cuts it there."""
 PIECES = (
     *"abcdeostXYZ.,;:!?'\"()-_/*#[]{}<>\n\t\r0123456789",
     *("cat", "toe", "Bee", "e", "it's", "don'T", "x1", "100", "...", "?!", "é", "ñandú", "日本"),
     *("🙂", "\n\n", "  ", "   ", "\u00a0", "\u3000", "ß", "\u017f", "Ⅷ", "²", "\u0301"),
-    "'s", "'LL",
+    "'s", "'LL", "dot", " dot", "be.", "<|end|>",
     *[" "] * 40, *[" a", " to", " be", " Cat", " the"] * 6,
 )  # fmt: skip
 
@@ -67,15 +69,17 @@ def write_joining_vocabulary(path: Path, pre: str) -> None:
     across += [(f"{a}{space}", b) for (a, _), b in itertools.product(across, LETTERS)]
     inside = [*itertools.product(LETTERS, LETTERS), *((space, letter) for letter in LETTERS)]
     merges = [*across, *inside]
-    tokens = [*alphabet, *(a + b for a, b in merges), "<|end|>"]
+    tokens = [*alphabet, *(a + b for a, b in merges), *OWN_TOKENS, "<|end|>"]
     assert len(tokens) == len(set(tokens))
     writer = gguf.GGUFWriter(path, "llama")
     llama_metadata(writer, vocabulary=False)
     writer.add_tokenizer_model("gpt2")
     writer.add_tokenizer_pre(pre)
     writer.add_token_list(tokens)
-    normal, control = gguf.TokenType.NORMAL, gguf.TokenType.CONTROL
-    writer.add_token_types([normal] * (len(tokens) - 1) + [control])
+    types = [gguf.TokenType.NORMAL] * len(tokens)
+    types[-1] = gguf.TokenType.CONTROL
+    types[-1 - len(OWN_TOKENS) : -1] = [gguf.TokenType.USER_DEFINED] * len(OWN_TOKENS)
+    writer.add_token_types(types)
     writer.add_token_merges([f"{a} {b}" for a, b in merges])
     writer.add_eos_token_id(len(tokens) - 1)
     writer.write_header_to_file()
