@@ -69,14 +69,17 @@ def run(settings: Settings) -> Result:
     comparisons: list[Comparison] = []
     figures: list[Figure] = []
     for path in paths:
-        with Model.load(path) as model, event_loop() as loop, _Sides(model, loop) as sides:
-            if model_label(path) == "packaged model":
-                figures.append(_saved_forwards(sides))
-                if len(paths) > 1:
-                    continue
-            comparisons += _repeating(sides, path, settings)
+        with Model.load(path) as model, event_loop() as loop:
+            with _Sides(model, loop) as sides:
+                if model_label(path) == "packaged model":
+                    figures.append(_saved_forwards(sides))
+                    if len(paths) > 1:
+                        continue
+                comparisons += _repeating(sides, path, settings)
             if path.stem != RANDOM_500M:
-                comparisons += _free(sides, path, settings)
+                # Cells that others have left behind cost each side as much as they lie apart.
+                with _Sides(model, loop) as sides:
+                    comparisons += _free(sides, path, settings)
     return Result(
         title="Drafts by lookup",
         about=ABOUT,
