@@ -95,7 +95,7 @@ cdef class Context:
         if llama.memory_seq_pos_max(self.memory, seq) == n - 1:
             return True
         return self.kind != MEMORY_STATES and (
-            llama.memory_seq_pos_min(self.memory, seq) <= max(0, n - self.n_window))
+            llama.memory_seq_pos_min(self.memory, seq) <= max(0, n - self.n_window + 1))
 
     cdef int32_t trim(self, llama_seq_id seq, llama_pos n_keep) noexcept nogil:
         """Keep the first `n_keep` positions of a sequence, or none if its memory cannot do that.

@@ -166,7 +166,9 @@ cdef class ModelDrafter(Drafter):
             n += 1
         if n < tail.n_loose and (
                 self.context.trim(tail.i_sequence, n_held + n) != n_held + n):
-            fail("a draft cannot be cut")
+            # Others have taken cells of its window: it has to be computed again.
+            self.pool.drop_unbooked(tail.i_sequence)
+            n = 0
         self.n_loose -= tail.n_loose
         tail.n_loose = 0
         if n > 0:

@@ -9,7 +9,7 @@ cdef class Plan:
     cdef readonly int32_t n_ubatch
     cdef readonly int32_t n_chunk
     cdef readonly int64_t target_ns
-    cdef readonly bint is_partitioned
+    cdef readonly bint needs_equal_rows
     cdef readonly bint is_windowed
     cdef readonly int32_t n_decode       # rows of the step that was planned last
     cdef readonly int32_t n_draft        # those of `n_decode`'s slots that verify drafts, beside it
@@ -23,6 +23,7 @@ cdef class Plan:
     cdef void share_drafts(self, int64_t n_room) noexcept nogil
     cdef void drop_drafts(self) noexcept nogil
     cdef bint is_one_computation(self) noexcept nogil
+    cdef bint are_whole(self) noexcept nogil
     cdef double spare_ns(self) noexcept nogil
     cdef int64_t expected_ns(self) noexcept nogil
     cdef int32_t prefill_budget(self) noexcept nogil

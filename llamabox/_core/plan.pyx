@@ -6,8 +6,9 @@ budget is what the measured costs allow within the target for the time between t
 is the whole batch.
 
 Where a memory has a sliding window, a slot's rows must not be computed in two parts of a step:
-llama.cpp places the second part before it computes the first one, and may then have given up what
-the first rows still attend to. A single row ahead of the others is safe.
+llama.cpp places all parts before it computes the first one. What it purges for a later part, since
+it has left the window by then, it does not bring back for the earlier rows that attend to it, but
+for the cells that it has overwritten. Behind a single row it purges nothing else.
 """
 from .request cimport n_pending, n_to_cut
 from .slots cimport SlotC, is_decoding, is_ready
@@ -29,20 +30,20 @@ cdef class Plan:
     :param n_chunk: prompt rows of a step at least, whatever they cost; more of them are a multiple.
     :param target_ns: the time between two tokens to keep to; 0 for `STRETCH` times the
         measured time of a step that only decodes.
-    :param is_partitioned: the memory's rows are computed at once only if its sequences have as many
-        of them each.
+    :param needs_equal_rows: the memory computes rows at once only if its sequences have as many of
+        them each (llama.cpp's `split_equal`).
     :param is_windowed: the memory has a sliding window.
     """
 
     def __cinit__(self, Slots slots not None, int32_t n_batch, int32_t n_ubatch,
-                  int32_t n_chunk, int64_t target_ns=0, bint is_partitioned=False,
+                  int32_t n_chunk, int64_t target_ns=0, bint needs_equal_rows=False,
                   bint is_windowed=False):
         self.slots = slots
         self.n_batch = min(n_batch, n_ubatch) if is_windowed else n_batch
         self.n_ubatch = n_ubatch
         self.n_chunk = min(n_chunk, n_ubatch)
         self.target_ns = target_ns
-        self.is_partitioned = is_partitioned
+        self.needs_equal_rows = needs_equal_rows
         self.is_windowed = is_windowed
 
     cdef bint choose(self, int64_t n_available) noexcept nogil:
@@ -71,7 +72,7 @@ cdef class Plan:
         n_room = <int32_t> min(n_available, <int64_t> self.n_batch) - self.n_decode
         self.share_drafts(n_room - min(self.n_chunk, self.n_undecided()))
         self.share_out(min(n_room - self.n_draft, self.prefill_budget()))
-        if self.is_windowed and self.n_draft > 0 and not self.is_one_computation():
+        if self.is_windowed and self.n_draft > 0 and not self.are_whole():
             self.drop_drafts()
         return self.n_decode + self.n_prefill > 0 or not is_usable
 
@@ -114,13 +115,26 @@ cdef class Plan:
         """Whether llama.cpp computes all planned rows at once."""
         cdef int32_t i, n = 0
         cdef SlotC* slot
-        if self.n_decode + self.n_draft + self.n_prefill > self.n_ubatch:
-            return False
-        if not self.is_partitioned:
+        if not self.needs_equal_rows:
             return True
         for i in range(self.slots.n_slots):
             slot = &self.slots.slots[i]
             if slot.n_planned > 0 and n > 0 and slot.n_planned != n:
+                return False
+            n = max(n, slot.n_planned)
+        return True
+
+    cdef bint are_whole(self) noexcept nogil:
+        """Whether no slot's rows are computed in two parts, but for a single one ahead."""
+        cdef int32_t i, n = 1
+        cdef SlotC* slot
+        if self.n_decode + self.n_draft + self.n_prefill > self.n_ubatch:
+            return False
+        if not self.needs_equal_rows:
+            return True
+        for i in range(self.slots.n_slots):
+            slot = &self.slots.slots[i]
+            if slot.n_planned > 1 and n > 1 and slot.n_planned != n:
                 return False
             n = max(n, slot.n_planned)
         return True
@@ -156,7 +170,7 @@ cdef class Plan:
         apart."""
         cdef int32_t i
         cdef SlotC* slot
-        cdef bint takes_one = self.is_windowed and self.is_partitioned
+        cdef bint takes_one = self.is_windowed and self.needs_equal_rows
         while budget > 0 and not (takes_one and self.n_prefill > 0):
             i = self.next_prompt()
             if i < 0:

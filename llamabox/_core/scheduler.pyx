@@ -85,7 +85,9 @@ cdef class Scheduler:
         self.tier = tier
         self.throttle = Throttle(self.slots)
         self.plan = Plan(self.slots, context.n_batch, context.n_ubatch, n_chunk, target_ns,
-                         is_partitioned=context.is_partitioned, is_windowed=context.is_windowed)
+                         needs_equal_rows=(context.is_partitioned
+                                           or context.kind == MEMORY_STATES),
+                         is_windowed=context.is_windowed)
         self.turns = Turns(context, self.slots, has_adapters)
         if context.kind == MEMORY_STATES:
             n_draft_rows = 0

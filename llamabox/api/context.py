@@ -22,6 +22,9 @@ from .system import default_threads
 MAX_CELLS = 2**31 - 2**16
 """Of all sequences together: llama.cpp rounds them up, and the core counts in 32 bits."""
 
+WINDOW_ROOM = 64
+"""Rows of prompts that a step has room for, beside one for each slot, where a sliding window keeps
+it within an ubatch."""
 MAX_DRAFT_ROWS = 64
 """That verify drafts in a forward, unless a single draft may be longer."""
 
@@ -219,8 +222,13 @@ def context_params(model: Model, params: EngineParams, layout: Layout) -> Any:
     n_threads = params.n_threads or default_threads()
     c_params = llama_cpp.llama_context_default_params()
     c_params.n_ctx = n_cells
-    c_params.n_batch = max(params.n_batch, params.n_parallel)
+    n_rows = params.n_parallel
+    if llama_cpp.llama_model_n_swa(model.address) > 0:
+        n_rows += WINDOW_ROOM
+    c_params.n_batch = max(params.n_batch, n_rows)
     c_params.n_ubatch = min(params.n_ubatch, c_params.n_batch)
+    if n_rows > params.n_parallel:
+        c_params.n_ubatch = max(c_params.n_ubatch, n_rows)
     c_params.n_seq_max = n_seq_max
     c_params.n_outputs_max = n_seq_max
     c_params.n_threads = n_threads

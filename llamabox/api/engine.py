@@ -287,7 +287,7 @@ class Engine:
         return prompt if isinstance(prompt, Prompt) else await self._prompts.prepare(prompt)
 
     async def prepare_chat(self, messages: Sequence[Message], **fields: Any) -> Prompt:
-        """Render and tokenize a `Conversation` with these fields, off the event loop.
+        """`prepare` of a `Conversation` with these fields.
 
         :raises InvalidRequest: a field is wrong.
         :raises TemplateError: the template refuses the messages.

@@ -75,7 +75,8 @@ class Model:
         self.vocab = Vocab(LIBRARY, vocab_address, owner=weights)
         self.special_vocab = Vocab(LIBRARY, vocab_address, owner=weights, special=True)
         self.metadata = _metadata(address) | {key: _shown(v) for key, v in kv_overrides}
-        pre = self.metadata.get("tokenizer.ggml.pre", "")
+        is_plain = self.metadata.get("tokenizer.ggml.model") == "gpt2"
+        pre = self.metadata.get("tokenizer.ggml.pre", "") if is_plain else ""
         self.tokenizer = Tokenizer(llama_cpp, vocab_address, self.vocab, pre=pre)
         self.name = self.metadata.get("general.name") or path.stem
         self.chat_template = self.metadata.get(TEMPLATE_KEY)

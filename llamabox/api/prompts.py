@@ -26,7 +26,7 @@ from .turn import Turn, TurnOutput
 MANY_CHARS = 32 << 10
 """Of a conversation that is rendered off the event loop."""
 VALUE_CHARS = 64
-"""What each value in it counts as, beside its own."""
+"""What each value in it counts as, beside its own; keys count too."""
 FEW_CHARS = 2000
 """That are tokenized at once: in less than a millisecond, of which a thread would need as much."""
 
@@ -119,10 +119,11 @@ class PromptReader:
         rendered at once, and what is new of it goes to another thread only if it is much.
         """
         loop = asyncio.get_running_loop()
-        if isinstance(prompt, Conversation) and _is_short(prompt):
+        if isinstance(prompt, Conversation) and is_short(prompt):
             use = prompt.tool_use()
             text = self._render(prompt, use)
-            known = None if use.is_constrained else self._from_known_text(text)
+            is_quick = len(text) <= MANY_CHARS and not use.is_constrained
+            known = self._from_known_text(text) if is_quick else None
             if known is not None:
                 return self._with_turn(known, prompt, use)
             return await loop.run_in_executor(None, self._from_rendered, text, prompt, use)
@@ -221,7 +222,7 @@ class PromptReader:
         return Prompt(tokens, text)
 
 
-def _is_short(conversation: Conversation) -> bool:
+def is_short(conversation: Conversation) -> bool:
     """Whether its template is rendered within a millisecond or so."""
     n_left = MANY_CHARS
     values: list[Any] = [conversation.messages, conversation.tools, conversation.template_kwargs]
@@ -232,9 +233,10 @@ def _is_short(conversation: Conversation) -> bool:
         elif isinstance(value, (dict, list, tuple)):
             n_left -= VALUE_CHARS * len(value)
             if n_left >= 0:
-                values += value.values() if isinstance(value, dict) else value
+                values += value
+                values += value.values() if isinstance(value, dict) else ()
         elif isinstance(value, Tool):
-            values.append(value.parameters)
+            values += (value.name, value.description, value.parameters)
         elif isinstance(value, (Mapping, Sequence)):
             return False
     return n_left >= 0

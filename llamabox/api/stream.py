@@ -56,7 +56,7 @@ class Generation:
         self._progress: Progress | None = None
         self._finish = 0
         self._exhausted = False
-        self._waiter: asyncio.Future[None] | None = None
+        self._waiter: asyncio.Future[None] | None = None  # of an event loop, for the next event
         request.consumer = weakref.ref(self)
 
     def __del__(self) -> None:

@@ -35,7 +35,7 @@ class Tokenizer:
     :param binding: the module `llama_cpp`.
     :param address: a `llama_vocab*`.
     :param vocab: its piece table, whose owner has an `address` that is 0 once it is closed.
-    :param pre: its ``tokenizer.ggml.pre``, if it has one.
+    :param pre: its ``tokenizer.ggml.pre``, if byte-pair encoding is all that it does.
     """
 
     def __init__(self, binding: Any, address: int, vocab: Vocab, *, pre: str = "") -> None:

@@ -35,6 +35,8 @@ CUT = re.compile(r" (?=[A-Za-z])(?<=[A-Za-z0-9.,;:!?] )")
 LONGEST = 48
 """Characters of a word that is kept."""
 MOST_WORDS = 1 << 16
+RUN_CHARS = 32
+"""That are tokenized in the time that a call takes."""
 MOST_RUNS = 16
 """Calls of the tokenizer for what is new in a text; in more, all of it is tokenized at once."""
 
@@ -77,11 +79,18 @@ class Words:
         return tokens
 
     def n_new(self, text: str, add_special: bool) -> int:
-        """Characters of a text that `encode` would have to tokenize."""
+        """Characters of a text that `encode` would have to tokenize, and `RUN_CHARS` for each call
+        of the tokenizer."""
         head, *words = CUT.split(text)
-        n = 0 if (head, add_special) in self._heads else len(head)
+        n = 0 if (head, add_special) in self._heads else RUN_CHARS + len(head)
         known = self._known
-        return n + sum(len(word) for word in words if word not in known)
+        follows_new = False
+        for word in words:
+            is_new = word not in known
+            if is_new:
+                n += len(word) + (0 if follows_new else RUN_CHARS)
+            follows_new = is_new
+        return n
 
     def _head(self, text: str, add_special: bool) -> bytes:
         """The tokens of what comes before the first cut."""
@@ -104,9 +113,8 @@ class Words:
             return
         found[start:end] = apart
         _make_room(self._known)
-        self._known.update(
-            (word, each) for word, each in zip(new, apart, strict=True) if len(word) <= LONGEST
-        )
+        short = (pair for pair in zip(new, apart, strict=True) if len(pair[0]) <= LONGEST)
+        self._known.update(itertools.islice(short, MOST_WORDS - len(self._known)))
 
     def _apart(self, tokens: Tokens, words: list[str]) -> list[bytes] | None:
         """The tokens of each word, where all can be told: there is a control token in none."""

@@ -188,7 +188,8 @@ async def _send_all(events: EventStream, output: AsyncStream, reply: Reply, trac
     async for chunk in output:
         trace.n_output += chunk.n_tokens
         frames += reply.part(chunk)
-        if frames and (chunk.finish_reason is None or not events.is_open):
+        is_first = not events.is_open and chunk.finish_reason is not FinishReason.CANCELLED
+        if frames and (chunk.finish_reason is None or is_first):
             await events.send(frames)
             frames = b""
     await events.close(frames + reply.tail([_finished(output.result)]))

@@ -9,11 +9,12 @@ from typing import Any
 import pytest
 
 from llamabox import Engine, EngineParams, InvalidRequest, Model
-from llamabox.api.context import Layout, OwnedContext, context_params
+from llamabox.api.context import WINDOW_ROOM, Layout, OwnedContext, context_params
 from llamabox.api.fingerprint import fingerprint
 from llamabox.api.layout import cell_bytes, choose_layout
 from llamabox.params import CACHE_TYPES, RopeParams
 from tests.api.conftest import ENDLESS, SMALL
+from tests.conftest import RandomModels
 
 UNIFIED = Layout(partitioned=False, flash_attention="on")
 
@@ -116,6 +117,17 @@ def test_the_parameters_reach_llama_cpp(tiny_model: Model) -> None:
     assert not c_params.op_offload
     usual = context_params(tiny_model, SMALL, UNIFIED)
     assert (usual.rope_scaling_type, usual.rope_freq_base) == (-1, 0.0)
+
+
+def test_a_sliding_window_leaves_room_for_prompts_beside_all_slots(
+    random_models: RandomModels,
+) -> None:
+    params = SMALL.replace(n_parallel=8, n_batch=8, n_ubatch=4)
+    for kind, n_rows in (("gemma3", 8 + WINDOW_ROOM), ("llama", 4)):
+        with Model.load(random_models(kind)) as model:
+            c_params = context_params(model, params, UNIFIED)
+            assert c_params.n_ubatch == n_rows
+            assert c_params.n_batch == max(8, n_rows)
 
 
 def test_saved_cells_are_of_one_setting(tiny_model: Model) -> None:

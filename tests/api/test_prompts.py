@@ -4,13 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import random
+import threading
 from typing import Any
 
 import numpy as np
 import pytest
 
 from llamabox import Engine, GenerationError, InvalidRequest, PromptTooLong
+from llamabox.api import Conversation, Tool, prompts
+from llamabox.api.prompts import MANY_CHARS, is_short
 from tests.api.conftest import ENDLESS
+
+
+def user(content: Any) -> dict[str, Any]:
+    return {"role": "user", "content": content}
 
 
 @pytest.mark.parametrize(
@@ -151,3 +158,47 @@ def test_a_failure_inside_llama_is_a_generation_error(engine: Engine) -> None:
     with pytest.raises(GenerationError):
         next(stream)
     assert next(stream, None) is None
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"messages": [user("x" * MANY_CHARS)]},
+        {"messages": [user("x")] * MANY_CHARS},
+        {"messages": [user([{"type": "text", "text": "x" * MANY_CHARS}])]},
+        {"messages": [user("x") | {"reasoning_content": "x" * MANY_CHARS}]},
+        {"messages": [user("x")], "tools": [Tool("say", "x" * MANY_CHARS, {})]},
+        {"messages": [user("x")], "tools": [Tool("say", "", {"x" * MANY_CHARS: {}})]},
+        {"messages": [user("x")], "template_kwargs": {"say": ["x"] * MANY_CHARS}},
+    ],
+)
+def test_a_long_conversation_is_not_rendered_on_the_event_loop(fields: dict[str, Any]) -> None:
+    assert not is_short(Conversation(**fields))
+
+
+def test_a_short_conversation_is_prepared_at_once(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And a longer text of it on another thread: the tokens are the same."""
+    monkeypatch.setattr(prompts, "FEW_CHARS", 120)
+
+    async def prepare() -> tuple[int, int]:
+        threads: list[str] = []
+        render = engine._prompts._from_rendered
+
+        def noted(*args: Any) -> Any:
+            threads.append(threading.current_thread().name)
+            return render(*args)
+
+        engine._prompts._from_rendered = noted  # type: ignore[method-assign]
+        try:
+            for text in ("short", "a long text " * 6):
+                conversation = Conversation(messages=[user(text)])
+                prompt = await engine.prepare(conversation)
+                assert prompt.tokens.tolist() == engine._prompts.read(conversation).tokens.tolist()
+        finally:
+            del engine._prompts._from_rendered
+        here = threading.current_thread().name
+        return threads.count(here), len(threads)
+
+    assert asyncio.run(prepare()) == (2, 3)

@@ -138,6 +138,32 @@ def test_a_signal_ends_a_whole_reply_with_an_error() -> None:
     assert replies[0].status_code == 503
 
 
+def test_a_signal_refuses_a_stream_that_waits_for_a_slot() -> None:
+    with server_process("--port", "0", "-c", "16384", "-np", "1", "--metrics") as server:
+        url = server.wait_for_line(LISTENING).group(1)
+        server.wait_for_line("model loaded")
+        replies: list[httpx.Response] = []
+
+        def post() -> None:
+            body = {"messages": [{"role": "user", "content": "Hello"}], "stream": True}
+            replies.append(httpx.post(f"{url}/v1/chat/completions", json=body, timeout=HANG))
+
+        with (
+            httpx.Client(base_url=url, timeout=HANG) as client,
+            client.stream("POST", "/v1/completions", json=ENDLESS) as response,
+        ):
+            chunks = response.iter_raw()
+            next(chunks)
+            thread = threading.Thread(target=post)
+            thread.start()
+            waiting = "llamabox:requests_waiting 1.0"
+            eventually(lambda: waiting in httpx.get(f"{url}/metrics").text, "the other one waits")
+            os.kill(server.process.pid, signal.SIGTERM)
+            thread.join(HANG)
+        assert server.wait() == 0
+    assert replies[0].status_code == 503
+
+
 def test_a_port_in_use_is_one_line_and_status_1() -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
