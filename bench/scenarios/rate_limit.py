@@ -7,11 +7,12 @@ import itertools
 import math
 import statistics
 import time
-from collections.abc import Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
 from llamabox import Engine, EngineParams, GenerationParams
+from llamabox.api import AsyncStream
 
 from ..busyness import ThreadClock
 from ..engine_streams import Arrivals, greedy
@@ -39,7 +40,8 @@ rate from the first token to the last over {SECONDS} seconds, and the largest ga
 as an event loop sees them; alone, beside {N_FREE} clients that generate {N_PREDICT_FREE} tokens for
 one prompt of {N_WORDS} words after the other, and with lookup drafting. The worst of the runs. Then
 {N_THROTTLED} such streams: CPU time of the step thread beyond its forwards, of the process beyond
-the forwards, with an event loop that reads the streams, and of the forwards. One compute thread."""
+the forwards, with an event loop that awaits whole outputs or reads each chunk, and of the forwards.
+One compute thread."""
 
 
 def run(settings: Settings) -> Result:
@@ -139,27 +141,45 @@ def _costs(path: Path, settings: Settings) -> list[Figure]:
     seconds = settings.count(SECONDS, 1)
     with _engine(path, N_THROTTLED, partitioned=True) as engine:
         clock = ThreadClock("llamabox-step")
-        runs = [_run(_watch(engine, clock, seconds)) for _ in range(settings.count(3, 1))]
+        runs, chunk_runs = (
+            [_run(_watch(engine, clock, seconds, read)) for _ in range(settings.count(3, 1))]
+            for read in (AsyncStream.completion, _read_chunks)
+        )
     label = f"{model_label(path)}, {N_THROTTLED} throttled streams"
     step, process, forwards, steps, rate = (
         statistics.median(column) for column in zip(*runs, strict=True)
     )
     return [
         Figure(case=f"{label}: step thread", value=100 * step, unit="% of a core", at_most=3),
-        Figure(case=f"{label}: process", value=100 * process, unit="% of a core"),
+        Figure(case=f"{label}: process", value=100 * process, unit="% of a core", at_most=3),
+        Figure(
+            case=f"{label}: process, each chunk read",
+            value=100 * statistics.median(run[1] for run in chunk_runs),
+            unit="% of a core",
+        ),
         Figure(case=f"{label}: forwards", value=100 * forwards, unit="% of a core"),
         Figure(case=f"{label}: forwards", value=steps, unit="per second"),
         Figure(case=f"{label}: output", value=rate, unit="tok/s"),
     ]
 
 
-async def _watch(engine: Engine, clock: ThreadClock, seconds: float) -> Sequence[float]:
+async def _read_chunks(stream: AsyncStream) -> None:
+    async for _ in stream:
+        pass
+
+
+async def _watch(
+    engine: Engine,
+    clock: ThreadClock,
+    seconds: float,
+    read: Callable[[AsyncStream], Coroutine[Any, Any, object]],
+) -> Sequence[float]:
     """Of all streams while they run, per second: CPU of the step thread and of the process beyond
     the forwards, seconds of forwards, forwards, and tokens."""
     params = _throttled(round((seconds + 2) * RATE))
     prompts = text_prompts(N_THROTTLED, 6, 1)
     streams = [await engine.astream(prompt, params) for prompt in prompts]
-    readers = [asyncio.ensure_future(stream.completion()) for stream in streams]
+    readers = [asyncio.ensure_future(read(stream)) for stream in streams]
     await asyncio.sleep(1)
     before = _reading(engine, clock)
     await asyncio.sleep(seconds)

@@ -57,6 +57,7 @@ class Generation:
         self._finish = 0
         self._exhausted = False
         self._waiter: asyncio.Future[None] | None = None  # of an event loop, for the next event
+        self._waits_for_end = False  # for the last event
         request.consumer = weakref.ref(self)
 
     def __del__(self) -> None:
@@ -86,7 +87,8 @@ class Generation:
             self._progress = Progress(
                 request.n_prompt, request.n_cached, n_computed, prefill_ns / 1e9
             )
-        if self._waiter is not None and not self._waiter.done():
+        is_news = finish or not self._waits_for_end
+        if is_news and self._waiter is not None and not self._waiter.done():
             self._waiter.set_result(None)
 
     @property
@@ -296,12 +298,25 @@ class AsyncStream(Generation, AsyncIterator[Chunk]):
         :raises GenerationError: llama.cpp failed, or did before.
         """
         try:
+            if self._output is None and not self._tells_probs:
+                await self._end()
             async for _ in self:
                 pass
         except BaseException:
             self.cancel()
             raise
         return self._whole()
+
+    async def _end(self) -> None:
+        """Wait for the last event, without a chunk for each before it."""
+        self._waits_for_end = True
+        try:
+            while not self._finish:
+                waiter = self._loop.create_future()
+                self.wake(waiter)
+                await waiter
+        finally:
+            self._waits_for_end = False
 
     async def aclose(self) -> None:
         self.cancel()

@@ -15,7 +15,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from llamabox import Engine, EngineParams, FinishReason, Model
+from llamabox import Completion, Engine, EngineParams, FinishReason, Model
+from llamabox.api import AsyncStream, Chunk
 from tests.api.conftest import ENDLESS
 from tests.core.running import eventually
 
@@ -130,6 +131,29 @@ def test_streams_however_they_end_leave_no_fds_and_no_threads(engine: Engine) ->
     for _ in range(3):
         use()
     assert (process.num_fds(), process.num_threads()) == before
+
+
+def test_who_awaits_a_whole_output_is_woken_once(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    taken: list[Chunk] = []
+    take = AsyncStream.take_chunk
+    monkeypatch.setattr(AsyncStream, "take_chunk", lambda stream: taken.append(take(stream)))
+    params = ENDLESS.replace(n_predict=200, temperature=0.0)
+
+    async def halves() -> Completion:
+        stream = await engine.astream("Once upon a time", params)
+        async for _ in stream:
+            break
+        taken.clear()
+        return await stream.completion()
+
+    expected = engine.generate("Once upon a time", params)
+    completion = asyncio.run(engine.agenerate("Once upon a time", params))
+    assert (completion.text, completion.tokens) == (expected.text, expected.tokens)
+    assert [chunk.n_tokens for chunk in taken] == [200]
+    assert asyncio.run(halves()).text == expected.text
+    assert len(taken) <= 2
 
 
 def test_an_unread_stream_does_not_hold_up_the_others(engine: Engine) -> None:
