@@ -24,6 +24,7 @@ cdef class Plan:
     cdef void drop_drafts(self) noexcept nogil
     cdef bint is_one_computation(self) noexcept nogil
     cdef bint are_whole(self) noexcept nogil
+    cdef bint are_equal(self, int32_t n_least) noexcept nogil
     cdef double spare_ns(self) noexcept nogil
     cdef int64_t expected_ns(self) noexcept nogil
     cdef int32_t prefill_budget(self) noexcept nogil

@@ -113,30 +113,26 @@ cdef class Plan:
 
     cdef bint is_one_computation(self) noexcept nogil:
         """Whether llama.cpp computes all planned rows at once."""
+        return self.are_equal(1)
+
+    cdef bint are_whole(self) noexcept nogil:
+        """Whether no slot's rows are computed in two parts, but for a single one ahead."""
+        return (self.n_decode + self.n_draft + self.n_prefill <= self.n_ubatch
+                and self.are_equal(2))
+
+    cdef bint are_equal(self, int32_t n_least) noexcept nogil:
+        """Whether the slots with `n_least` rows or more have as many each, or need not."""
         cdef int32_t i, n = 0
         cdef SlotC* slot
         if not self.needs_equal_rows:
             return True
         for i in range(self.slots.n_slots):
             slot = &self.slots.slots[i]
-            if slot.n_planned > 0 and n > 0 and slot.n_planned != n:
+            if slot.n_planned < n_least:
+                continue
+            if n > 0 and slot.n_planned != n:
                 return False
-            n = max(n, slot.n_planned)
-        return True
-
-    cdef bint are_whole(self) noexcept nogil:
-        """Whether no slot's rows are computed in two parts, but for a single one ahead."""
-        cdef int32_t i, n = 1
-        cdef SlotC* slot
-        if self.n_decode + self.n_draft + self.n_prefill > self.n_ubatch:
-            return False
-        if not self.needs_equal_rows:
-            return True
-        for i in range(self.slots.n_slots):
-            slot = &self.slots.slots[i]
-            if slot.n_planned > 1 and n > 1 and slot.n_planned != n:
-                return False
-            n = max(n, slot.n_planned)
+            n = slot.n_planned
         return True
 
     cdef double spare_ns(self) noexcept nogil:
