@@ -11,7 +11,7 @@ import dataclasses
 import itertools
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from ..errors import InvalidRequest
@@ -33,6 +33,25 @@ OPAQUE = re.compile(
 One without an end, which no parser gets beyond, is all that follows, so that none is searched for
 an end again and again.
 """
+
+
+def f32(value: float) -> float:
+    """`value` as llama.cpp gets it."""
+    return ctypes.c_float(value).value
+
+
+IS_ACTIVE: dict[str, Callable[[Any], bool]] = {
+    "top_n_sigma": lambda p: f32(p.top_n_sigma) > 0,
+    "top_k": lambda p: bool(p.top_k > 0),
+    "typ_p": lambda p: f32(p.typical_p) < 1,
+    "top_p": lambda p: f32(p.top_p) < 1,
+    "min_p": lambda p: f32(p.min_p) > 0,
+    "xtc": lambda p: f32(p.xtc_probability) > 0 and f32(p.xtc_threshold) <= 0.5,
+    "temperature": lambda p: f32(p.temperature) != 1 or f32(p.dynatemp_range) > 0,
+    "infill": lambda p: True,
+    "adaptive_p": lambda p: False,  # no part of the order: it takes the place of dist
+}
+"""Whether a `GenerationParams` asks for more of a filter than an empty sampler."""
 
 
 @dataclasses.dataclass(slots=True)
@@ -188,18 +207,7 @@ class Builder:
             return self.last_n(name) > 0 and tuple(map(f32, penalties)) != (1, 0, 0)
         if name == "dry":
             return self.last_n(name) > 0 and f32(p.dry_multiplier) != 0 and f32(p.dry_base) >= 1
-        active: dict[str, bool] = {
-            "top_n_sigma": f32(p.top_n_sigma) > 0,
-            "top_k": p.top_k > 0,
-            "typ_p": f32(p.typical_p) < 1,
-            "top_p": f32(p.top_p) < 1,
-            "min_p": f32(p.min_p) > 0,
-            "xtc": f32(p.xtc_probability) > 0 and f32(p.xtc_threshold) <= 0.5,
-            "temperature": f32(p.temperature) != 1 or f32(p.dynatemp_range) > 0,
-            "infill": True,
-            "adaptive_p": False,  # no part of the order: it takes the place of dist
-        }
-        return active[name]
+        return IS_ACTIVE[name](p)
 
     def is_dynamic(self) -> bool:
         return not self.params.mirostat and f32(self.params.dynatemp_range) > 0
@@ -318,8 +326,3 @@ def _depth(grammar: str) -> int:
         depth += 1 if parenthesis == "(" else -1
         deepest = max(deepest, depth)
     return deepest
-
-
-def f32(value: float) -> float:
-    """`value` as llama.cpp gets it."""
-    return ctypes.c_float(value).value

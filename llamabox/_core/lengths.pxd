@@ -28,6 +28,7 @@ cdef struct OfferC:
     int32_t n             # tokens to draft: what was chosen
     int32_t n_trial       # while choosing
     double margin         # probability that `n_trial` tokens and one more are accepted
+    double n_tokens       # expected of the slot with `n_trial` of them
 
 
 cdef class Lengths:

@@ -1,8 +1,10 @@
 """How many tokens to draft for each slot of a step, down to none.
 
 A draft is worth what it brings: a token more with the probability that it is accepted, for the
-cost of a row more. Both are measured. Of all numbers of rows, the one is taken that makes the most
-tokens in a unit of time; the rows go to the slots where they are most probably accepted.
+cost of a row more, which all slots wait for. Both are measured. Each row goes where it raises a
+slot's rate most; of all numbers of rows, the one is taken with the highest geometric mean of the
+rates of all slots that decode. That makes more tokens in a unit of time, too, but never lets those
+that nothing is drafted for pay for it with most of theirs.
 
 Whether lookup predicts a request's tokens is seen whether or not they were drafted: each output
 token is compared with what the match before it says. So a request that does not repeat itself costs
@@ -11,6 +13,7 @@ predictions come true depends most on how long the match is, so it is learned by
 behind each token that came, the match is one longer. A model's drafts are known once they are made:
 where they fail, it is tried more and more rarely.
 """
+from libc.math cimport log
 from libc.stdlib cimport calloc, free
 
 # Predictions that the expectation for a new request counts as, and the least that one more changes.
@@ -23,7 +26,7 @@ cdef float PRIOR_CHANGE = 0.01
 # Expected of matches of 1, 2, 3, 4, 5 to 6, 7 to 8, 9 to 15 and more tokens, and of a model.
 FIRST_RATES = (0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
 cdef float FIRST_MODEL_RATE = 0.6
-# Tokens per time that a draft has to gain: less is not told from noise.
+# Of the mean rate, that drafts have to gain: less is not told from noise.
 cdef double LEAST_GAIN = 1.03
 # A token that is less probable is not drafted.
 cdef double LEAST_MARGIN = 0.02
@@ -122,12 +125,11 @@ cdef class Lengths:
         :param depth_ns: nanoseconds of a model's token, for all slots that it drafts for together.
         """
         cdef int32_t i, n_even
-        cdef double least, gain
+        cdef double gain, least = n_decode * log(LEAST_GAIN)
         for i in range(n_offers):
             offers[i].n = 0
         if n_offers == 0 or not self.costs.is_known(n_decode):
             return
-        least = LEAST_GAIN * n_decode / self.costs.of(n_decode)
         gain = self.take_best(offers, n_offers, n_decode, depth_ns, least)
         if self.is_partitioned and n_offers == n_decode > 1:
             n_even = self.best_even(offers, n_offers, depth_ns, max(gain, least))
@@ -140,21 +142,19 @@ cdef class Lengths:
 
     cdef double take_best(self, OfferC* offers, int32_t n_offers, int32_t n_decode,
                           double depth_ns, double least) noexcept nogil:
-        """Take the most probable tokens, as many of them as bring most tokens per nanosecond, if
-        that is `least`; returns what they bring, or 0."""
+        """Take the tokens that raise rates most, as many of them as gain most, if that is `least`;
+        returns what they gain, or 0: the logarithms of the factors of all rates, added up."""
         cdef int32_t i, n = 0, n_best = 0, depth = 0
-        cdef double value, best = least, n_tokens = n_decode, split_ns = 0
+        cdef double gain, more_tokens = 0, best = least, split_ns = 0
         cdef OfferC* offer
         for i in range(n_offers):
-            offers[i].n_trial = 0
-            offers[i].margin = offers[i].first
+            rewind(&offers[i])
         while n < self.n_rows:
-            i = most_probable(offers, n_offers)
+            i = most_wanted(offers, n_offers)
             if i < 0:
                 break
             offer = &offers[i]
-            n_tokens += offer.margin
-            extend(offer)
+            more_tokens += extend(offer)
             self.picks[n] = i
             n += 1
             if offer.n_matched == 0:
@@ -162,9 +162,11 @@ cdef class Lengths:
             split_ns += self.costs.of(offer.n_trial)
             if offer.n_trial > 1:
                 split_ns -= self.costs.of(offer.n_trial - 1)
-            value = n_tokens / (depth * depth_ns + self.forward_ns(n_decode, n, split_ns))
-            if value >= best:
-                best = value
+            gain = more_tokens - n_decode * log(
+                (depth * depth_ns + self.forward_ns(n_decode, n, split_ns))
+                / self.costs.of(n_decode))
+            if gain >= best:
+                best = gain
                 n_best = n
         n_best = self.try_fewer(n_decode, n_best)
         for i in range(n_best):
@@ -180,23 +182,22 @@ cdef class Lengths:
 
     cdef int32_t best_even(self, OfferC* offers, int32_t n_offers, double depth_ns,
                            double least) noexcept nogil:
-        """The number of tokens for all slots alike that brings most, if that is `least`; or 0."""
+        """The number of tokens for all slots alike that gains most, if that is `least`; or 0."""
         cdef int32_t i, n, n_best = 0, n_most = self.n_rows // n_offers
-        cdef double value, best = least, n_tokens = n_offers
+        cdef double gain, more_tokens = 0, best = least
         cdef bint has_model = False
         for i in range(n_offers):
-            offers[i].n_trial = 0
-            offers[i].margin = offers[i].first
+            rewind(&offers[i])
             n_most = min(n_most, offers[i].n_most)
             has_model = has_model or offers[i].n_matched == 0
         for n in range(1, n_most + 1):
             for i in range(n_offers):
-                n_tokens += offers[i].margin
-                extend(&offers[i])
-            value = n_tokens / (
-                has_model * n * depth_ns + self.costs.of(n_offers * (1 + n)))
-            if value >= best:
-                best = value
+                more_tokens += extend(&offers[i])
+            gain = more_tokens - n_offers * log(
+                (has_model * n * depth_ns + self.costs.of(n_offers * (1 + n)))
+                / self.costs.of(n_offers))
+            if gain >= best:
+                best = gain
                 n_best = n
         return n_best
 
@@ -234,7 +235,7 @@ cdef class Lengths:
                         self.observe_lookup(&rates[i], n, came)
                     self.observe_model(&rates[i], 1, came)
                 offers[i] = OfferC(i, n_most, n_least, n_matched, rates[i].model.value, &rates[i],
-                                   0, 0, 0)
+                                   0, 0, 0, 0)
                 if n_matched > 0:
                     offers[i].first = lookup_rate(&rates[i], n_matched)
             self.choose(offers, n_offers, n_decode, depth_ns)
@@ -262,21 +263,34 @@ cdef void observe(RateC* rate, bint came, float least_change) noexcept nogil:
     rate.value += max(least_change, <float> 1.0 / rate.n) * (came - rate.value)
 
 
-cdef int32_t most_probable(OfferC* offers, int32_t n_offers) noexcept nogil:
-    """The offer whose next token is most probably accepted; -1 if none is worth a row."""
+cdef void rewind(OfferC* offer) noexcept nogil:
+    """Begin with no token of an offer."""
+    offer.n_trial = 0
+    offer.margin = offer.first
+    offer.n_tokens = 1
+
+
+cdef int32_t most_wanted(OfferC* offers, int32_t n_offers) noexcept nogil:
+    """The offer whose next token raises a rate most; -1 if none is worth a row."""
     cdef int32_t i, best = -1
-    cdef double margin = LEAST_MARGIN
+    cdef double rise, most = 0
     for i in range(n_offers):
-        if offers[i].n_trial < offers[i].n_most and offers[i].margin > margin:
+        rise = offers[i].margin / offers[i].n_tokens
+        if (offers[i].n_trial < offers[i].n_most and offers[i].margin > LEAST_MARGIN
+                and rise > most):
             best = i
-            margin = offers[i].margin
+            most = rise
     return best
 
 
-cdef void extend(OfferC* offer) noexcept nogil:
-    """Go on to the next token of an offer."""
+cdef double extend(OfferC* offer) noexcept nogil:
+    """Go on to the next token of an offer; returns the logarithm of what that makes of its slot's
+    tokens."""
+    cdef double factor = 1 + offer.margin / offer.n_tokens
+    offer.n_tokens += offer.margin
     offer.n_trial += 1
     if offer.n_matched > 0:
         offer.margin *= lookup_rate(offer.rates, offer.n_matched + offer.n_trial)
     else:
         offer.margin *= offer.rates.model.value
+    return log(factor)

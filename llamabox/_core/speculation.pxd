@@ -26,6 +26,7 @@ cdef class Speculation:
 
     cdef void draft(self, int64_t spare_ns) noexcept nogil
     cdef void gather(self) noexcept nogil
+    cdef int32_t n_indexable(self) noexcept nogil
     cdef void index(self, RequestC* request) noexcept nogil
     cdef void offer(self, int32_t i_slot) noexcept nogil
     cdef void take(self, const OfferC* offer) noexcept nogil

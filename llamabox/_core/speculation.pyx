@@ -17,10 +17,12 @@ from .slots cimport is_decoding
 from .sync cimport now_ns
 from .types cimport MAX_DRAFT
 
-# Tokens of prompts that are indexed in a step, all together: some 20 microseconds of a step that
-# decodes, and less than a chunk of a prompt takes of others.
+# Tokens of prompts that are indexed in a step, all together: at least, and where nobody decodes.
 cdef int32_t N_INDEXED = 256
 cdef int32_t N_INDEXED_IDLE = 4096
+# Share of a step that decodes which more of them may take, and nanoseconds of a token.
+cdef double INDEX_SHARE = 0.05
+cdef double INDEX_NS = 150
 # Output tokens that an index has room for at once, beside the prompt.
 cdef int32_t N_ROOM = 1024
 # Tokens of a model's draft that is made to see how it does.
@@ -93,7 +95,7 @@ cdef class Speculation:
             slot.n_wanted = 0
             self.n_decode += (is_decoding(slot) and slot.request.n_allowed > 0
                               and not slot.waits_turn)
-        self.n_to_index = N_INDEXED if self.n_decode > 0 else N_INDEXED_IDLE
+        self.n_to_index = self.n_indexable()
         for i in range(self.slots.n_slots):
             slot = &self.slots.slots[i]
             if slot.request == NULL or slot.request.n_draft_max == 0:
@@ -102,6 +104,13 @@ cdef class Speculation:
             self.index(slot.request)
             if is_decoding(slot) and not self.is_paused and not slot.waits_turn:
                 self.offer(i)
+
+    cdef int32_t n_indexable(self) noexcept nogil:
+        """Tokens of prompts that may be indexed before a step."""
+        if self.n_decode == 0:
+            return N_INDEXED_IDLE
+        return max(N_INDEXED, min(N_INDEXED_IDLE, <int32_t> (
+            INDEX_SHARE * self.lengths.costs.of(self.n_decode) / INDEX_NS)))
 
     cdef void index(self, RequestC* request) noexcept nogil:
         """Index the request's new tokens, or a slice of its prompt; learn from its output."""
@@ -139,7 +148,7 @@ cdef class Speculation:
             first = request.rates.model.value
         if first > 0:
             self.offers[self.n_offers] = OfferC(
-                i_slot, n_most, request.n_draft_min, n_matched, first, &request.rates, 0, 0, 0)
+                i_slot, n_most, request.n_draft_min, n_matched, first, &request.rates, 0, 0, 0, 0)
             self.n_offers += 1
 
     cdef void take(self, const OfferC* offer) noexcept nogil:

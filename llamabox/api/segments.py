@@ -9,17 +9,19 @@ are those that it has anywhere.
 from __future__ import annotations
 
 import itertools
+import math
 import re
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 
 from .special import SpecialToken
-from .words import Encode, Tokens
+from .words import Text, Tokens
 
-CountNew = Callable[[str, bool], int]
+EncodeAll = Callable[[Sequence[Text], float], list[Tokens] | None]
+"""Tokens of each text; None if more characters than so many have to be tokenized."""
 
 LEAST_CHARS = 256
 """Of a text; a shorter one is as soon tokenized."""
@@ -57,36 +59,38 @@ class Segments:
 
     :param encode: the tokenizer, with control tokens read as such.
     :param cuts: what every segment but the first begins with, as of `boundaries`.
-    :param n_new: how many of a text's characters `encode` has to tokenize; all if it is left out.
     """
 
-    def __init__(self, encode: Encode, cuts: Iterable[str], n_new: CountNew | None = None) -> None:
+    def __init__(self, encode: EncodeAll, cuts: Iterable[str]) -> None:
         self._encode = encode
-        self._n_new = n_new or (lambda text, add_special: len(text))
         pattern = "|".join(map(re.escape, sorted(cuts, key=len, reverse=True)))
         self._cut = re.compile(pattern) if pattern else None
-        self._kept: OrderedDict[tuple[str, bool], Tokens] = OrderedDict()
+        self._kept: OrderedDict[Text, Tokens] = OrderedDict()
         self._n_chars = 0
         self._lock = threading.Lock()
 
     def encode(self, text: str, *, add_special: bool) -> Tokens:
-        """The tokens of a text, int32 [n_tokens]: those that `encode` gives of all of it."""
-        parts = self._parts(text)
-        if len(parts) == 1:
-            return self._encode(text, add_special)
-        return self._join(parts, self._find(parts, add_special), add_special)
+        """The tokens of a text, int32 [n_tokens]: those that the tokenizer gives of all of it."""
+        tokens = self.encode_known(text, math.inf, add_special=add_special)
+        assert tokens is not None
+        return tokens
 
-    def encode_known(self, text: str, most_new: int, *, add_special: bool) -> Tokens | None:
+    def encode_known(self, text: str, most_new: float, *, add_special: bool) -> Tokens | None:
         """The same, unless there are more than `most_new` characters of it to tokenize."""
-        parts = self._parts(text)
-        if len(parts) == 1:
-            is_known = self._n_new(text, add_special) <= most_new
-            return self._encode(text, add_special) if is_known else None
-        found = self._find(parts, add_special)
-        for i, tokens in enumerate(found):
-            if tokens is None:
-                most_new -= self._n_new(parts[i], add_special and i == 0)
-        return self._join(parts, found, add_special) if most_new >= 0 else None
+        segments = [(part, add_special and i == 0) for i, part in enumerate(self._parts(text))]
+        if len(segments) == 1:
+            whole = self._encode(segments, most_new)
+            return None if whole is None else whole[0]
+        found = self._find(segments)
+        missing = [segment for segment in segments if segment not in found]
+        if missing:
+            new = self._encode(missing, most_new)
+            if new is None:
+                return None
+            fresh = dict(zip(missing, new, strict=True))
+            self._keep(fresh)
+            found |= fresh
+        return np.concatenate([found[segment] for segment in segments])
 
     def _parts(self, text: str) -> list[str]:
         """A text's segments; all of it if it has none, or is short."""
@@ -95,35 +99,23 @@ class Segments:
         starts = [0, *(cut.start() for cut in self._cut.finditer(text) if cut.start()), len(text)]
         return [text[start:end] for start, end in itertools.pairwise(starts)]
 
-    def _find(self, parts: list[str], add_special: bool) -> list[Tokens | None]:
+    def _find(self, segments: list[Text]) -> dict[Text, Tokens]:
         """The tokens of those segments that are kept."""
-        found: list[Tokens | None] = []
+        found = {}
         with self._lock:
-            for i, part in enumerate(parts):
-                key = (part, add_special and i == 0)
-                tokens = self._kept.get(key)
+            for segment in segments:
+                tokens = self._kept.get(segment)
                 if tokens is not None:
-                    self._kept.move_to_end(key)
-                found.append(tokens)
+                    self._kept.move_to_end(segment)
+                    found[segment] = tokens
         return found
 
-    def _join(self, parts: list[str], found: list[Tokens | None], add_special: bool) -> Tokens:
-        """The tokens of all segments; those that are not found are tokenized, and kept."""
-        return np.concatenate(
-            [
-                self._keep(part, add_special and i == 0) if tokens is None else tokens
-                for i, (part, tokens) in enumerate(zip(parts, found, strict=True))
-            ]
-        )
-
-    def _keep(self, part: str, add_special: bool) -> Tokens:
-        key = (part, add_special)
-        tokens = self._encode(part, add_special)
+    def _keep(self, new: dict[Text, Tokens]) -> None:
         with self._lock:
-            if key not in self._kept and len(part) <= MOST_CHARS:
-                self._kept[key] = tokens
-                self._n_chars += len(part)
+            for segment, tokens in new.items():
+                if segment not in self._kept and len(segment[0]) <= MOST_CHARS:
+                    self._kept[segment] = tokens
+                    self._n_chars += len(segment[0])
             while self._n_chars > MOST_CHARS:
                 (dropped, _), _ = self._kept.popitem(last=False)
                 self._n_chars -= len(dropped)
-        return tokens

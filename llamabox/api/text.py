@@ -12,7 +12,7 @@ from .._core.vocab import Vocab
 from ..errors import EngineClosed, InvalidRequest
 from .segments import Segments, boundaries
 from .special import special_tokens
-from .words import Tokens, Words, are_apart
+from .words import Text, Tokens, Words, are_apart
 
 __all__ = ["FimTokens", "Tokenizer", "Tokens"]
 
@@ -71,12 +71,17 @@ class Tokenizer:
         """What tokenizes texts in the smallest parts that can be told apart."""
         special = special_tokens(self._binding, self._address)
         if special is None:
-            return Segments(self._encode_special, ())
-        cuts = boundaries(special)
+            return Segments(self._encode_all, ())
         if not are_apart(pre, special):
-            return Segments(self._encode_special, cuts)
-        words = Words(self._encode_special, self._vocab.lengths())
-        return Segments(words.encode, cuts, words.n_new)
+            return Segments(self._encode_all, boundaries(special))
+        words = Words(self._encode_special, self._vocab.lengths(), special)
+        return Segments(words.encode, boundaries(special))
+
+    def _encode_all(self, texts: Sequence[Text], most_new: float) -> list[Tokens] | None:
+        """The tokens of each text, unless they have more than `most_new` characters."""
+        if sum(len(text) for text, _ in texts) > most_new:
+            return None
+        return [self._encode_special(*text) for text in texts]
 
     def _encode_special(self, text: str, add_special: bool) -> Tokens:
         return self._encode(text, add_special, parse_special=True)

@@ -47,7 +47,7 @@ def _read_message(message: Fields) -> dict[str, Any]:
     if role not in ROLES:
         raise message.refuse("role", f"{role!r} is not one of {', '.join(ROLES)}")
     read: dict[str, Any] = {"role": "tool" if role == "function" else role}
-    read |= {name: message.string(name) for name in _KEPT if message.present(name)}
+    read |= {name: message.string(name) for name in message.given(_KEPT)}
     read["content"] = _read_content(message)
     calls = _read_calls(message)
     if calls:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from ..errors import InvalidRequest
@@ -86,6 +86,20 @@ class Fields:
         if isinstance(exact, float) and not exact.is_integer():
             raise self.refuse(name, f"must be an integer, not {exact}")
         return int(exact)
+
+    def numbers(self, names: Collection[str]) -> dict[str, float | None]:
+        """Those of these fields that are there."""
+        return {name: self.number(name) for name in self.given(names)}
+
+    def integers(self, names: Collection[str]) -> dict[str, int | None]:
+        """The same of integers."""
+        return {name: self.integer(name) for name in self.given(names)}
+
+    def given(self, names: Collection[str]) -> list[str]:
+        """Those of these fields that are there."""
+        self.names_read.update(names)
+        values = self.values
+        return [name for name in names if values.get(name) is not None]
 
     def strings(self, name: str) -> list[str] | None:
         """An array of strings; a single string is an array of one."""

@@ -24,7 +24,7 @@ NO_LIMIT = -1
 
 def length_field(fields: Fields) -> str:
     """The name under which the body gives the output limit."""
-    return next((name for name in LENGTH_FIELDS if fields.present(name)), "n_predict")
+    return next(iter(fields.given(LENGTH_FIELDS)), "n_predict")
 
 
 def named_in_body(error: InvalidRequest) -> InvalidRequest:
@@ -38,12 +38,11 @@ def read_output(fields: Fields) -> dict[str, Any]:
 
     :raises InvalidRequest: a field is mistyped.
     """
-    limits = {name: fields.integer(name) for name in LENGTH_FIELDS}
-    changes: dict[str, Any] = {"n_predict": limits[length_field(fields)]}
+    limits = fields.integers(LENGTH_FIELDS)
+    changes: dict[str, Any] = {"n_predict": limits.get(length_field(fields))}
     stop = fields.strings("stop")
     changes["stop"] = None if stop is None else tuple(stop)
-    for name in INTEGER_FIELDS:
-        changes[name] = fields.integer(name)
+    changes |= fields.integers(INTEGER_FIELDS)
     changes["deadline"] = fields.number("deadline")
     changes["n_predict_min"] = fields.integer("min_tokens")
     changes["slot"] = fields.integer("id_slot")

@@ -54,22 +54,21 @@ NUMBER_FIELDS = (
     "adaptive_decay",
 )
 
+INTEGER_ALIASES = tuple(alias for alias, name in ALIASES.items() if name in INTEGER_FIELDS)
+NUMBER_ALIASES = tuple(alias for alias in ALIASES if alias not in INTEGER_ALIASES)
+
 
 def read_sampling(fields: Fields) -> dict[str, Any]:
     """Changes to the default ``GenerationParams``; None for a field that is not there.
 
     :raises InvalidRequest: a field is mistyped.
     """
-    changes: dict[str, Any] = {name: fields.integer(name) for name in INTEGER_FIELDS}
-    changes |= {name: fields.number(name) for name in NUMBER_FIELDS}
-    for alias, name in ALIASES.items():
-        read = fields.integer if name in INTEGER_FIELDS else fields.number
-        value = read(alias)
-        if changes[name] is None:
-            changes[name] = value
-    if changes["seed"] == LLAMA_RANDOM_SEED:
+    aliased = fields.integers(INTEGER_ALIASES) | fields.numbers(NUMBER_ALIASES)
+    changes: dict[str, Any] = {ALIASES[alias]: value for alias, value in aliased.items()}
+    changes |= fields.integers(INTEGER_FIELDS) | fields.numbers(NUMBER_FIELDS)
+    if changes.get("seed") == LLAMA_RANDOM_SEED:
         changes["seed"] = RANDOM_SEED
-    if changes["dry_base"] is not None and changes["dry_base"] < LEAST_DRY_BASE:
+    if changes.get("dry_base") is not None and changes["dry_base"] < LEAST_DRY_BASE:
         changes["dry_base"] = None
     breakers = fields.strings("dry_sequence_breakers")
     changes["dry_sequence_breakers"] = None if breakers is None else tuple(breakers)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import random
-import string
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,7 +16,7 @@ from llamabox import Model
 from llamabox._core.vocab import Vocab
 from llamabox.api import Tokenizer, words
 from llamabox.api.library import LIBRARY, captured_errors
-from llamabox.api.special import SpecialToken
+from llamabox.api.special import SpecialToken, special_tokens
 from llamabox.api.words import CUT, PRE_TYPES, Tokens, Words, are_apart
 from tests.models.random_gguf import byte_character, llama_metadata
 
@@ -62,11 +61,12 @@ class Weights:
 
 
 def write_joining_vocabulary(path: Path, pre: str) -> None:
-    """Byte-pair encoding whose first merges join words, where nothing keeps them apart."""
+    """Byte-pair encoding whose first merges join words and lines, unless they are cut."""
     alphabet = [byte_character(byte) for byte in range(256)]
-    space = byte_character(ord(" "))
+    space, feed = byte_character(ord(" ")), byte_character(ord("\n"))
     across = [(letter, space) for letter in [*LETTERS, *".,;:!?1"]]
     across += [(f"{a}{space}", b) for (a, _), b in itertools.product(across, LETTERS)]
+    across += [pair for letter in [*LETTERS, *"019"] for pair in ((letter, feed), (feed, letter))]
     inside = [*itertools.product(LETTERS, LETTERS), *((space, letter) for letter in LETTERS)]
     merges = [*across, *inside]
     tokens = [*alphabet, *(a + b for a, b in merges), *OWN_TOKENS, "<|end|>"]
@@ -99,76 +99,121 @@ def joining(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[st
     weights.close()
 
 
+def words_of(encode: words.Encode, tokenizer: Tokenizer) -> Words:
+    special = special_tokens(llama_cpp, tokenizer._address)
+    assert special is not None
+    return Words(encode, tokenizer._vocab.lengths(), special)
+
+
+def tokens_of(by_word: Words, text: str, add_special: bool = False) -> Tokens:
+    found = by_word.encode([(text, add_special)])
+    assert found is not None
+    return found[0]
+
+
 def random_texts(n: int) -> list[str]:
     rng = random.Random(n)
     return ["".join(rng.choices(PIECES, k=rng.randrange(120))) for _ in range(n)]
 
 
 def test_the_tokens_are_those_of_the_whole_text(joining: tuple[str, Tokenizer]) -> None:
+    """Of ten texts at a time, so that pieces of one are tokenized beside those of others."""
     pre, tokenizer = joining
     whole = Counted(tokenizer)
-    by_word = Words(Counted(tokenizer), tokenizer._vocab.lengths())
-    n_other = n_cuts = 0
-    for text in random_texts(200):
-        n_cuts += len(CUT.findall(text))
+    by_word = words_of(Counted(tokenizer), tokenizer)
+    n_other = 0
+    texts = random_texts(200)
+    for begin in range(0, len(texts), 10):
+        some = [(text, False) for text in texts[begin : begin + 10]]
         for _ in range(2):
-            n_other += not np.array_equal(by_word.encode(text, False), whole(text, False))
-    assert n_cuts > 1000
+            found = by_word.encode(some)
+            assert found is not None
+            for text, tokens in zip(some, found, strict=True):
+                n_other += not np.array_equal(tokens, whole(*text))
+    assert sum(len(CUT.findall(text)) for text in texts) > 1000
     assert (n_other == 0) == (pre not in JOINS_WORDS)
+
+
+def test_lines_are_cut_from_what_is_above_and_below(joining: tuple[str, Tokenizer]) -> None:
+    """Alone, beside others and in the whole text, whatever their last line begins and ends with."""
+    pre, tokenizer = joining
+    whole = Counted(tokenizer)
+    above = ("a\n", "be.\n", "<|end|>\n\n", "?!\n", " \n", "'s\n", "1\r\n", "\n\n\n")
+    begins = ("a", "1", "Be", "12 34", "to be", "e.", "x\u00df", "0\u00b2", "ce;", "T'", "9,9")
+    texts = [(f"{over}{begin} be at", False) for over in above for begin in begins]
+    found = words_of(Counted(tokenizer), tokenizer).encode(texts)
+    assert found is not None
+    same = [np.array_equal(tokens, whole(*text)) for text, tokens in zip(texts, found, strict=True)]
+    assert all(same) == (pre not in JOINS_WORDS)
 
 
 def test_of_a_real_text(tiny_model: Model) -> None:
     tokenizer = tiny_model.tokenizer
     whole, counted = Counted(tokenizer), Counted(tokenizer)
-    by_word = Words(counted, tiny_model.vocab.lengths())
+    by_word = words_of(counted, tokenizer)
     for path in Path(words.__file__).parent.glob("*.py"):
         text = path.read_text()
         for add_special in (False, True):
-            found = by_word.encode(text, add_special)
+            found = tokens_of(by_word, text, add_special)
             assert np.array_equal(found, whole(text, add_special))
     assert sum(map(len, counted.texts)) < sum(map(len, whole.texts))
 
 
 def test_a_word_is_tokenized_once(tiny_model: Model) -> None:
     counted = Counted(tiny_model.tokenizer)
-    by_word = Words(counted, tiny_model.vocab.lengths())
-    by_word.encode("The cat, the hat and the bat", True)
-    assert counted.texts == [" cat, the hat and the bat", "The"]
-    n_new = len("a" + "new" + "again") + 2 * words.RUN_CHARS
-    assert by_word.n_new("The bat and a new cat, again", True) == n_new
-    by_word.encode("The bat and a new hat again", True)
-    assert counted.texts[2:] == [" a new", " again"]
-    by_word.encode("The bat again", False)
-    assert counted.texts[4:] == ["The"]
+    by_word = words_of(counted, tiny_model.tokenizer)
+    tokens_of(by_word, "The cat, the hat and the bat", True)
+    assert counted.texts == [" cat, the hat and bat", "The"]
+    tokens_of(by_word, "The bat and a new cat, again", True)
+    assert counted.texts[2:] == [" a new again"]
+    tokens_of(by_word, "The bat again", False)
+    assert counted.texts[3:] == ["The"]
 
 
-def test_much_that_is_new_is_tokenized_in_one_call(tiny_model: Model) -> None:
+def test_what_is_new_of_many_texts_is_tokenized_in_one_call(tiny_model: Model) -> None:
     counted = Counted(tiny_model.tokenizer)
-    by_word = Words(counted, tiny_model.vocab.lengths())
-    by_word.encode("a the", True)
-    new = [a + b for a, b in itertools.product(string.ascii_lowercase, "bcd")]
-    by_word.encode("a " + " the ".join(new) + " the", True)
-    assert counted.texts[2:] == [" " + " the ".join(new)]
+    by_word = words_of(counted, tiny_model.tokenizer)
+    by_word.encode([("<|im_start|>user\n0 the", False), ("", False)])
+    n_texts = len(counted.texts)
+    turns = [(f"<|im_start|>user\n{i} the {word} the", False) for i, word in enumerate("xyz", 1)]
+    by_word.encode(turns)
+    assert counted.texts[n_texts:] == ["\n1\n2\n3 x y z"]
+
+
+def test_more_than_may_be_new_is_not_tokenized(tiny_model: Model) -> None:
+    counted = Counted(tiny_model.tokenizer)
+    by_word = words_of(counted, tiny_model.tokenizer)
+    text = ("The cat and the hat\n", True)
+    n_new = sum(map(len, ("The", "cat", "and", "the", " hat\n"))) + 3 * words.CALL_CHARS
+    assert by_word.encode([text], n_new - 1) is None
+    assert counted.texts == []
+    assert by_word.encode([text], n_new) is not None
+    assert by_word.encode([text], 0) is not None
 
 
 def test_control_tokens_are_read_as_such(tiny_model: Model) -> None:
     whole = Counted(tiny_model.tokenizer)
-    by_word = Words(Counted(tiny_model.tokenizer), tiny_model.vocab.lengths())
+    counted = Counted(tiny_model.tokenizer)
+    by_word = words_of(counted, tiny_model.tokenizer)
     text = "<|im_start|>user and more of it<|im_end|> and so<|im_end|>x y"
     for _ in range(2):
-        assert np.array_equal(by_word.encode(text, True), whole(text, True))
+        assert np.array_equal(tokens_of(by_word, text, True), whole(text, True))
+    # The others are told apart all the same.
+    n_texts = len(counted.texts)
+    assert np.array_equal(tokens_of(by_word, "x and more y"), whole("x and more y", False))
+    assert counted.texts[n_texts:] == ["x"]
 
 
 def test_what_is_kept_is_bounded(tiny_model: Model, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(words, "MOST_WORDS", 10)
+    monkeypatch.setattr(words, "MOST_PIECES", 10)
     counted = Counted(tiny_model.tokenizer)
-    by_word = Words(counted, tiny_model.vocab.lengths())
+    by_word = words_of(counted, tiny_model.tokenizer)
     for i in range(30):
-        by_word.encode(f"a word{i} and", False)
-    by_word.encode(f"a {'b' * words.LONGEST}c and", False)
-    by_word.encode(f"a {'b' * words.LONGEST}c and", False)
-    assert counted.texts[-2:] == [f" {'b' * words.LONGEST}c"] * 2
-    by_word.encode(" ".join(f"w{i}" for i in range(40)), False)
+        tokens_of(by_word, f"a word{i} and")
+    for _ in range(2):
+        tokens_of(by_word, f"a {'b' * words.LONGEST}c and")
+    assert counted.texts.count(f" {'b' * words.LONGEST}c") == 2
+    tokens_of(by_word, " ".join(f"w{i}" for i in range(40)))
     assert len(by_word._known) <= 10
 
 
@@ -179,6 +224,7 @@ def test_what_is_kept_is_bounded(tiny_model: Model, monkeypatch: pytest.MonkeyPa
         ("qwen2", SpecialToken("    ", False, False), True),
         ("qwen2", SpecialToken("<tool call>", False, False), False),
         ("qwen2", SpecialToken(" the", False, False), False),
+        ("qwen2", SpecialToken("user\n", False, False), False),
         ("qwen2", SpecialToken("<mask>", True, True), False),
         ("superbpe", SpecialToken("<|end|>", True, False), False),
         ("", SpecialToken("<|end|>", True, False), False),

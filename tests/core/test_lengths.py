@@ -90,8 +90,18 @@ def test_a_full_batch_is_not_drafted_for() -> None:
     assert sum(lengths(*full).chosen([HITS] * 8, n_decode=8, n_most=16)) == 0
 
 
-def test_rows_of_a_step_are_bounded() -> None:
-    assert sum(lengths(1.0, n_rows=10).chosen([HITS] * 4, n_decode=4, n_most=16)) == 10
+def test_rows_of_a_step_are_bounded_and_shared_evenly() -> None:
+    chosen = lengths(1.0, n_rows=10).chosen([HITS] * 4, n_decode=4, n_most=16)
+    assert sorted(chosen) == [2, 2, 3, 3]
+
+
+def test_one_slot_does_not_draft_at_the_cost_of_others() -> None:
+    """All rows of a step take time, which those that have no draft lose."""
+    costs = line(1, 0.25)
+    (alone,) = lengths(*costs).chosen([HITS], n_decode=4, n_most=16)
+    together = lengths(*costs).chosen([HITS] * 4, n_decode=4, n_most=16)
+    assert 0 < alone <= 2
+    assert min(together) > 4
 
 
 def test_too_short_a_draft_is_none() -> None:
@@ -102,7 +112,7 @@ def test_too_short_a_draft_is_none() -> None:
 
 def test_streams_that_differ_are_computed_one_by_one() -> None:
     """In a partitioned memory, a draft for one slot alone costs a forward of its own."""
-    costs = line(1, 0.1)
+    costs = line(1, 0.05)
     alone = lengths(*costs, is_partitioned=True)
     assert alone.chosen([HALF], n_decode=4, n_most=2) == [0]
     assert lengths(*costs).chosen([HALF], n_decode=4, n_most=2)[0] > 0
