@@ -18,8 +18,10 @@ from collections.abc import Callable, Iterable, Sequence
 import numpy as np
 
 from .special import SpecialToken
-from .words import Text, Tokens
+from .words import Tokens
 
+Text = tuple[str, bool]
+"""A text, and whether the tokens that the model wants around it are added."""
 EncodeAll = Callable[[Sequence[Text], float], list[Tokens] | None]
 """Tokens of each text; None if more characters than so many have to be tokenized."""
 

@@ -10,9 +10,9 @@ import numpy as np
 
 from .._core.vocab import Vocab
 from ..errors import EngineClosed, InvalidRequest
-from .segments import Segments, boundaries
+from .segments import Segments, Text, boundaries
 from .special import special_tokens
-from .words import Text, Tokens, Words, are_apart
+from .words import Tokens, Words, are_apart
 
 __all__ = ["FimTokens", "Tokenizer", "Tokens"]
 
@@ -61,7 +61,7 @@ class Tokenizer:
         """
         if parse_special:
             return self._segments.encode(text, add_special=add_special)
-        return self._encode(text, add_special, parse_special=False)
+        return self._encode(_utf8(text), add_special, parse_special=False)
 
     def encode_known(self, text: str, most_new: int, *, add_special: bool = True) -> Tokens | None:
         """`encode`, unless more than `most_new` characters have to be tokenized for it."""
@@ -75,22 +75,22 @@ class Tokenizer:
         if not are_apart(pre, special):
             return Segments(self._encode_all, boundaries(special))
         words = Words(self._encode_special, self._vocab.lengths(), special)
-        return Segments(words.encode, boundaries(special))
+
+        def encode(texts: Sequence[Text], most_new: float) -> list[Tokens] | None:
+            return words.encode([(_utf8(text), adds) for text, adds in texts], most_new)
+
+        return Segments(encode, boundaries(special))
 
     def _encode_all(self, texts: Sequence[Text], most_new: float) -> list[Tokens] | None:
         """The tokens of each text, unless they have more than `most_new` characters."""
         if sum(len(text) for text, _ in texts) > most_new:
             return None
-        return [self._encode_special(*text) for text in texts]
+        return [self._encode_special(_utf8(text), adds) for text, adds in texts]
 
-    def _encode_special(self, text: str, add_special: bool) -> Tokens:
-        return self._encode(text, add_special, parse_special=True)
+    def _encode_special(self, data: bytes, add_special: bool) -> Tokens:
+        return self._encode(data, add_special, parse_special=True)
 
-    def _encode(self, text: str, add_special: bool, *, parse_special: bool) -> Tokens:
-        try:
-            data = text.encode("utf-8")
-        except UnicodeEncodeError:
-            raise InvalidRequest("the text has lone surrogates", param="prompt") from None
+    def _encode(self, data: bytes, add_special: bool, *, parse_special: bool) -> Tokens:
         tokens = np.empty(len(data) + 8, dtype=np.int32)
         n_tokens = self._tokenize(data, tokens, add_special, parse_special)
         if n_tokens < 0:
@@ -153,3 +153,10 @@ class Tokenizer:
             return ""
         text: bytes = self._binding.llama_vocab_get_text(self._address, token)
         return text.decode("utf-8", "replace")
+
+
+def _utf8(text: str) -> bytes:
+    try:
+        return text.encode()
+    except UnicodeEncodeError:
+        raise InvalidRequest("the text has lone surrogates", param="prompt") from None

@@ -8,23 +8,23 @@ the end of their line. What lies between two such places has the tokens that it 
 
 from __future__ import annotations
 
-import contextlib
 import itertools
 import math
 import re
-import string
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 import numpy.typing as npt
 
+from .._core.word_table import WordTable
 from .special import SpecialToken
 
 Tokens = npt.NDArray[np.int32]
-Text = tuple[str, bool]
-"""A text, and whether the tokens that the model wants around it are added."""
-Encode = Callable[[str, bool], Tokens]
-"""Tokens of a `Text`."""
+Piece = tuple[bytes, bool]
+"""A text in UTF-8, or a piece of one, and whether the tokens that the model wants around a text are
+added."""
+Encode = Callable[[bytes, bool], Tokens]
+"""Tokens of a `Piece`."""
 
 PRE_TYPES = frozenset(
     """
@@ -37,19 +37,13 @@ PRE_TYPES = frozenset(
 )
 """Values of ``tokenizer.ggml.pre``. Others join words (SuperBPE, Gemma 4), or nobody has looked."""
 
-CUT = re.compile(r" (?=[A-Za-z])(?<=[A-Za-z0-9.,;:!?] )")
-ALNUM = frozenset(string.ascii_letters + string.digits)
-ENDS = ALNUM | frozenset(".,;:!?")
-"""What a word ends with that another can follow."""
-LONGEST = 128
-"""Characters of a piece that is kept."""
+WORD = re.compile(rb" [A-Za-z](.*[A-Za-z0-9.,;:!?])?", re.DOTALL)
+"""A piece that another word can follow."""
+LINE = re.compile(rb"[A-Za-z0-9](.*[A-Za-z0-9])?", re.DOTALL)
+"""One that a line can begin with which another can follow."""
 MOST_PIECES = 1 << 16
-CALL_CHARS = 32
+CALL_BYTES = 32
 """That are tokenized in the time that a call takes."""
-
-Piece = str | Text
-"""A word without the space before it, the begin of a line with the line feed before it, which both
-can be tokenized beside others; or a text that is tokenized alone."""
 
 
 def are_apart(pre: str, special: Iterable[SpecialToken]) -> bool:
@@ -75,112 +69,101 @@ class Words:
     def __init__(self, encode: Encode, n_bytes: Tokens, special: Iterable[SpecialToken]) -> None:
         self._encode = encode
         self._n_bytes = n_bytes
-        control = "|".join(re.escape(token.text) for token in special if token.is_control)
-        self._control = re.compile(control or "(?!)")
-        self._known: dict[Piece, bytes] = {}
+        control = b"|".join(re.escape(token.text.encode()) for token in special if token.is_control)
+        self._control = re.compile(control or b"(?!)")
+        self._known = WordTable(MOST_PIECES)
 
-    def encode(self, texts: Iterable[Text], most_new: float = math.inf) -> list[Tokens] | None:
+    def encode(self, texts: Sequence[Piece], most_new: float = math.inf) -> list[Tokens] | None:
         """The tokens of each text, int32 [n_tokens]: those that the tokenizer gives of all of it.
 
-        :param most_new: characters that may have to be tokenized, with `CALL_CHARS` for each call
-            of the tokenizer; None is returned if there are more.
+        :param most_new: bytes that may have to be tokenized, with `CALL_BYTES` for each call of the
+            tokenizer; None is returned if there are more.
         """
-        split = [_pieces(*text) for text in texts]
-        found = [list(map(self._known.get, pieces)) for pieces in split]
-        gaps = [(i, j) for i, tokens in enumerate(found) for j in _gaps(tokens)]
-        if gaps:
-            unknown = dict.fromkeys(split[i][j] for i, j in gaps)
-            if _cost(unknown) > most_new:
+        found = [self._known.read(*text) for text in texts]
+        new: dict[Piece, bytes] = {
+            (text[begin:end], add_special): b""
+            for (text, _), (_, gaps) in zip(texts, found, strict=True)
+            for begin, end, add_special, _ in gaps
+        }
+        if new:
+            lines, words, others = _kinds(new)
+            n_calls = len(others) + bool(lines or words)
+            if sum(len(text) for text, _ in new) + CALL_BYTES * n_calls > most_new:
                 return None
-            new = self._tokenize(unknown)
-            for i, j in gaps:
-                found[i][j] = new[split[i][j]]
-        return [_joined(tokens) for tokens in found]
+            new |= self._tokenize_together(lines, words)
+            self._tokenize_rest(new)
+        return [
+            _filled(text, tokens, gaps, new)
+            for (text, _), (tokens, gaps) in zip(texts, found, strict=True)
+        ]
 
-    def _tokenize(self, unknown: Iterable[Piece]) -> dict[Piece, bytes]:
-        """Tokenize pieces, in one call those that can be, and keep them."""
-        new = self._tokenize_words([piece for piece in unknown if isinstance(piece, str)])
-        for piece in unknown:
-            if piece not in new:
-                new[piece] = self._tokenize_alone(piece)
-        if len(self._known) >= MOST_PIECES:
-            self._known.clear()
-        short = (pair for pair in new.items() if _n_chars(pair[0]) <= LONGEST)
-        self._known.update(itertools.islice(short, MOST_PIECES - len(self._known)))
-        return new
-
-    def _tokenize_alone(self, piece: Piece) -> bytes:
-        if isinstance(piece, str):
-            piece = (piece[1:] if piece[0] == "\n" else f" {piece}", False)
-        return self._encode(*piece).tobytes()
-
-    def _tokenize_words(self, words: list[str]) -> dict[Piece, bytes]:
-        """The tokens of words and lines, but of those that have a control token in them."""
-        # A clause may be one piece with the end of its line.
-        words.sort(key=lambda word: word[0] != "\n")
-        apart = self._apart(words)
+    def _tokenize_together(self, lines: list[Piece], words: list[Piece]) -> dict[Piece, bytes]:
+        """The tokens of pieces, but of those that have a control token in them."""
+        apart = self._apart(lines, words)
         if apart is None:
-            words = [word for word in words if not self._control.search(word)]
-            apart = self._apart(words)
-        return {} if apart is None else dict(zip(words, apart, strict=True))
+            lines, words = self._without_control(lines), self._without_control(words)
+            apart = self._apart(lines, words)
+        return {} if apart is None else dict(zip([*lines, *words], apart, strict=True))
 
-    def _apart(self, words: list[str]) -> list[bytes] | None:
-        """The tokens of each word or line; None where they cannot be told, as with a control token.
+    def _tokenize_rest(self, new: dict[Piece, bytes]) -> None:
+        """Set the tokens of pieces that have none yet, and keep them all."""
+        for piece, tokens in new.items():
+            if not tokens:
+                new[piece] = self._encode(*piece).tobytes()
+            self._known.add(*piece, new[piece])
 
-        :param words: the lines first.
-        """
-        if not words:
+    def _without_control(self, pieces: list[Piece]) -> list[Piece]:
+        return [piece for piece in pieces if not self._control.search(piece[0])]
+
+    def _apart(self, lines: list[Piece], words: list[Piece]) -> list[bytes] | None:
+        """The tokens of each piece; None where they cannot be told, as with a control token."""
+        if not lines and not words:
             return []
-        parts = [word if word[0] == "\n" else f" {word}" for word in words]
-        tokens = self._encode("".join(parts), False)
-        ends = np.cumsum([len(part.encode()) for part in parts])
+        # Words come last: what ends a clause may be one with a line feed behind it.
+        parts = [b"\n" + text for text, _ in lines] + [text for text, _ in words]
+        tokens = self._encode(b"".join(parts), False)
+        ends = np.cumsum([len(part) for part in parts])
         token_ends = np.cumsum(self._n_bytes[tokens])
         if len(tokens) == 0 or token_ends[-1] != ends[-1]:
             return None
         last = np.searchsorted(token_ends, ends)
         if not np.array_equal(token_ends[last], ends):
             return None
-        data = tokens.tobytes()
-        cuts = [0, *(tokens.itemsize * (last + 1)).tolist()]
+        data, size = tokens.tobytes(), tokens.itemsize
+        cuts = [0, *(size * (last + 1)).tolist()]
         apart = [data[a:b] for a, b in itertools.pairwise(cuts)]
-        n_lines = sum(word[0] == "\n" for word in words)
-        apart[:n_lines] = [line[tokens.itemsize :] for line in apart[:n_lines]]
+        apart[: len(lines)] = [line[size:] for line in apart[: len(lines)]]
         return apart
 
 
-def _pieces(text: str, add_special: bool) -> list[Piece]:
-    """The words of a text, and what is before them and, if no word can follow the last, behind."""
-    head, *words = CUT.split(text)
-    pieces: list[Piece] = [(head, add_special), *words]
-    if words and words[-1][-1] not in ENDS:
-        pieces[-1] = (f" {words[-1]}", False)
-    above, feed, line = head.rpartition("\n")
-    if feed and line[:1] in ALNUM:
-        begin: Piece = feed + line if line[-1] in ALNUM else (line, False)
-        pieces[:1] = [(above + feed, add_special), begin]
-    return pieces
+def _kinds(pieces: Iterable[Piece]) -> tuple[list[Piece], list[Piece], list[Piece]]:
+    """Begins of lines and words, which can be tokenized beside others, and what cannot."""
+    lines: list[Piece] = []
+    words: list[Piece] = []
+    others: list[Piece] = []
+    for piece in pieces:
+        text, add_special = piece
+        if add_special:
+            others.append(piece)
+        elif WORD.fullmatch(text):
+            words.append(piece)
+        elif LINE.fullmatch(text):
+            lines.append(piece)
+        else:
+            others.append(piece)
+    return lines, words, others
 
 
-def _gaps(tokens: list[bytes | None]) -> Iterator[int]:
-    """Where nothing was found."""
-    i = -1
-    with contextlib.suppress(ValueError):
-        while True:
-            i = tokens.index(None, i + 1)
-            yield i
-
-
-def _cost(unknown: Iterable[Piece]) -> int:
-    """Characters of pieces, with `CALL_CHARS` for each call that tokenizes them."""
-    n_texts = sum(not isinstance(piece, str) for piece in unknown)
-    n_calls = n_texts + any(isinstance(piece, str) for piece in unknown)
-    return n_calls * CALL_CHARS + sum(map(_n_chars, unknown))
-
-
-def _n_chars(piece: Piece) -> int:
-    return len(piece if isinstance(piece, str) else piece[0])
-
-
-def _joined(parts: Iterable[bytes | None]) -> Tokens:
-    tokens: Tokens = np.frombuffer(bytearray().join(filter(None, parts)), dtype=np.int32)
-    return tokens
+def _filled(
+    text: bytes, tokens: bytes, gaps: list[tuple[int, int, bool, int]], new: dict[Piece, bytes]
+) -> Tokens:
+    """The tokens of a text with those of its gaps, as `WordTable.read` gives them."""
+    size = np.dtype(np.int32).itemsize
+    parts = bytearray()
+    n_taken = 0
+    for begin, end, add_special, n_before in gaps:
+        parts += tokens[size * n_taken : size * n_before]
+        parts += new[text[begin:end], add_special]
+        n_taken = n_before
+    parts += tokens[size * n_taken :]
+    return np.frombuffer(parts, dtype=np.int32)

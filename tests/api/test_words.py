@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import itertools
 import random
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import gguf
@@ -17,9 +18,10 @@ from llamabox._core.vocab import Vocab
 from llamabox.api import Tokenizer, words
 from llamabox.api.library import LIBRARY, captured_errors
 from llamabox.api.special import SpecialToken, special_tokens
-from llamabox.api.words import CUT, PRE_TYPES, Tokens, Words, are_apart
+from llamabox.api.words import PRE_TYPES, Tokens, Words, are_apart
 from tests.models.random_gguf import byte_character, llama_metadata
 
+CUT = re.compile(r"(?<=[A-Za-z0-9.,;:!?]) (?=[A-Za-z])")
 JOINS_WORDS = ("superbpe", "exaone-moe")
 LETTERS = "abceot"
 OWN_TOKENS = ("dot", "be.", "  ", "\n\n")
@@ -40,9 +42,12 @@ class Counted:
         self.texts: list[str] = []
         self._tokenizer = tokenizer
 
-    def __call__(self, text: str, add_special: bool) -> Tokens:
-        self.texts.append(text)
+    def __call__(self, text: bytes, add_special: bool) -> Tokens:
+        self.texts.append(text.decode())
         return self._tokenizer._encode(text, add_special, parse_special=True)
+
+    def whole(self, text: str, add_special: bool) -> Tokens:
+        return self(text.encode(), add_special)
 
 
 class Weights:
@@ -106,9 +111,13 @@ def words_of(encode: words.Encode, tokenizer: Tokenizer) -> Words:
 
 
 def tokens_of(by_word: Words, text: str, add_special: bool = False) -> Tokens:
-    found = by_word.encode([(text, add_special)])
+    return all_tokens_of(by_word, [text], add_special)[0]
+
+
+def all_tokens_of(by_word: Words, texts: Sequence[str], add_special: bool = False) -> list[Tokens]:
+    found = by_word.encode([(text.encode(), add_special) for text in texts])
     assert found is not None
-    return found[0]
+    return found
 
 
 def random_texts(n: int) -> list[str]:
@@ -119,17 +128,15 @@ def random_texts(n: int) -> list[str]:
 def test_the_tokens_are_those_of_the_whole_text(joining: tuple[str, Tokenizer]) -> None:
     """Of ten texts at a time, so that pieces of one are tokenized beside those of others."""
     pre, tokenizer = joining
-    whole = Counted(tokenizer)
+    whole = Counted(tokenizer).whole
     by_word = words_of(Counted(tokenizer), tokenizer)
     n_other = 0
     texts = random_texts(200)
     for begin in range(0, len(texts), 10):
-        some = [(text, False) for text in texts[begin : begin + 10]]
+        some = texts[begin : begin + 10]
         for _ in range(2):
-            found = by_word.encode(some)
-            assert found is not None
-            for text, tokens in zip(some, found, strict=True):
-                n_other += not np.array_equal(tokens, whole(*text))
+            for text, tokens in zip(some, all_tokens_of(by_word, some), strict=True):
+                n_other += not np.array_equal(tokens, whole(text, False))
     assert sum(len(CUT.findall(text)) for text in texts) > 1000
     assert (n_other == 0) == (pre not in JOINS_WORDS)
 
@@ -137,13 +144,13 @@ def test_the_tokens_are_those_of_the_whole_text(joining: tuple[str, Tokenizer]) 
 def test_lines_are_cut_from_what_is_above_and_below(joining: tuple[str, Tokenizer]) -> None:
     """Alone, beside others and in the whole text, whatever their last line begins and ends with."""
     pre, tokenizer = joining
-    whole = Counted(tokenizer)
+    whole = Counted(tokenizer).whole
     above = ("a\n", "be.\n", "<|end|>\n\n", "?!\n", " \n", "'s\n", "1\r\n", "\n\n\n")
     begins = ("a", "1", "Be", "12 34", "to be", "e.", "x\u00df", "0\u00b2", "ce;", "T'", "9,9")
-    texts = [(f"{over}{begin} be at", False) for over in above for begin in begins]
-    found = words_of(Counted(tokenizer), tokenizer).encode(texts)
-    assert found is not None
-    same = [np.array_equal(tokens, whole(*text)) for text, tokens in zip(texts, found, strict=True)]
+    texts = [f"{over}{begin} be at" for over in above for begin in begins]
+    found = all_tokens_of(words_of(Counted(tokenizer), tokenizer), texts)
+    pairs = zip(texts, found, strict=True)
+    same = [np.array_equal(tokens, whole(text, False)) for text, tokens in pairs]
     assert all(same) == (pre not in JOINS_WORDS)
 
 
@@ -155,7 +162,7 @@ def test_of_a_real_text(tiny_model: Model) -> None:
         text = path.read_text()
         for add_special in (False, True):
             found = tokens_of(by_word, text, add_special)
-            assert np.array_equal(found, whole(text, add_special))
+            assert np.array_equal(found, whole.whole(text, add_special))
     assert sum(map(len, counted.texts)) < sum(map(len, whole.texts))
 
 
@@ -167,24 +174,24 @@ def test_a_word_is_tokenized_once(tiny_model: Model) -> None:
     tokens_of(by_word, "The bat and a new cat, again", True)
     assert counted.texts[2:] == [" a new again"]
     tokens_of(by_word, "The bat again", False)
-    assert counted.texts[3:] == ["The"]
+    assert counted.texts[3:] == ["\nThe"]
 
 
 def test_what_is_new_of_many_texts_is_tokenized_in_one_call(tiny_model: Model) -> None:
     counted = Counted(tiny_model.tokenizer)
     by_word = words_of(counted, tiny_model.tokenizer)
-    by_word.encode([("<|im_start|>user\n0 the", False), ("", False)])
+    all_tokens_of(by_word, ["<|im_start|>user\n0 the", ""])
     n_texts = len(counted.texts)
-    turns = [(f"<|im_start|>user\n{i} the {word} the", False) for i, word in enumerate("xyz", 1)]
-    by_word.encode(turns)
+    turns = [f"<|im_start|>user\n{i} the {word} the" for i, word in enumerate("xyz", 1)]
+    all_tokens_of(by_word, turns)
     assert counted.texts[n_texts:] == ["\n1\n2\n3 x y z"]
 
 
 def test_more_than_may_be_new_is_not_tokenized(tiny_model: Model) -> None:
     counted = Counted(tiny_model.tokenizer)
     by_word = words_of(counted, tiny_model.tokenizer)
-    text = ("The cat and the hat\n", True)
-    n_new = sum(map(len, ("The", "cat", "and", "the", " hat\n"))) + 3 * words.CALL_CHARS
+    text = (b"The cat and the hat\n", True)
+    n_new = len(text[0]) + 3 * words.CALL_BYTES
     assert by_word.encode([text], n_new - 1) is None
     assert counted.texts == []
     assert by_word.encode([text], n_new) is not None
@@ -192,7 +199,7 @@ def test_more_than_may_be_new_is_not_tokenized(tiny_model: Model) -> None:
 
 
 def test_control_tokens_are_read_as_such(tiny_model: Model) -> None:
-    whole = Counted(tiny_model.tokenizer)
+    whole = Counted(tiny_model.tokenizer).whole
     counted = Counted(tiny_model.tokenizer)
     by_word = words_of(counted, tiny_model.tokenizer)
     text = "<|im_start|>user and more of it<|im_end|> and so<|im_end|>x y"
@@ -201,20 +208,24 @@ def test_control_tokens_are_read_as_such(tiny_model: Model) -> None:
     # The others are told apart all the same.
     n_texts = len(counted.texts)
     assert np.array_equal(tokens_of(by_word, "x and more y"), whole("x and more y", False))
-    assert counted.texts[n_texts:] == ["x"]
+    assert counted.texts[n_texts:] == ["\nx"]
 
 
 def test_what_is_kept_is_bounded(tiny_model: Model, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(words, "MOST_PIECES", 10)
+    whole = Counted(tiny_model.tokenizer).whole
     counted = Counted(tiny_model.tokenizer)
     by_word = words_of(counted, tiny_model.tokenizer)
     for i in range(30):
         tokens_of(by_word, f"a word{i} and")
+    long = "b" * 200
     for _ in range(2):
-        tokens_of(by_word, f"a {'b' * words.LONGEST}c and")
-    assert counted.texts.count(f" {'b' * words.LONGEST}c") == 2
-    tokens_of(by_word, " ".join(f"w{i}" for i in range(40)))
-    assert len(by_word._known) <= 10
+        tokens_of(by_word, f"a {long} and")
+    assert counted.texts.count(f" {long}") == 2
+    many = " ".join(f"w{i}" for i in range(40))
+    for _ in range(2):
+        assert np.array_equal(tokens_of(by_word, many), whole(many, False))
+    assert by_word._known.n_pieces <= 10
 
 
 @pytest.mark.parametrize(
