@@ -44,6 +44,9 @@ N_REPEATED = {RANDOM_50M: {1: 256, 4: 128}, RANDOM_500M: {1: 96, 4: 64}}
 """Tokens of each stream at most, by model and number of streams."""
 N_FREE = {1: 256, 4: 128, 16: 64}
 MOST_RUNS_OF_LARGE = 3
+PAIRS_OF_SMALL = 3
+"""Of a second or two, for each run: what is asked of the smaller models is near what others' work
+on the machine makes of a pair."""
 REPEATING_TARGETS = {1: 2.0, 4: 1.3}
 FREE_TARGET = 0.97
 LEAST_SAVED = 2.0
@@ -146,7 +149,8 @@ def _rate(path: Path, what: str, n_streams: int, target: float) -> Quantity:
 def _repeating(sides: _Sides, path: Path, settings: Settings) -> list[Comparison]:
     """Where the output repeats itself."""
     lengths = N_REPEATED.get(path.stem, N_REPEATED[RANDOM_50M])
-    runs = min(settings.runs, MOST_RUNS_OF_LARGE) if path.stem == RANDOM_500M else settings.runs
+    is_large = path.stem == RANDOM_500M
+    runs = min(settings.runs, MOST_RUNS_OF_LARGE) if is_large else PAIRS_OF_SMALL * settings.runs
     said = _say(sides, settings.count(N_SAID.get(path.stem, N_SAID[RANDOM_50M]), 64))
     comparisons = []
     for n_streams, n_predict in lengths.items():
@@ -210,7 +214,7 @@ def _free(sides: _Sides, path: Path, settings: Settings) -> list[Comparison]:
                 seed=1,
                 ignore_eos=True,
             ),
-            settings.runs,
+            PAIRS_OF_SMALL * settings.runs,
         )
         for n_streams, n_predict in N_FREE.items()
     ]

@@ -99,8 +99,7 @@ def check_strings(params: object, name: str) -> None:
     for text in value:
         if not isinstance(text, str) or not text:
             raise InvalidRequest(f"{name}: {text!r} is not a string, or is empty", param=name)
-        if not text.isascii():
-            check_encodable(text, name)
+        check_encodable(text, name)
 
 
 def check_encodable(text: str, name: str) -> None:

@@ -3,8 +3,8 @@
 A draft is worth what it brings: a token more with the probability that it is accepted, for the
 cost of a row more, which all slots wait for. Both are measured. Each row goes where it raises a
 slot's rate most; of all numbers of rows, the one is taken with the highest geometric mean of the
-rates of all slots that decode. That makes more tokens in a unit of time, too, but never lets those
-that nothing is drafted for pay for it with most of theirs.
+rates of all slots that decode. That makes more tokens in a unit of time, too, and weighs what one
+slot gains against what all others lose.
 
 Whether lookup predicts a request's tokens is seen whether or not they were drafted: each output
 token is compared with what the match before it says. So a request that does not repeat itself costs

@@ -1,7 +1,8 @@
 """Words of texts with their tokens, and the reading of texts by them.
 
 A text is cut into pieces: before a space between the end of a word, a number or a clause and a
-letter, and behind the last line feed before the first such place, if a letter or a digit follows.
+letter; and behind the last line feed before the first such place, if a letter or a digit follows
+it, and what it follows is no white space: runs of that are one with what comes behind them.
 A table of open addressing has a place in one array for each piece, where its bytes and its tokens
 lie one behind the other: a lookup touches two or three lines of memory.
 """
@@ -27,9 +28,16 @@ cdef struct PieceC:
     uint8_t add_special
 
 
+cdef struct FoundC:
+    int32_t* tokens       # [n_most]
+    Py_ssize_t n
+    Py_ssize_t n_most
+
+
 cdef bint[256] IS_LETTER
 cdef bint[256] IS_ALNUM
 cdef bint[256] IS_END
+cdef bint[256] IS_PRINTED     # in ASCII
 
 
 cdef void fill_classes():
@@ -38,6 +46,7 @@ cdef void fill_classes():
         IS_LETTER[i] = 65 <= i <= 90 or 97 <= i <= 122
         IS_ALNUM[i] = IS_LETTER[i] or 48 <= i <= 57
         IS_END[i] = IS_ALNUM[i] or i in b".,;:!?"
+        IS_PRINTED[i] = 33 <= i <= 126
 
 
 fill_classes()
@@ -56,10 +65,6 @@ cdef class WordTable:
     cdef int32_t* memory          # [capacity]
     cdef Py_ssize_t n_used
     cdef Py_ssize_t capacity
-    cdef int32_t* out             # [n_out_most]: tokens of the text that is read
-    cdef Py_ssize_t n_out
-    cdef Py_ssize_t n_out_most
-    cdef list gaps
 
     def __cinit__(self, int32_t n_most):
         cdef uint32_t n = 16
@@ -74,7 +79,6 @@ cdef class WordTable:
     def __dealloc__(self):
         free(self.pieces)
         free(self.memory)
-        free(self.out)
 
     def read(self, bytes text, bint add_special):
         """What is known of a text's tokens, and what is not.
@@ -86,41 +90,40 @@ cdef class WordTable:
         """
         cdef const uint8_t* data = text
         cdef Py_ssize_t n = len(text), begin = 0, end = next_cut(data, 0, n), line = end
-        self.n_out = self.n_out_most = 0
-        self.gaps = gaps = []
-        self.reserve_out(n // 4 + 1)
+        cdef FoundC found = FoundC(NULL, 0, 0)
+        cdef list gaps = []
         while line > 0 and data[line - 1] != b"\n":
             line -= 1
-        if 0 < line < end and IS_ALNUM[data[line]]:
-            self.take(data, 0, line, add_special)
-            self.take(data, line, end, False)
-        else:
-            self.take(data, 0, end, add_special)
-        while end < n:
-            begin = end
-            end = next_cut(data, begin, n)
-            self.take(data, begin, end, False)
-        tokens = (<const char*> self.out)[:self.n_out * sizeof(int32_t)]
-        free(self.out)
-        self.out = NULL
-        self.gaps = None
-        return tokens, gaps
+        if not 1 < line < end or not IS_ALNUM[data[line]] or not IS_PRINTED[data[line - 2]]:
+            line = end
+        try:
+            reserve(&found, n // 4 + 1)
+            self.take(data, 0, line, add_special, &found, gaps)
+            if line < end:
+                self.take(data, line, end, False, &found, gaps)
+            while end < n:
+                begin = end
+                end = next_cut(data, begin, n)
+                self.take(data, begin, end, False, &found, gaps)
+            return (<const char*> found.tokens)[:found.n * sizeof(int32_t)], gaps
+        finally:
+            free(found.tokens)
 
     def add(self, bytes piece, bint add_special, bytes tokens):
         """Keep a piece with its tokens (int32), unless it is long."""
         cdef const uint8_t* data = piece
         cdef Py_ssize_t n = len(piece), n_tokens = len(tokens) // sizeof(int32_t)
         cdef uint32_t hash = hash_of(data, n, add_special)
-        cdef PieceC* found
+        cdef PieceC* place
         if n > LONGEST or n_tokens > MOST_TOKENS:
+            return
+        place = self.find(data, n, hash, add_special)
+        if place == NULL or place.is_used:
             return
         if self.n_pieces >= self.n_most:
             self.clear()
-        found = self.find(data, n, hash, add_special)
-        if found == NULL or found.is_used:
-            return
         self.reserve_memory(n_places(n) + n_tokens)
-        found[0] = PieceC(hash, <uint32_t> self.n_used, n, n_tokens, True, add_special)
+        place[0] = PieceC(hash, <uint32_t> self.n_used, n, n_tokens, True, add_special)
         memcpy(self.memory + self.n_used, data, n)
         memcpy(self.memory + self.n_used + n_places(n), <const char*> tokens,
                n_tokens * sizeof(int32_t))
@@ -133,20 +136,20 @@ cdef class WordTable:
         self.n_used = 0
 
     cdef int take(self, const uint8_t* text, Py_ssize_t begin, Py_ssize_t end,
-                  bint add_special) except -1:
-        """Add a piece's tokens to those of the text, or the piece to the gaps."""
+                  bint add_special, FoundC* found, list gaps) except -1:
+        """Add a piece's tokens to those that are found, or the piece to the gaps."""
         cdef Py_ssize_t n = end - begin
-        cdef PieceC* found = NULL
+        cdef PieceC* piece = NULL
         if n <= LONGEST:
-            found = self.find(
+            piece = self.find(
                 text + begin, n, hash_of(text + begin, n, add_special), add_special)
-        if found == NULL or not found.is_used:
-            self.gaps.append((begin, end, add_special, self.n_out))
+        if piece == NULL or not piece.is_used:
+            gaps.append((begin, end, add_special, found.n))
             return 0
-        self.reserve_out(found.n_tokens)
-        memcpy(self.out + self.n_out, self.memory + found.place + n_places(n),
-               found.n_tokens * sizeof(int32_t))
-        self.n_out += found.n_tokens
+        reserve(found, piece.n_tokens)
+        memcpy(found.tokens + found.n, self.memory + piece.place + n_places(n),
+               piece.n_tokens * sizeof(int32_t))
+        found.n += piece.n_tokens
         return 0
 
     cdef PieceC* find(self, const uint8_t* data, Py_ssize_t n, uint32_t hash,
@@ -165,21 +168,22 @@ cdef class WordTable:
     cdef int reserve_memory(self, Py_ssize_t n) except -1:
         cdef Py_ssize_t capacity = max(2 * self.capacity, self.n_used + n)
         if self.n_used + n > self.capacity:
-            self.memory = <int32_t*> grown(self.memory, capacity)
+            self.memory = grown(self.memory, capacity)
             self.capacity = capacity
         return 0
 
-    cdef int reserve_out(self, Py_ssize_t n) except -1:
-        cdef Py_ssize_t n_most = max(2 * self.n_out_most, self.n_out + n)
-        if self.n_out + n > self.n_out_most:
-            self.out = <int32_t*> grown(self.out, n_most)
-            self.n_out_most = n_most
-        return 0
+
+cdef int reserve(FoundC* found, Py_ssize_t n) except -1:
+    cdef Py_ssize_t n_most = max(2 * found.n_most, found.n + n)
+    if found.n + n > found.n_most:
+        found.tokens = grown(found.tokens, n_most)
+        found.n_most = n_most
+    return 0
 
 
-cdef void* grown(void* memory, Py_ssize_t n) except NULL:
+cdef int32_t* grown(int32_t* memory, Py_ssize_t n) except NULL:
     """The same, with room for `n` tokens."""
-    memory = realloc(memory, n * sizeof(int32_t))
+    memory = <int32_t*> realloc(memory, n * sizeof(int32_t))
     if memory == NULL:
         raise MemoryError
     return memory

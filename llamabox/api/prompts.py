@@ -27,8 +27,9 @@ MANY_CHARS = 32 << 10
 """Of a conversation that is rendered off the event loop."""
 VALUE_CHARS = 64
 """What each value in it counts as, beside its own; keys count too."""
-FEW_CHARS = 2000
-"""That are tokenized at once: in less than a millisecond, of which a thread would need as much."""
+FEW = 2000
+"""Characters of a text, or bytes of what is new of it, that are tokenized at once: in less than a
+millisecond, of which a thread would need as much."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -127,7 +128,7 @@ class PromptReader:
             if known is not None:
                 return self._with_turn(known, prompt, use)
             return await loop.run_in_executor(None, self._from_rendered, text, prompt, use)
-        if isinstance(prompt, str) and len(prompt) <= FEW_CHARS:
+        if isinstance(prompt, str) and len(prompt) <= FEW:
             return self.read(prompt)
         return await loop.run_in_executor(None, self.read, prompt)
 
@@ -208,9 +209,7 @@ class PromptReader:
         """The prompt of a text, if little of it has to be tokenized."""
         self._check_texts([text])
         with self._gate.passed():
-            tokens = self._tokenizer.encode_known(
-                text, FEW_CHARS, add_special=self._wants_bos(text)
-            )
+            tokens = self._tokenizer.encode_known(text, FEW, add_special=self._wants_bos(text))
         return None if tokens is None else self._of_tokens(tokens, text)
 
     def _wants_bos(self, text: str) -> bool:

@@ -23,7 +23,7 @@ from .words import Tokens
 Text = tuple[str, bool]
 """A text, and whether the tokens that the model wants around it are added."""
 EncodeAll = Callable[[Sequence[Text], float], list[Tokens] | None]
-"""Tokens of each text; None if more characters than so many have to be tokenized."""
+"""Tokens of each text; None if more bytes than so many have to be tokenized."""
 
 LEAST_CHARS = 256
 """Of a text; a shorter one is as soon tokenized."""
@@ -78,7 +78,7 @@ class Segments:
         return tokens
 
     def encode_known(self, text: str, most_new: float, *, add_special: bool) -> Tokens | None:
-        """The same, unless there are more than `most_new` characters of it to tokenize."""
+        """The same, unless more than `most_new` bytes of it have to be tokenized, about."""
         segments = [(part, add_special and i == 0) for i, part in enumerate(self._parts(text))]
         if len(segments) == 1:
             whole = self._encode(segments, most_new)

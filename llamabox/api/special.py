@@ -8,10 +8,12 @@ from typing import Any, NamedTuple
 class SpecialToken(NamedTuple):
     """A token that is found in a text before anything else.
 
+    :param token: its id.
     :param is_control: it stands for no text.
     :param strips: it takes white space beside it along.
     """
 
+    token: int
     text: str
     is_control: bool
     strips: bool
@@ -37,5 +39,5 @@ def special_tokens(binding: Any, address: int) -> list[SpecialToken] | None:
         attr = get_attr(address, token)
         if attr & apart:
             text = binding.llama_vocab_get_text(address, token).decode("utf-8", "replace")
-            found.append(SpecialToken(text, bool(attr & control), bool(attr & strips)))
+            found.append(SpecialToken(token, text, bool(attr & control), bool(attr & strips)))
     return found

@@ -64,7 +64,7 @@ class Tokenizer:
         return self._encode(_utf8(text), add_special, parse_special=False)
 
     def encode_known(self, text: str, most_new: int, *, add_special: bool = True) -> Tokens | None:
-        """`encode`, unless more than `most_new` characters have to be tokenized for it."""
+        """`encode`, unless more than `most_new` bytes have to be tokenized for it, about."""
         return self._segments.encode_known(text, most_new, add_special=add_special)
 
     def _in_parts(self, pre: str) -> Segments:
@@ -82,10 +82,11 @@ class Tokenizer:
         return Segments(encode, boundaries(special))
 
     def _encode_all(self, texts: Sequence[Text], most_new: float) -> list[Tokens] | None:
-        """The tokens of each text, unless they have more than `most_new` characters."""
-        if sum(len(text) for text, _ in texts) > most_new:
+        """The tokens of each text, unless they have more than `most_new` bytes."""
+        data = [(_utf8(text), adds) for text, adds in texts]
+        if sum(len(text) for text, _ in data) > most_new:
             return None
-        return [self._encode_special(_utf8(text), adds) for text, adds in texts]
+        return [self._encode_special(text, adds) for text, adds in data]
 
     def _encode_special(self, data: bytes, add_special: bool) -> Tokens:
         return self._encode(data, add_special, parse_special=True)

@@ -1,9 +1,9 @@
 """Texts that are tokenized word by word, so that a word is tokenized once.
 
 Byte-pair encoding never joins tokens across the pieces that a vocabulary's regular expression cuts
-a text into. All expressions of `PRE_TYPES` cut between the end of a word, a number or a clause and
-a space that a word follows, between the end of a line and a word or a number, and between these and
-the end of their line. What lies between two such places has the tokens that it has anywhere.
+a text into. All expressions of `PRE_TYPES` cut where `WordTable` cuts, and between a word or a
+number and the end of its line, in the same way whatever lies behind the next such place. So what
+lies between two of them has the tokens that it has anywhere.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ PRE_TYPES = frozenset(
 WORD = re.compile(rb" [A-Za-z](.*[A-Za-z0-9.,;:!?])?", re.DOTALL)
 """A piece that another word can follow."""
 LINE = re.compile(rb"[A-Za-z0-9](.*[A-Za-z0-9])?", re.DOTALL)
-"""One that a line can begin with which another can follow."""
+"""A piece that a line can begin with, and that another line can follow."""
 MOST_PIECES = 1 << 16
 CALL_BYTES = 32
 """That are tokenized in the time that a call takes."""
@@ -62,15 +62,15 @@ class Words:
     """The words of one tokenizer's texts, with their tokens; for any thread.
 
     :param encode: the tokenizer.
-    :param n_bytes: of each token, int32 [n_vocab]; 0 for those that no text can mean.
-    :param special: the special tokens of the vocabulary.
+    :param n_bytes: of text that each token stands for, int32 [n_vocab].
+    :param special: the special tokens of the vocabulary, which are read in texts by their names.
     """
 
     def __init__(self, encode: Encode, n_bytes: Tokens, special: Iterable[SpecialToken]) -> None:
         self._encode = encode
-        self._n_bytes = n_bytes
-        control = b"|".join(re.escape(token.text.encode()) for token in special if token.is_control)
-        self._control = re.compile(control or b"(?!)")
+        self._n_bytes = n_bytes.copy()
+        for token in special:
+            self._n_bytes[token.token] = len(token.text.encode())
         self._known = WordTable(MOST_PIECES)
 
     def encode(self, texts: Sequence[Piece], most_new: float = math.inf) -> list[Tokens] | None:
@@ -90,33 +90,24 @@ class Words:
             n_calls = len(others) + bool(lines or words)
             if sum(len(text) for text, _ in new) + CALL_BYTES * n_calls > most_new:
                 return None
-            new |= self._tokenize_together(lines, words)
-            self._tokenize_rest(new)
+            self._tokenize(new, lines, words)
         return [
             _filled(text, tokens, gaps, new)
             for (text, _), (tokens, gaps) in zip(texts, found, strict=True)
         ]
 
-    def _tokenize_together(self, lines: list[Piece], words: list[Piece]) -> dict[Piece, bytes]:
-        """The tokens of pieces, but of those that have a control token in them."""
+    def _tokenize(self, new: dict[Piece, bytes], lines: list[Piece], words: list[Piece]) -> None:
+        """Set the tokens of pieces, of lines and words in one call, and keep them."""
         apart = self._apart(lines, words)
-        if apart is None:
-            lines, words = self._without_control(lines), self._without_control(words)
-            apart = self._apart(lines, words)
-        return {} if apart is None else dict(zip([*lines, *words], apart, strict=True))
-
-    def _tokenize_rest(self, new: dict[Piece, bytes]) -> None:
-        """Set the tokens of pieces that have none yet, and keep them all."""
+        if apart is not None:
+            new |= zip([*lines, *words], apart, strict=True)
         for piece, tokens in new.items():
             if not tokens:
                 new[piece] = self._encode(*piece).tobytes()
             self._known.add(*piece, new[piece])
 
-    def _without_control(self, pieces: list[Piece]) -> list[Piece]:
-        return [piece for piece in pieces if not self._control.search(piece[0])]
-
     def _apart(self, lines: list[Piece], words: list[Piece]) -> list[bytes] | None:
-        """The tokens of each piece; None where they cannot be told, as with a control token."""
+        """The tokens of each piece; None if they cannot be told."""
         if not lines and not words:
             return []
         # Words come last: what ends a clause may be one with a line feed behind it.

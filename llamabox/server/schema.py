@@ -39,7 +39,8 @@ __all__ = [
 
 DEFAULT_REASONING = ReasoningParams()
 ReadChanges = Callable[[Fields], dict[str, Any]]
-"""Reads changes to the default ``GenerationParams``; None for a field that is not there."""
+"""Reads changes to the default ``GenerationParams``; None or nothing for a field that is not
+there."""
 
 GENERATION: tuple[ReadChanges, ...] = (
     read_sampling,

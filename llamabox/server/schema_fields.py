@@ -87,13 +87,15 @@ class Fields:
             raise self.refuse(name, f"must be an integer, not {exact}")
         return int(exact)
 
-    def numbers(self, names: Collection[str]) -> dict[str, float | None]:
+    def numbers(self, names: Collection[str]) -> dict[str, float]:
         """Those of these fields that are there."""
-        return {name: self.number(name) for name in self.given(names)}
+        numbers = {name: self.number(name) for name in self.given(names)}
+        return {name: value for name, value in numbers.items() if value is not None}
 
-    def integers(self, names: Collection[str]) -> dict[str, int | None]:
-        """The same of integers."""
-        return {name: self.integer(name) for name in self.given(names)}
+    def integers(self, names: Collection[str]) -> dict[str, int]:
+        """Those of these fields that are there."""
+        integers = {name: self.integer(name) for name in self.given(names)}
+        return {name: value for name, value in integers.items() if value is not None}
 
     def given(self, names: Collection[str]) -> list[str]:
         """Those of these fields that are there."""

@@ -34,7 +34,7 @@ def named_in_body(error: InvalidRequest) -> InvalidRequest:
 
 
 def read_output(fields: Fields) -> dict[str, Any]:
-    """Changes to the default ``GenerationParams``; None for a field that is not there.
+    """Changes to the default ``GenerationParams``; None or nothing for a field that is not there.
 
     :raises InvalidRequest: a field is mistyped.
     """

@@ -59,7 +59,7 @@ NUMBER_ALIASES = tuple(alias for alias in ALIASES if alias not in INTEGER_ALIASE
 
 
 def read_sampling(fields: Fields) -> dict[str, Any]:
-    """Changes to the default ``GenerationParams``; None for a field that is not there.
+    """Changes to the default ``GenerationParams``; None or nothing for a field that is not there.
 
     :raises InvalidRequest: a field is mistyped.
     """

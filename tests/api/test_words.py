@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import random
 import re
@@ -13,7 +14,7 @@ import llama_cpp
 import numpy as np
 import pytest
 
-from llamabox import Model
+from llamabox import Model, packaged_model
 from llamabox._core.vocab import Vocab
 from llamabox.api import Tokenizer, words
 from llamabox.api.library import LIBRARY, captured_errors
@@ -26,6 +27,7 @@ JOINS_WORDS = ("superbpe", "exaone-moe")
 LETTERS = "abceot"
 OWN_TOKENS = ("dot", "be.", "  ", "\n\n")
 """Found in a text before its words are; llama.cpp cuts it there."""
+SPACES = " \n\r\t"
 PIECES = (
     *"abcdeostXYZ.,;:!?'\"()-_/*#[]{}<>\n\t\r0123456789",
     *("cat", "toe", "Bee", "e", "it's", "don'T", "x1", "100", "...", "?!", "é", "ñandú", "日本"),
@@ -33,6 +35,27 @@ PIECES = (
     "'s", "'LL", "dot", " dot", "be.", "<|end|>",
     *[" "] * 40, *[" a", " to", " be", " Cat", " the"] * 6,
 )  # fmt: skip
+
+
+ABOVE = (
+    "a\n",
+    "be.\n",
+    "<|end|>\n\n",
+    "?!\n",
+    " \n",
+    "a \n",
+    "'s\n",
+    "1\r\n",
+    "a\t\n",
+    "\n\n\n",
+    "\n",
+)
+BEGINS = ("a", "1", "Be", "12 34", "to be", "e.", "x\u00df", "0\u00b2", "ce;", "T'", "9,9")
+LINES = [
+    f"{above}{begin} be at"
+    for above in (*ABOVE, "\u00a0\n", "a\u3000\n", "a\u0085\n", "\x0b\n", "\u00df\n")
+    for begin in BEGINS
+]
 
 
 class Counted:
@@ -65,7 +88,7 @@ class Weights:
         self.address = 0
 
 
-def write_joining_vocabulary(path: Path, pre: str) -> None:
+def write_joining_vocabulary(path: Path, pre: str, own_tokens: Sequence[str] = OWN_TOKENS) -> None:
     """Byte-pair encoding whose first merges join words and lines, unless they are cut."""
     alphabet = [byte_character(byte) for byte in range(256)]
     space, feed = byte_character(ord(" ")), byte_character(ord("\n"))
@@ -73,8 +96,9 @@ def write_joining_vocabulary(path: Path, pre: str) -> None:
     across += [(f"{a}{space}", b) for (a, _), b in itertools.product(across, LETTERS)]
     across += [pair for letter in [*LETTERS, *"019"] for pair in ((letter, feed), (feed, letter))]
     inside = [*itertools.product(LETTERS, LETTERS), *((space, letter) for letter in LETTERS)]
-    merges = [*across, *inside]
-    tokens = [*alphabet, *(a + b for a, b in merges), *OWN_TOKENS, "<|end|>"]
+    spaces = itertools.product([byte_character(ord(space)) for space in SPACES], repeat=2)
+    merges = [*across, *inside, *spaces]
+    tokens = [*alphabet, *(a + b for a, b in merges), *own_tokens, "<|end|>"]
     assert len(tokens) == len(set(tokens))
     writer = gguf.GGUFWriter(path, "llama")
     llama_metadata(writer, vocabulary=False)
@@ -83,7 +107,7 @@ def write_joining_vocabulary(path: Path, pre: str) -> None:
     writer.add_token_list(tokens)
     types = [gguf.TokenType.NORMAL] * len(tokens)
     types[-1] = gguf.TokenType.CONTROL
-    types[-1 - len(OWN_TOKENS) : -1] = [gguf.TokenType.USER_DEFINED] * len(OWN_TOKENS)
+    types[-1 - len(own_tokens) : -1] = [gguf.TokenType.USER_DEFINED] * len(own_tokens)
     writer.add_token_types(types)
     writer.add_token_merges([f"{a} {b}" for a, b in merges])
     writer.add_eos_token_id(len(tokens) - 1)
@@ -93,14 +117,13 @@ def write_joining_vocabulary(path: Path, pre: str) -> None:
     writer.close()
 
 
-@pytest.fixture(params=[*sorted(PRE_TYPES), *JOINS_WORDS])
-def joining(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[str, Tokenizer]]:
-    """The name of a regular expression, and a tokenizer that joins words unless it cuts them."""
-    path = tmp_path / "vocabulary.gguf"
-    write_joining_vocabulary(path, request.param)
+@contextlib.contextmanager
+def joining_tokenizer(path: Path, pre: str, own_tokens: Sequence[str]) -> Iterator[Tokenizer]:
+    """A tokenizer that joins words unless its expression cuts them."""
+    write_joining_vocabulary(path, pre, own_tokens)
     weights = Weights(path)
     address = llama_cpp.llama_model_get_vocab(weights.address)
-    yield request.param, Tokenizer(llama_cpp, address, Vocab(LIBRARY, address, owner=weights))
+    yield Tokenizer(llama_cpp, address, Vocab(LIBRARY, address, owner=weights))
     weights.close()
 
 
@@ -125,33 +148,34 @@ def random_texts(n: int) -> list[str]:
     return ["".join(rng.choices(PIECES, k=rng.randrange(120))) for _ in range(n)]
 
 
-def test_the_tokens_are_those_of_the_whole_text(joining: tuple[str, Tokenizer]) -> None:
+@pytest.mark.parametrize("pre", [*sorted(PRE_TYPES), *JOINS_WORDS])
+@pytest.mark.parametrize("own_tokens", [OWN_TOKENS, ()])
+def test_the_tokens_are_those_of_the_whole_text(
+    pre: str, own_tokens: Sequence[str], tmp_path: Path
+) -> None:
     """Of ten texts at a time, so that pieces of one are tokenized beside those of others."""
-    pre, tokenizer = joining
-    whole = Counted(tokenizer).whole
-    by_word = words_of(Counted(tokenizer), tokenizer)
     n_other = 0
-    texts = random_texts(200)
-    for begin in range(0, len(texts), 10):
-        some = texts[begin : begin + 10]
-        for _ in range(2):
-            for text, tokens in zip(some, all_tokens_of(by_word, some), strict=True):
-                n_other += not np.array_equal(tokens, whole(text, False))
-    assert sum(len(CUT.findall(text)) for text in texts) > 1000
+    texts = [*random_texts(100), *LINES]
+    with joining_tokenizer(tmp_path / "vocabulary.gguf", pre, own_tokens) as tokenizer:
+        whole = Counted(tokenizer).whole
+        by_word = words_of(Counted(tokenizer), tokenizer)
+        for begin in range(0, len(texts), 10):
+            some = texts[begin : begin + 10]
+            for _ in range(2):
+                for text, tokens in zip(some, all_tokens_of(by_word, some), strict=True):
+                    n_other += not np.array_equal(tokens, whole(text, False))
+    assert sum(len(CUT.findall(text)) for text in texts) > 500
     assert (n_other == 0) == (pre not in JOINS_WORDS)
 
 
-def test_lines_are_cut_from_what_is_above_and_below(joining: tuple[str, Tokenizer]) -> None:
-    """Alone, beside others and in the whole text, whatever their last line begins and ends with."""
-    pre, tokenizer = joining
-    whole = Counted(tokenizer).whole
-    above = ("a\n", "be.\n", "<|end|>\n\n", "?!\n", " \n", "'s\n", "1\r\n", "\n\n\n")
-    begins = ("a", "1", "Be", "12 34", "to be", "e.", "x\u00df", "0\u00b2", "ce;", "T'", "9,9")
-    texts = [f"{over}{begin} be at" for over in above for begin in begins]
-    found = all_tokens_of(words_of(Counted(tokenizer), tokenizer), texts)
-    pairs = zip(texts, found, strict=True)
-    same = [np.array_equal(tokens, whole(text, False)) for text, tokens in pairs]
-    assert all(same) == (pre not in JOINS_WORDS)
+def test_of_text_with_blank_lines() -> None:
+    texts = [path.read_text() for path in (Path(__file__).parents[2] / "docs").glob("*.md")]
+    chunks = [chunk for text in texts for chunk in text.split("\n## ")]
+    with Model.load(packaged_model()) as model:
+        whole = Counted(model.tokenizer).whole
+        for chunk in ["Title\n\nThe cat", "a \nThe cat", *chunks]:
+            found = model.tokenizer.encode(chunk, add_special=False)
+            assert np.array_equal(found, whole(chunk, False))
 
 
 def test_of_a_real_text(tiny_model: Model) -> None:
@@ -231,14 +255,14 @@ def test_what_is_kept_is_bounded(tiny_model: Model, monkeypatch: pytest.MonkeyPa
 @pytest.mark.parametrize(
     ("pre", "token", "apart"),
     [
-        ("qwen2", SpecialToken("<|end|>", True, False), True),
-        ("qwen2", SpecialToken("    ", False, False), True),
-        ("qwen2", SpecialToken("<tool call>", False, False), False),
-        ("qwen2", SpecialToken(" the", False, False), False),
-        ("qwen2", SpecialToken("user\n", False, False), False),
-        ("qwen2", SpecialToken("<mask>", True, True), False),
-        ("superbpe", SpecialToken("<|end|>", True, False), False),
-        ("", SpecialToken("<|end|>", True, False), False),
+        ("qwen2", SpecialToken(7, "<|end|>", True, False), True),
+        ("qwen2", SpecialToken(7, "    ", False, False), True),
+        ("qwen2", SpecialToken(7, "<tool call>", False, False), False),
+        ("qwen2", SpecialToken(7, " the", False, False), False),
+        ("qwen2", SpecialToken(7, "user\n", False, False), False),
+        ("qwen2", SpecialToken(7, "<mask>", True, True), False),
+        ("superbpe", SpecialToken(7, "<|end|>", True, False), False),
+        ("", SpecialToken(7, "<|end|>", True, False), False),
     ],
 )
 def test_vocabularies_whose_words_are_apart(pre: str, token: SpecialToken, apart: bool) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import random
 import re
 
@@ -11,7 +12,7 @@ import pytest
 from llamabox._core.word_table import WordTable
 
 CUT = re.compile(rb"(?<=[A-Za-z0-9.,;:!?])(?= [A-Za-z])")
-LAST_LINE = re.compile(rb"(?s)(.*\n)([A-Za-z0-9][^\n]*)")
+LAST_LINE = re.compile(rb"(?s)(.*[!-~]\n)([A-Za-z0-9][^\n]*)")
 CHARACTERS = "aZ0.;\n-é\u00a0" + "a" * 6 + " " * 9
 
 
@@ -82,3 +83,24 @@ def test_words_that_meet_are_told_apart_or_not_kept() -> None:
     kept = [word for i, word in enumerate(words) if (1 + 3 * i, 4 + 3 * i) not in missing]
     assert len(kept) == table.n_pieces > len(words) // 2
     assert known == b"".join(some_tokens(word, False) for word in kept)
+
+
+def test_a_text_is_read_while_another_is() -> None:
+    """Where the collector of garbage runs something that reads, as it may at any new tuple."""
+    table = WordTable(1000)
+    table.add(b" aa", False, some_tokens(b" aa", False))
+    text = b"a" + b" aa bb" * 2000
+    alone = table.read(text, False)
+    n_read = 0
+
+    def read_too(*_: object) -> None:
+        nonlocal n_read
+        table.read(b"b" + b" aa" * 10_000, False)
+        n_read += 1
+
+    gc.callbacks.append(read_too)
+    try:
+        assert table.read(text, False) == alone
+    finally:
+        gc.callbacks.remove(read_too)
+    assert n_read > 0
