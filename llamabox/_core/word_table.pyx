@@ -173,6 +173,26 @@ cdef class WordTable:
         return 0
 
 
+def token_ends(const int32_t[::1] tokens, const int32_t[::1] n_bytes, list texts):
+    """Where the tokens of each text end, if these are the tokens of all of them one behind another;
+    None if one reaches across.
+
+    :param n_bytes: of text that each token of the vocabulary stands for.
+    """
+    cdef Py_ssize_t i = 0, n_read = 0, n_tokenized = 0
+    cdef bytes text
+    ends = []
+    for text in texts:
+        n_read += len(text)
+        while i < tokens.shape[0] and n_tokenized < n_read:
+            n_tokenized += n_bytes[tokens[i]]
+            i += 1
+        if n_tokenized != n_read:
+            return None
+        ends.append(i)
+    return ends if i == tokens.shape[0] else None
+
+
 cdef int reserve(FoundC* found, Py_ssize_t n) except -1:
     cdef Py_ssize_t n_most = max(2 * found.n_most, found.n + n)
     if found.n + n > found.n_most:

@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterable, Sequence
 import numpy as np
 import numpy.typing as npt
 
-from .._core.word_table import WordTable
+from .._core.word_table import WordTable, token_ends
 from .special import SpecialToken
 
 Tokens = npt.NDArray[np.int32]
@@ -98,7 +98,7 @@ class Words:
 
     def _tokenize(self, new: dict[Piece, bytes], lines: list[Piece], words: list[Piece]) -> None:
         """Set the tokens of pieces, of lines and words in one call, and keep them."""
-        apart = self._apart(lines, words)
+        apart = self._apart(lines, words) if lines or words else []
         if apart is not None:
             new |= zip([*lines, *words], apart, strict=True)
         for piece, tokens in new.items():
@@ -108,20 +108,14 @@ class Words:
 
     def _apart(self, lines: list[Piece], words: list[Piece]) -> list[bytes] | None:
         """The tokens of each piece; None if they cannot be told."""
-        if not lines and not words:
-            return []
         # Words come last: what ends a clause may be one with a line feed behind it.
         parts = [b"\n" + text for text, _ in lines] + [text for text, _ in words]
         tokens = self._encode(b"".join(parts), False)
-        ends = np.cumsum([len(part) for part in parts])
-        token_ends = np.cumsum(self._n_bytes[tokens])
-        if len(tokens) == 0 or token_ends[-1] != ends[-1]:
-            return None
-        last = np.searchsorted(token_ends, ends)
-        if not np.array_equal(token_ends[last], ends):
+        ends = token_ends(tokens, self._n_bytes, parts)
+        if ends is None:
             return None
         data, size = tokens.tobytes(), tokens.itemsize
-        cuts = [0, *(size * (last + 1)).tolist()]
+        cuts = [0, *(size * end for end in ends)]
         apart = [data[a:b] for a, b in itertools.pairwise(cuts)]
         apart[: len(lines)] = [line[size:] for line in apart[: len(lines)]]
         return apart

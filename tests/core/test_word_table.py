@@ -9,7 +9,7 @@ import re
 import numpy as np
 import pytest
 
-from llamabox._core.word_table import WordTable
+from llamabox._core.word_table import WordTable, token_ends
 
 CUT = re.compile(rb"(?<=[A-Za-z0-9.,;:!?])(?= [A-Za-z])")
 LAST_LINE = re.compile(rb"(?s)(.*[!-~]\n)([A-Za-z0-9][^\n]*)")
@@ -104,3 +104,22 @@ def test_a_text_is_read_while_another_is() -> None:
     finally:
         gc.callbacks.remove(read_too)
     assert n_read > 0
+
+
+@pytest.mark.parametrize(
+    ("texts", "tokens", "ends"),
+    [
+        ([b"ab", b"c"], [0, 0, 0], [2, 3]),
+        ([b"ab", b"c"], [1, 0], [1, 2]),
+        ([b"ab", b"c"], [0, 1], None),
+        ([b"ab", b"c"], [1], None),
+        ([b"ab", b"c"], [1, 0, 0], None),
+        ([], [], []),
+    ],
+)
+def test_where_the_tokens_of_texts_end(
+    texts: list[bytes], tokens: list[int], ends: list[int] | None
+) -> None:
+    """Of one byte and of two."""
+    n_bytes = np.array([1, 2], dtype=np.int32)
+    assert token_ends(np.array(tokens, dtype=np.int32), n_bytes, texts) == ends
