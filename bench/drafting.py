@@ -33,6 +33,7 @@ NGRAM_MIN = 2
 N_DRAFT_MAX = 47
 """With the token that comes in any case, rows of a forward that make whole tiles."""
 N_PARALLEL = 16
+N_CTX = 8192
 N_PROMPT = 16
 N_INTO = 16
 """Tokens of a stretch that repeats itself which a prompt ends with."""
@@ -58,8 +59,9 @@ TEXTS = (
 
 ABOUT = f"""\
 An engine with `EngineParams(lookup_ngram_min={NGRAM_MIN}, n_draft_max={N_DRAFT_MAX})` against
-the same one without, on one model, `-t 1`, one pool of cells, no flash attention; output tokens per
-second of all streams, whose prompts are computed before but for the last token.
+the same one without, on one model, `-t 1`, with the layout of cells that the one without chooses by
+trial; output tokens per second of all streams, whose prompts are computed before but for the last
+token.
 Repeating: a greedy output goes on, {N_INTO} tokens after the start of the longest stretch in which
 it says the same again and again. Not repeating: prompts of {N_PROMPT} random tokens, temperature 2
 without filters. Repeat this text: the packaged model's forwards without drafts for each with them,
@@ -96,17 +98,17 @@ class _Sides(contextlib.AbstractContextManager["_Sides"]):
     """Two engines on one model, with drafts and without."""
 
     def __init__(self, model: Model, loop: asyncio.AbstractEventLoop) -> None:
-        params = EngineParams(
-            n_ctx=8192,
-            n_parallel=N_PARALLEL,
-            n_threads=N_THREADS,
-            kv_layout="unified",
-            flash_attention="off",
-        )
+        params = EngineParams(n_ctx=N_CTX, n_parallel=N_PARALLEL, n_threads=N_THREADS)
         self.model = model
         self.plain = Engine(model, params)
         self.drafting = Engine(
-            model, params.replace(lookup_ngram_min=NGRAM_MIN, n_draft_max=N_DRAFT_MAX)
+            model,
+            params.replace(
+                lookup_ngram_min=NGRAM_MIN,
+                n_draft_max=N_DRAFT_MAX,
+                kv_layout=self.plain.layout.kv_layout,
+                flash_attention=self.plain.layout.flash_attention,
+            ),
         )
         self._loop = loop
 
