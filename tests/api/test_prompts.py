@@ -180,7 +180,7 @@ def test_a_short_conversation_is_prepared_at_once(
     engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """And a longer text of it on another thread: the tokens are the same."""
-    monkeypatch.setattr(prompts, "FEW_CHARS", 120)
+    monkeypatch.setattr(prompts, "FEW", 120)
 
     async def prepare() -> tuple[int, int]:
         threads: list[str] = []
