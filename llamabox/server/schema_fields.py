@@ -88,17 +88,17 @@ class Fields:
         return int(exact)
 
     def numbers(self, names: Collection[str]) -> dict[str, float]:
-        """Those of these fields that are there."""
+        """`number` of those of many fields that are there."""
         numbers = {name: self.number(name) for name in self.given(names)}
         return {name: value for name, value in numbers.items() if value is not None}
 
     def integers(self, names: Collection[str]) -> dict[str, int]:
-        """Those of these fields that are there."""
+        """`integer` of those of many fields that are there."""
         integers = {name: self.integer(name) for name in self.given(names)}
         return {name: value for name, value in integers.items() if value is not None}
 
     def given(self, names: Collection[str]) -> list[str]:
-        """Those of these fields that are there."""
+        """The names of those fields that are there."""
         self.names_read.update(names)
         values = self.values
         return [name for name in names if values.get(name) is not None]

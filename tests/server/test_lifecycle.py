@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -31,6 +32,16 @@ REQUESTS = (
     ("POST", "/v1/chat/completions"),
     ("GET", "/nowhere"),
 )
+
+
+def begin_post(url: str, body: dict[str, Any]) -> tuple[threading.Thread, list[httpx.Response]]:
+    """A thread that posts, and where it puts the reply."""
+    replies: list[httpx.Response] = []
+    thread = threading.Thread(
+        target=lambda: replies.append(httpx.post(url, json=body, timeout=HANG))
+    )
+    thread.start()
+    return thread, replies
 
 
 def test_everything_is_503_while_loading() -> None:
@@ -122,14 +133,7 @@ def test_a_signal_ends_a_whole_reply_with_an_error() -> None:
     with server_process("--port", "0", "-c", "16384", "--metrics") as server:
         url = server.wait_for_line(LISTENING).group(1)
         server.wait_for_line("model loaded")
-        replies: list[httpx.Response] = []
-
-        def post() -> None:
-            body = ENDLESS | {"stream": False}
-            replies.append(httpx.post(f"{url}/v1/completions", json=body, timeout=HANG))
-
-        thread = threading.Thread(target=post)
-        thread.start()
+        thread, replies = begin_post(f"{url}/v1/completions", ENDLESS | {"stream": False})
         running = "llamabox:requests_running 1.0"
         eventually(lambda: running in httpx.get(f"{url}/metrics").text, "the request runs")
         os.kill(server.process.pid, signal.SIGTERM)
@@ -142,20 +146,14 @@ def test_a_signal_refuses_a_stream_that_waits_for_a_slot() -> None:
     with server_process("--port", "0", "-c", "16384", "-np", "1", "--metrics") as server:
         url = server.wait_for_line(LISTENING).group(1)
         server.wait_for_line("model loaded")
-        replies: list[httpx.Response] = []
-
-        def post() -> None:
-            body = {"messages": [{"role": "user", "content": "Hello"}], "stream": True}
-            replies.append(httpx.post(f"{url}/v1/chat/completions", json=body, timeout=HANG))
-
+        body = {"messages": [{"role": "user", "content": "Hello"}], "stream": True}
         with (
             httpx.Client(base_url=url, timeout=HANG) as client,
             client.stream("POST", "/v1/completions", json=ENDLESS) as response,
         ):
             chunks = response.iter_raw()
             next(chunks)
-            thread = threading.Thread(target=post)
-            thread.start()
+            thread, replies = begin_post(f"{url}/v1/chat/completions", body)
             waiting = "llamabox:requests_waiting 1.0"
             eventually(lambda: waiting in httpx.get(f"{url}/metrics").text, "the other one waits")
             os.kill(server.process.pid, signal.SIGTERM)
