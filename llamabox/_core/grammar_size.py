@@ -1,5 +1,8 @@
-"""How many stacks llama.cpp makes of a grammar in GBNF at one place: it follows all that may come
-next before the first character, and where much of that may be empty, there is no end of it."""
+"""How much llama.cpp makes of a grammar in GBNF.
+
+In memory: it copies what is repeated. In stacks at one place: it follows all that may come next
+before the first character, and where much of that may be empty, there is no end of it.
+"""
 
 from __future__ import annotations
 
@@ -8,13 +11,19 @@ from collections.abc import Iterator
 
 MAX_STACKS = 20_000
 """What llama.cpp takes grows with their square: these take seconds."""
+ELEMENT_BYTES = 24
+"""Of a character or a name, in the copies that llama.cpp makes while it reads a grammar."""
+RULE_BYTES = 128
+"""Of a rule that it makes itself, whose name is that of the rule around it, with a number."""
+MAX_TIMES = 2000
+"""More repetitions than that, llama.cpp takes for any number."""
 
 _TOKEN = re.compile(
     r"""(?P<skip>\s+|\#[^\n]*)
     |(?P<rule>[a-zA-Z0-9_-]+\s*::=)
     |(?P<name>[a-zA-Z0-9_-]+)
     |(?P<text>"(?:\\.|[^"\\])*"|\[(?:\\.|[^\]\\])*\]|!?<[^>]*>|\.)
-    |(?P<repeat>[*?+]|\{\s*\d*\s*,?\s*\d*\s*\})
+    |(?P<repeat>[*?+]|\{\s*(?:\d+\s*)?(?:,\s*(?:\d+\s*)?)?\})
     |(?P<mark>[()|])""",
     re.VERBOSE | re.DOTALL,
 )
@@ -29,6 +38,43 @@ def has_too_many_stacks(text: str) -> bool:
     :param text: whose parentheses do not nest deep.
     """
     return _most_stacks(_rules(text)) > MAX_STACKS
+
+
+def n_bytes(text: str) -> int:
+    """About how much memory llama.cpp takes for a grammar."""
+    n_total = n_name = n_last = 0  # n_last: elements of what a repetition would repeat
+    for kind, token in _tokens(text):
+        n_rules = 0
+        if kind == "rule":
+            n_name = len(token)
+        elif kind == "repeat":
+            least, most = _times(token)
+            n_rules = 1 if most is None else max(0, most - least)
+            n_total += ELEMENT_BYTES * n_last * (least + n_rules)
+            n_last = n_last * least + 1
+        else:
+            n_rules = int(token == "(")
+            n_last = len(token) if kind == "text" else 1
+            n_total += ELEMENT_BYTES * n_last
+        n_total += (RULE_BYTES + n_name) * n_rules
+    return n_total
+
+
+def _times(repeat: str) -> tuple[int, int | None]:
+    """How often there is at least what it repeats, and at most; None: as often as you like."""
+    if repeat in "*+?":
+        return int(repeat == "+"), 1 if repeat == "?" else None
+    least, comma, most = (part.strip("{}").strip() for part in repeat.partition(","))
+    n_least = _number(least)
+    if not comma:
+        return n_least, n_least
+    n_most = _number(most)
+    return n_least, n_most if most and n_most <= MAX_TIMES else None
+
+
+def _number(digits: str) -> int:
+    """One of too many digits is some other large one."""
+    return int(digits.lstrip("0")[:9] or 0)
 
 
 def _tokens(text: str) -> Iterator[tuple[str, str]]:
@@ -58,8 +104,7 @@ def _rules(text: str) -> dict[str, list[list[Item]]]:
         elif kind == "text":
             items.append(("text", "" if token == '""' else token))
         elif kind == "repeat" and items:
-            least = re.match(r"\{\s*(\d*)", token)
-            if token != "+" and (least is None or int(least[1] or 0) == 0):
+            if _times(token)[0] == 0:
                 items.append(_named(rules, [[items.pop()], []]))
         elif token == "(":
             open_.append([[]])

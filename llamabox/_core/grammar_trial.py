@@ -9,9 +9,10 @@ from typing import Any
 
 from ..errors import InvalidRequest
 from .chain import make_grammar
-from .grammar_size import has_too_many_stacks
+from .grammar_size import has_too_many_stacks, n_bytes
 
 MAX_CHARACTERS = 1_000_000
+MAX_BYTES = 128 << 20
 N_SAMPLE = 64
 """Tokens that stand for the vocabulary."""
 N_STEPS = 12
@@ -30,6 +31,8 @@ def try_grammar(binding: Any, vocab: int, n_vocab: int, text: str, *, seed: int 
     """
     if len(text) > MAX_CHARACTERS:
         raise InvalidRequest(f"it has more than {MAX_CHARACTERS} characters")
+    if n_bytes(text) > MAX_BYTES:
+        raise InvalidRequest("it repeats too much")
     if has_too_many_stacks(text):
         raise InvalidRequest("it is too ambiguous: too much of it may be empty, or come next")
     sampler = make_grammar(binding, vocab, text)
