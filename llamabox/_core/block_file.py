@@ -27,6 +27,7 @@ NAME = re.compile(r"[0-9a-f]{16}-[0-9a-f]{48}\.prefix")
 NO_TOKENS = bytes(N_CHECKSUM)
 """Digest of what is in front of the first block."""
 MAX_TOKENS = 1 << 16
+MAX_BEGIN = (1 << 31) - 1 - MAX_TOKENS
 CREATE = os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC
 
 
@@ -84,6 +85,8 @@ class BlockFormat:
             raise BadFile("it is of another kind, version, model or context")
         if not 0 < n_tokens <= MAX_TOKENS:
             raise BadFile("it has no tokens, or too many")
+        if n_bytes == 0 or begin > MAX_BEGIN:
+            raise BadFile("it has no cells, or they have no positions")
         tokens = file.read(4 * n_tokens)
         size = os.fstat(file.fileno()).st_size
         if size != N_HEAD + 4 * n_tokens + n_bytes:

@@ -87,7 +87,7 @@ class PrefixFiles:
                 self._touch(job.file)
             else:
                 self._delete(job.file)
-        except (OSError, MemoryError, BufferError) as error:
+        except Exception as error:  # whatever it is, there are other jobs
             self._warn("prefixes: %s of a file fails: %s", job.kind, error)
             return False
         return True
@@ -132,13 +132,14 @@ class PrefixFiles:
         n_bytes = 0
         for item in list(os.scandir(self._folder)):
             if NAME.fullmatch(item.name):
-                info = item.stat(follow_symlinks=False)
-                if not stat.S_ISREG(info.st_mode):
-                    logger.warning("prefixes: %s is no file, left alone", item.path)
-                    continue
-                n_bytes += info.st_size
-                if item.name.startswith(self._format.prefix):
-                    names.append(item.name)
+                with contextlib.suppress(FileNotFoundError):
+                    info = item.stat(follow_symlinks=False)
+                    if not stat.S_ISREG(info.st_mode):
+                        logger.warning("prefixes: %s is no file, left alone", item.path)
+                        continue
+                    n_bytes += info.st_size
+                    if item.name.startswith(self._format.prefix):
+                        names.append(item.name)
             elif (match := TEMPORARY.fullmatch(item.name)) and _is_abandoned(
                 match["host"] == self._host, int(match["pid"]), item
             ):
@@ -298,7 +299,7 @@ def _remove(path: Path) -> None:
 def _is_alive(pid: int) -> bool:
     try:
         os.kill(pid, 0)
-    except ProcessLookupError:
+    except (ProcessLookupError, OverflowError):
         return False
     except OSError:
         return True

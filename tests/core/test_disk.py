@@ -127,6 +127,11 @@ def rewritten(at: int, value: bytes) -> Callable[[Path, np.random.Generator], No
     return rewrite
 
 
+def without_cells(path: Path, rng: np.random.Generator) -> None:
+    os.truncate(path, N_HEAD + 4 * N_BLOCK)
+    rewritten(96, bytes(8))(path, rng)
+
+
 def directory(path: Path, rng: np.random.Generator) -> None:
     path.unlink()
     path.mkdir()
@@ -159,6 +164,7 @@ WRONGS = [
     rewritten(88, (64).to_bytes(4, "little")),  # another position
     rewritten(12, (2**31).to_bytes(4, "little")),  # as many tokens as no file has
     rewritten(96, (2**63).to_bytes(8, "little")),  # and bytes
+    without_cells,
     directory,
     link,
     pipe,
@@ -292,15 +298,62 @@ def test_temporary_files_of_dead_processes_are_swept(tmp_path: Path) -> None:
     )
     host = files._host
     dead = tmp_path / f"{host}-{int(ended.stdout)}-1.prefix.tmp"
+    nobodys = tmp_path / f"{host}-99999999999-1.prefix.tmp"
     mine = tmp_path / f"{host}-{os.getpid()}-1.prefix.tmp"
     alive = tmp_path / f"{host}-{os.getppid()}-1.prefix.tmp"
     old, new = (tmp_path / f"{name}-1-1.prefix.tmp" for name in ("00000000", "11111111"))
     others = tmp_path / "notes.txt"
-    for path in (dead, mine, alive, old, new, others):
+    for path in (dead, nobodys, mine, alive, old, new, others):
         path.write_bytes(b"x")
     os.utime(old, (1, 1))
     opened(tmp_path)
     assert set(tmp_path.iterdir()) == {mine, alive, new, others}
+
+
+def test_files_that_go_while_the_folder_is_read_are_left_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    files = opened(tmp_path)
+    for i in range(5):
+        write(files, [i], b"cells")
+    scandir = os.scandir
+
+    def read_and_remove_one(folder: Path) -> list[os.DirEntry[str]]:
+        items = list(scandir(folder))
+        Path(items[2].path).unlink()
+        return items
+
+    monkeypatch.setattr(disk.os, "scandir", read_and_remove_one)
+    other = PrefixFiles(tmp_path, 1 << 20, b"x")
+    assert len(found(other)) == 4
+
+
+def test_a_position_that_no_context_has_is_refused(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    files = opened(tmp_path)
+    job = FileJob("write", [1], b"cells")
+    job.begin = 1 << 31
+    assert files.do(job)
+    assert found(PrefixFiles(tmp_path, 1 << 20, b"x")) == []
+    assert "positions" in caplog.text
+
+
+def test_a_job_that_nobody_expects_to_fail_is_a_failed_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    files = opened(tmp_path)
+    job = write(files, [1], b"cells")
+    read = FileJob("read", [1], bytes(5), job.file)
+
+    def fail() -> None:
+        raise ValueError("no room")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(read, "room", fail)
+        assert not files.do(read)
+    assert "no room" in caplog.text
+    assert files.do(read)
 
 
 @pytest.mark.parametrize("code", [errno.ENOSPC, errno.EIO, errno.EACCES])
