@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import ctypes
-import random
 import time
 from typing import Any
+
+import numpy as np
+import numpy.typing as npt
 
 from ..errors import InvalidRequest
 from .chain import make_grammar
@@ -14,17 +16,21 @@ from .grammar_size import has_too_many_stacks, n_bytes
 MAX_CHARACTERS = 1_000_000
 MAX_BYTES = 128 << 20
 N_SAMPLE = 64
-"""Tokens that stand for the vocabulary."""
-N_STEPS = 12
-"""Tokens that are written on trial."""
+"""Tokens that stand for the vocabulary, if some of them are allowed."""
+N_STEPS = 24
+"""Tokens that are written on trial: short ones, since stacks may double with each character."""
 MAX_MASK = 0.5
-"""Seconds that it may take to look at the vocabulary."""
+"""Seconds that it may take to look at the vocabulary, or to go on with a token."""
 MAX_TRIAL = 0.25
-"""Seconds after which a grammar that is fast enough so far needs no more of a trial."""
+"""Seconds after which a grammar that is fast enough so far, and does not slow down, needs no more
+of a trial."""
+TOKEN_DATA = np.dtype([("id", np.int32), ("logit", np.float32), ("p", np.float32)])
 
 
 def try_grammar(binding: Any, vocab: int, n_vocab: int, text: str, *, seed: int = 0) -> None:
     """Make a grammar, and write a few random tokens with it.
+
+    Times are those of the thread, which do not depend on what else runs.
 
     :param vocab: address of the `llama_vocab`.
     :raises InvalidRequest: it does not parse, or takes too long for a token.
@@ -36,40 +42,53 @@ def try_grammar(binding: Any, vocab: int, n_vocab: int, text: str, *, seed: int 
     if has_too_many_stacks(text):
         raise InvalidRequest("it is too ambiguous: too much of it may be empty, or come next")
     sampler = make_grammar(binding, vocab, text)
-    rng = random.Random(seed)
-    started = time.perf_counter()
+    rng = np.random.default_rng(seed)
+    n_seconds = 0.0
     try:
         for _ in range(N_STEPS):
-            allowed = [
-                token
-                for token in _try_tokens(binding, sampler, n_vocab, rng)
-                if not binding.llama_vocab_is_eog(vocab, token)
-            ]
-            if not allowed or time.perf_counter() - started > MAX_TRIAL:
+            started = time.thread_time()
+            allowed = _try_tokens(binding, sampler, rng.permutation(n_vocab))
+            going_on = [t for t in allowed if not binding.llama_vocab_is_eog(vocab, t)]
+            if not going_on:
                 return
-            binding.llama_sampler_accept(sampler, rng.choice(allowed))
+            t_masked = time.thread_time()
+            binding.llama_sampler_accept(
+                sampler, min(going_on, key=lambda t: len(binding.llama_vocab_get_text(vocab, t)))
+            )
+            _check(time.thread_time() - t_masked)
+            n_last = time.thread_time() - started
+            n_seconds += n_last
+            if n_seconds > MAX_TRIAL and n_last < n_seconds / 2:
+                return
     finally:
         binding.llama_sampler_free(sampler)
 
 
-def _try_tokens(binding: Any, sampler: Any, n_vocab: int, rng: random.Random) -> list[int]:
-    """Tokens of a sample that the grammar allows next.
+def _try_tokens(binding: Any, sampler: Any, order: npt.NDArray[np.int64]) -> list[int]:
+    """Tokens that the grammar allows next, of a sample, or of more if it allows none of that.
 
     One is tried alone first: where already that takes long, it is enough.
+
+    :param order: all tokens, in the order in which they are tried.
     """
-    sample = rng.sample(range(n_vocab), min(n_vocab, N_SAMPLE))
     allowed: list[int] = []
-    for part in (sample[:1], sample[1:]):
-        data = (binding.llama_token_data * max(1, len(part)))()
-        for i, token in enumerate(part):
-            data[i].id, data[i].logit = token, 1.0
-        array = binding.llama_token_data_array(data, len(part), -1, False)
-        started = time.perf_counter()
+    begin, end = 0, 1
+    while begin < min(N_SAMPLE, len(order)) or (begin < len(order) and not allowed):
+        data = np.zeros(min(end, len(order)) - begin, TOKEN_DATA)
+        data["id"], data["logit"] = order[begin:end], 1.0
+        pointer = data.ctypes.data_as(ctypes.POINTER(binding.llama_token_data))
+        array = binding.llama_token_data_array(pointer, len(data), -1, False)
+        started = time.thread_time()
         binding.llama_sampler_apply(sampler, ctypes.byref(array))
-        seconds = (time.perf_counter() - started) / max(1, len(part)) * n_vocab
-        if (len(part) > 1 and seconds > MAX_MASK) or seconds > MAX_MASK * N_SAMPLE:
-            raise InvalidRequest(
-                f"it is too ambiguous: llama.cpp takes about {seconds:.1f} s for a token"
-            )
-        allowed += [data[i].id for i in range(len(part)) if data[i].logit > 0]
+        seconds = (time.thread_time() - started) / len(data) * len(order)
+        _check(seconds if len(data) > 1 else seconds / N_SAMPLE)
+        allowed += data["id"][data["logit"] > 0].tolist()
+        begin, end = end, max(N_SAMPLE, 2 * end)
     return allowed
+
+
+def _check(seconds: float) -> None:
+    if seconds > MAX_MASK:
+        raise InvalidRequest(
+            f"it is too ambiguous: llama.cpp takes about {seconds:.1f} s for a token"
+        )

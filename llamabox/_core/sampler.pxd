@@ -32,6 +32,7 @@ cdef struct SamplerC:
     void* grammar         # llama.cpp's; NULL if there is none
     void* matcher         # llguidance's; NULL if there is none
     const GuidanceC* guidance  # what it is called through
+    bint has_failed       # llama.cpp's grammar takes too long; there is no token any more
     bint waits            # these constraints do, for the end of the reasoning
     llama_token opening_token  # begins the reasoning, whatever they say; -1: none does
     LookbackC* lookbacks  # in order

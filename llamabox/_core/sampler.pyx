@@ -8,11 +8,12 @@ equally good tokens, of which llama.cpp takes any.
 import ctypes
 
 from libc.math cimport INFINITY, fabsf, log
-from libc.stdint cimport uint32_t, uintptr_t
+from libc.stdint cimport INT32_MAX, uint32_t, uintptr_t
 from libc.stdlib cimport calloc, free, malloc, qsort
 
 from .guidance cimport Constraint, matcher_allows, matcher_candidates
 from .lib cimport Library
+from .sync cimport thread_ns
 
 from .backend_chain import backend_chain
 from .chain import build_parts
@@ -29,6 +30,12 @@ cdef extern from "sampler_select.h" nogil:
 
 cdef float PRUNE_MARGIN = 1e-3   # of a logit
 cdef float ROUNDING = 1e-5       # relative: what floats may lose on the way through the chain
+
+# Nanoseconds of a thread that llama.cpp's grammar may take: to look at one token, or to go on with
+# it, and to look at all of them. What it follows may double with each character of an output, so
+# that nothing else would bound it.
+cdef int64_t TOKEN_NS = 100_000_000
+cdef int64_t MASK_NS = 1_000_000_000
 
 
 cdef class Sampler:
@@ -195,7 +202,7 @@ cdef void sampler_start(SamplerC* sampler, LlamaC* llama, const llama_token* his
                         int32_t n_history) noexcept nogil:
     """Tell the samplers that look back the end of the prompt, and where the output begins."""
     cdef int32_t i, j
-    sampler.n_least += n_history
+    sampler.n_least = min(sampler.n_least, INT32_MAX - n_history) + n_history
     for i in range(sampler.n_lookbacks):
         for j in range(max(0, n_history - sampler.lookbacks[i].last_n), n_history):
             llama.sampler_accept(sampler.lookbacks[i].sampler, history[j])
@@ -211,9 +218,11 @@ cdef llama_token sampler_sample(SamplerC* sampler, LlamaC* llama, float* logits,
     `logits` [n_vocab] are written to meanwhile, and then as before. `history` is what is known
     before the token, `scratch` has room for n_vocab and for n_history candidates;
     `sampler.candidates` lie in it afterwards. Returns -1 if no token that may be has a logit
-    above -inf.
+    above -inf, or if the sampler has failed.
     """
     cdef llama_token token
+    if sampler.has_failed:
+        return -1
     lead(sampler, llama, logits, history, n_history, scratch)
     token = choose(sampler, llama, prune(sampler, logits, n_vocab, scratch), scratch)
     if token >= 0 and not fits(sampler, llama, token):
@@ -224,6 +233,8 @@ cdef llama_token sampler_sample(SamplerC* sampler, LlamaC* llama, float* logits,
     while sampler.n_edits > 0:
         sampler.n_edits -= 1
         logits[sampler.edits[sampler.n_edits].token] = sampler.edits[sampler.n_edits].logit
+    if sampler.has_failed:
+        return -1
     if token >= 0:
         sampler_accept(sampler, llama, token)
     return token
@@ -241,6 +252,7 @@ cdef llama_token sampler_force(SamplerC* sampler, LlamaC* llama, const float* lo
 cdef void sampler_accept(SamplerC* sampler, LlamaC* llama, llama_token token) noexcept nogil:
     """Tell all that sample on the host which token was chosen."""
     cdef int32_t i
+    cdef int64_t started
     for i in range(sampler.n_lookbacks):
         if sampler.lookbacks[i].leads:
             llama.sampler_accept(sampler.lookbacks[i].sampler, token)
@@ -248,10 +260,13 @@ cdef void sampler_accept(SamplerC* sampler, LlamaC* llama, llama_token token) no
         llama.sampler_accept(sampler.chain, token)
     if sampler.waits:
         return
+    # A failure shows at the next token, for which there are no candidates then.
     if sampler.grammar != NULL:
+        started = thread_ns()
         llama.sampler_accept(sampler.grammar, token)
+        if thread_ns() - started > TOKEN_NS:
+            sampler.has_failed = True
     if sampler.matcher != NULL:
-        # A failure shows at the next token, for which there are no candidates then.
         sampler.guidance.matcher_consume_token(sampler.matcher, <uint32_t> token)
 
 
@@ -364,8 +379,17 @@ cdef bint fits_grammar(SamplerC* sampler, LlamaC* llama, llama_token token) noex
     cdef llama_token_data alone = llama_token_data(token, 1, 0)
     cdef llama_token_data_array candidates = llama_token_data_array(
         data=&alone, size=1, selected=-1, sorted=False)
-    llama.sampler_apply(sampler.grammar, &candidates)
+    apply_grammar(sampler, llama, &candidates, TOKEN_NS)
     return alone.logit > -INFINITY
+
+
+cdef void apply_grammar(SamplerC* sampler, LlamaC* llama, llama_token_data_array* candidates,
+                        int64_t most_ns) noexcept nogil:
+    """Have llama.cpp's grammar reject candidates; if that takes longer, the sampler has failed."""
+    cdef int64_t started = thread_ns()
+    llama.sampler_apply(sampler.grammar, candidates)
+    if thread_ns() - started > most_ns:
+        sampler.has_failed = True
 
 
 cdef llama_token choose_fitting(SamplerC* sampler, LlamaC* llama, float* logits, int32_t n_vocab,
@@ -374,6 +398,8 @@ cdef llama_token choose_fitting(SamplerC* sampler, LlamaC* llama, float* logits,
     cdef llama_token_data_array candidates
     cdef llama_token token
     cdef int32_t n
+    if sampler.has_failed:
+        return -1
     if sampler.matcher != NULL:
         n = matcher_candidates(sampler.guidance, sampler.matcher, logits, n_vocab, scratch)
     else:
@@ -381,13 +407,15 @@ cdef llama_token choose_fitting(SamplerC* sampler, LlamaC* llama, float* logits,
     if sampler.grammar == NULL:
         return choose(sampler, llama, n, scratch)
     candidates = llama_token_data_array(data=scratch, size=n, selected=-1, sorted=False)
-    llama.sampler_apply(sampler.grammar, &candidates)
+    apply_grammar(sampler, llama, &candidates, MASK_NS)
     token = choose(sampler, llama, n, scratch)
     return token if token >= 0 and fits_grammar(sampler, llama, token) else -1
 
 
 cdef bint constraint_ended(const SamplerC* sampler) noexcept nogil:
     """Of a sampler that found no token: whether its constraints allow none."""
+    if sampler.has_failed:
+        return False
     if sampler.matcher != NULL:
         return not sampler.guidance.matcher_is_error(sampler.matcher)
     return sampler.grammar != NULL

@@ -1,6 +1,6 @@
 """Mutex, condition, thread and clock for code that runs without the GIL."""
 from libc.stdint cimport int64_t
-from posix.time cimport CLOCK_MONOTONIC, clock_gettime, timespec
+from posix.time cimport CLOCK_MONOTONIC, CLOCK_THREAD_CPUTIME_ID, clock_gettime, timespec
 
 cdef extern from "<pthread.h>" nogil:
     ctypedef struct pthread_mutex_t:
@@ -85,4 +85,11 @@ cdef inline int64_t now_ns() noexcept nogil:
     """The monotonic clock, in nanoseconds."""
     cdef timespec t
     clock_gettime(CLOCK_MONOTONIC, &t)
+    return <int64_t> t.tv_sec * 1_000_000_000 + t.tv_nsec
+
+
+cdef inline int64_t thread_ns() noexcept nogil:
+    """Nanoseconds for which the calling thread has run."""
+    cdef timespec t
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t)
     return <int64_t> t.tv_sec * 1_000_000_000 + t.tv_nsec

@@ -7,7 +7,7 @@ cdef enum FinishC:
     FINISH_LENGTH = 3     # n_predict, or the end of a context that does not shift
     FINISH_CANCELLED = 4
     FINISH_DEADLINE = 5   # its time was up
-    FINISH_ERROR = 6      # llama.cpp failed on its batch, or left no token to sample
+    FINISH_ERROR = 6      # llama.cpp failed on its batch, or its sampler found no token
     N_FINISH = 7
 
 

@@ -221,6 +221,9 @@ BUSHY = 'root ::= "y" a0\na40 ::= "x" | ""\n' + "\n".join(
 )
 """A small grammar of 2 ** 40 stacks behind its first character."""
 
+DOUBLING = 'root ::= s\ns ::= "a" s "b" | "a" s "c"'
+"""Twice the stacks behind each character."""
+
 MALFORMED: tuple[dict[str, str], ...] = (
     {"json_schema": "{"},
     {"json_schema": "[" * 100_000},
@@ -240,6 +243,7 @@ MALFORMED: tuple[dict[str, str], ...] = (
     {"grammar": "root ::= root"},
     {"grammar": 'root ::= ("a"?){1,200}'},
     {"grammar": BUSHY},
+    {"grammar": DOUBLING},
     {"grammar": 'root ::= "a"{' + " " * 100_000 + "x"},
     {"grammar": 'root ::= "a"{' + "1" * 5000 + "}"},
     {"grammar": "root ::= [" + "ab" * 5000 + "]{2000}"},
@@ -260,6 +264,15 @@ def test_what_is_wrong_is_refused_in_time(engine: Engine, constraint: dict[str, 
     with pytest.raises(InvalidRequest) as error:
         engine.generate(PROMPT, n_predict=4, **constraint)
     assert error.value.param in constraint
+
+
+def test_stacks_that_double_after_the_trial_end_one_request(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(constraints_module, "try_grammar", lambda *args: None)
+    with pytest.raises(GenerationError):
+        engine.generate(PROMPT, n_predict=100, grammar=DOUBLING + " ")
+    assert engine.generate(PROMPT, n_predict=1).n_output == 1
 
 
 def referring(n: int, schema: str) -> str:

@@ -91,6 +91,36 @@ def test_nothing_fits(vocab: int) -> None:
     assert sampler.sample(library, row, np.array([97], np.int32)) == -1
 
 
+def test_stacks_that_double_end_it(vocab: int) -> None:
+    """Before their number is beyond all bounds: in a few more steps, llama.cpp would take hours."""
+    library = Library(llama_cpp)
+    grammar = 'root ::= s\ns ::= "a" s "b" | "a" s "c"'
+    params = GenerationParams(grammar=grammar, temperature=0.0, seed=0)
+    sampler = Sampler(llama_cpp, N_VOCAB, N_CTX, params, vocab=vocab)
+    row = np.zeros(N_VOCAB, np.float32)
+    row[ord("a")] = 1
+    tokens = [sampler.sample(library, row, np.zeros(0, np.int32)) for _ in range(18)]
+    n = tokens.index(-1)
+    assert tokens == [ord("a")] * n + [-1] * (18 - n)
+    assert row[ord("a")] == 1
+
+
+@pytest.mark.parametrize("n_least", [5, 2**31 - 1])
+def test_the_end_is_banned_at_first(vocab: int, n_least: int) -> None:
+    library = Library(llama_cpp)
+    params = GenerationParams(temperature=0.0, seed=0)
+    sampler = Sampler(llama_cpp, N_VOCAB, N_CTX, params, vocab=vocab, ends=[EOS], n_least=n_least)
+    history = np.zeros(10, np.int32)
+    sampler.start(library, history)
+    row = np.zeros(N_VOCAB, np.float32)
+    row[EOS], row[ord("a")] = 2, 1
+    assert sampler.sample(library, row, history) == ord("a")
+    longer = np.zeros(14, np.int32)
+    assert sampler.sample(library, row, longer) == ord("a")
+    longest = np.zeros(15, np.int32)
+    assert sampler.sample(library, row, longest) == (EOS if n_least == 5 else ord("a"))
+
+
 @pytest.mark.parametrize(
     ("grammar", "reason"),
     [
