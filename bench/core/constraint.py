@@ -17,6 +17,7 @@ from llama_cpp.llama_grammar import json_schema_to_gbnf
 
 from llamabox._core.guidance import Guidance, GuidedVocab
 from llamabox._core.lib import Library
+from llamabox.api.constraints import MAX_ITEMS
 from llamabox.api.schemas import prepared
 
 from ..models import VOCAB
@@ -145,7 +146,7 @@ def _llguidance(vocab: _Vocabulary) -> Costs:
     costs = Costs()
     source = json.dumps(prepared(SCHEMA)).encode()
     started = time.perf_counter()
-    constraint = vocab.guided.compile(b"json_schema", source)
+    constraint = vocab.guided.compile(b"json_schema", source, MAX_ITEMS)
     costs.construction = _us(started)
     for check, mask, advance in constraint.timed(vocab.document):
         costs.check.append(check / 1e3)

@@ -41,10 +41,6 @@ FUNCTIONS = (
 )
 """The fields of `GuidanceC`, in their order there."""
 
-# Items of a parser's row at most, and what those of a grammar without JSON schemas may have: an
-# object with many optional properties has many for a moment, an ambiguous grammar ever more.
-cdef size_t MAX_ITEMS = 20_000
-cdef size_t MAX_PLAIN_ITEMS = 1_000
 cdef size_t ROOM = 512   # for a `LlgConstraintInit`, with what later versions may add at its end
 cdef unsigned char UNTOUCHED = 0xAA
 cdef unsigned char MARK = 0xFF   # no byte of UTF-8
@@ -167,11 +163,13 @@ cdef class GuidedVocab:
         if self.tokenizer != NULL:
             self.release(self.tokenizer)
 
-    def compile(self, kind, source):
+    def compile(self, kind, source, size_t max_items=1000):
         """A `Constraint`; blocks without the GIL.
 
         :param kind: "json_schema", "regex" or "lark", as bytes.
         :param source: UTF-8 without NUL.
+        :param max_items: of a parser's row; the time that a mask takes grows with their square. An
+            object has one for each optional property, an ambiguous grammar ever more.
         :raises InvalidRequest: with the reason; it names no field.
         """
         cdef unsigned char room[512]
@@ -186,7 +184,7 @@ cdef class GuidedVocab:
         self.library.c.constraint_init_set_defaults(room, self.tokenizer)
         init.log_stderr_level = 0
         init.limits.verbose_errors = False
-        init.limits.max_items_in_row = MAX_ITEMS if b"json" in kind + source else MAX_PLAIN_ITEMS
+        init.limits.max_items_in_row = max_items
         with nogil:
             matcher = self.library.c.new_matcher(room, c_kind, c_source)
         if matcher == NULL:

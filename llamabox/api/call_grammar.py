@@ -14,11 +14,17 @@ from .formats.tool_format import CallShapes, Id, Json, Literal, Piece, Tool, Unt
 from .lark import escaped, regex_terminal
 from .schemas import ANY_OBJECT, parsed, prepared
 
-__all__ = ["call_grammar"]
+__all__ = ["WrittenGrammar", "call_grammar"]
 
 HEAD = "%llguidance {}\n"
 LEAST_TRIGGER = 5
 """Characters of the text that tells calls from others, if no control token does."""
+
+
+class WrittenGrammar(str):
+    """A grammar that is written here: as large as the schemas in it, and no more ambiguous."""
+
+    __slots__ = ()
 
 
 def call_grammar(
@@ -78,7 +84,7 @@ class _Writer:
                 return ""
             calls = self._calls([_without(pieces, trigger) for pieces in firsts])
             start = self._among_text(trigger, calls)
-        return HEAD + "\n".join([f"start: {start}", *self.rules]) + "\n"
+        return WrittenGrammar(HEAD + "\n".join([f"start: {start}", *self.rules]) + "\n")
 
     def _calls(self, firsts: list[tuple[Piece, ...]]) -> str:
         """``first call, (between call)*, after``."""

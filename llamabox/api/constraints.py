@@ -8,6 +8,7 @@ time that llama.cpp takes for a token has no bound.
 from __future__ import annotations
 
 import collections
+import functools
 import threading
 from collections.abc import Sequence
 from typing import Any
@@ -19,7 +20,7 @@ from .._core.grammar_trial import try_grammar
 from .._core.guidance import Constraint, Guidance, GuidedVocab
 from ..errors import IncompatibleLibrary, InvalidRequest
 from ..params import GenerationParams
-from .call_grammar import call_grammar
+from .call_grammar import WrittenGrammar, call_grammar
 from .deep_calls import with_deep_stack
 from .formats.tool_format import CallShapes, Tool
 from .gate import Gate
@@ -39,6 +40,12 @@ MAX_REFERENCES = 4000
 SHORT = 2000
 """Characters. In more, llguidance may recurse so deep, from rule to rule or from schema to schema,
 that a usual stack overflows."""
+MAX_ITEMS = 20_000
+"""Of a row of llguidance's parser: four for each optional property of an object."""
+MAX_LARK_ITEMS = 1000
+"""Where nothing says that it is not ambiguous, which takes time by the square of them."""
+JSON = "%json"
+MAX_LARK_JSON_ITEMS = 2000
 MAX_ENTRIES = 256
 MAX_BYTES = 64 << 20
 SOURCE_COST = 64
@@ -164,9 +171,10 @@ class ConstraintCompiler:
         n_references = text.count(REFERENCE)
         if n_references > MAX_REFERENCES:
             raise InvalidRequest(f"it has more than {MAX_REFERENCES} references")
-        if len(text) < SHORT:
-            return vocab.compile(kind.encode(), text.encode())
-        return with_deep_stack(lambda: vocab.compile(kind.encode(), text.encode()))
+        compile_ = functools.partial(
+            vocab.compile, kind.encode(), text.encode(), _max_items(field, source)
+        )
+        return compile_() if len(text) < SHORT else with_deep_stack(compile_)
 
     def _source(self, field: str, source: str) -> tuple[str, str]:
         if field == "json_schema":
@@ -219,6 +227,12 @@ def _key(params: GenerationParams) -> Key:
         if getattr(params, field):
             return field, getattr(params, field), params.constrained_after
     return "grammar", params.grammar or "", params.constrained_after
+
+
+def _max_items(field: str, source: str) -> int:
+    if field == "json_schema" or isinstance(source, WrittenGrammar):
+        return MAX_ITEMS
+    return MAX_LARK_JSON_ITEMS if JSON in source else MAX_LARK_ITEMS
 
 
 def _cost(key: Key) -> int:

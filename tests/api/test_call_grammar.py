@@ -199,3 +199,17 @@ def test_schemas_that_cannot_be_kept_to(engine: Engine) -> None:
                 engine.constraints.compile(GenerationParams(grammar=grammar))
         else:
             assert engine.constraints.compile(GenerationParams(grammar=grammar)) is not None
+
+
+def test_grammars_of_calls_have_room_for_large_schemas(engine: Engine) -> None:
+    """Those that a request brings have less."""
+    schema = {"type": "object", "properties": {f"p{i}": {"type": "integer"} for i in range(700)}}
+    tool = Tool("t", parameters=schema, strict=True)
+    grammar = engine.constraints.calls(OBJECTS, [tool], required=True, parallel=False)
+    text = '{"name": "t", "parameters": {"p3":1,"p600":2}}'
+    tokens = engine.model.tokenizer.encode(text, add_special=False)
+    for source, fits in ((grammar, True), (grammar + "\n", False)):
+        compiled = engine.constraints.compile(GenerationParams(grammar=source))
+        assert compiled is not None
+        n, _, error = compiled.walk(tokens)
+        assert (n == len(tokens), error is None) == (fits, fits)

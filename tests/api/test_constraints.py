@@ -24,7 +24,7 @@ from llamabox import (
     InvalidRequest,
 )
 from llamabox.api import constraints as constraints_module
-from llamabox.api.constraints import ConstraintCompiler
+from llamabox.api.constraints import MAX_LARK_ITEMS, MAX_LARK_JSON_ITEMS, ConstraintCompiler
 from llamabox.api.gate import Gate
 from llamabox.api.schemas import prepared
 from tests.api.schema_cases import CASES, REFUSED
@@ -325,6 +325,16 @@ LARGE: tuple[dict[str, str], ...] = (
 def test_what_is_large_is_kept_to_or_refused(engine: Engine, constraint: dict[str, str]) -> None:
     with contextlib.suppress(InvalidRequest, GenerationError):
         engine.generate(PROMPT, n_predict=8, **constraint)
+
+
+def test_no_word_makes_room_for_more_ambiguity(engine: Engine) -> None:
+    ambiguous = '%llguidance {}\nstart: s\ns: "a" | s s | s s s\n'
+    tokens = engine.model.tokenizer.encode("a" * 2000, add_special=False)
+    for comment in ("# yaml", "# json", "# %json"):
+        compiled = engine.constraints.compile(GenerationParams(grammar=ambiguous + comment))
+        assert compiled is not None
+        _, _, error = compiled.walk(tokens)
+        assert str(MAX_LARK_JSON_ITEMS if "%" in comment else MAX_LARK_ITEMS) in (error or "")
 
 
 def test_random_text_never_ends_the_process(engine: Engine) -> None:
