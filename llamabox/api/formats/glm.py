@@ -7,7 +7,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from .argument_types import schemas_of
+from .argument_schema import schemas_of
 from .call_object import read_call
 from .events import Parser
 from .markers import Markers
@@ -81,7 +81,7 @@ class GlmParser(TurnParser):
             return False
         self.recorded()
         self.start_call(name)
-        arguments = TypedArguments(self, self._schemas.get(name, {}))
+        arguments = TypedArguments(self, self._schemas.get(name))
         while tag == tags.key:
             tag = yield from self._read_argument(arguments)
             if tag is None:

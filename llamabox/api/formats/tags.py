@@ -11,7 +11,8 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from .argument_types import STRING, Types, schemas_of
+from .argument_schema import schemas_of
+from .argument_types import STRING, Types
 from .call_object import read_call
 from .markers import Markers
 from .text_parser import Reading, Say
@@ -104,7 +105,7 @@ class TagParser(TurnParser):
             return False
         self.recorded()
         self.start_call(name)
-        arguments = TypedArguments(self, self._schemas.get(name, {}))
+        arguments = TypedArguments(self, self._schemas.get(name))
         yield from self.skip_space()
         begin, end = self._syntax.argument[0], self._syntax.call[1]
         tag: str | None = yield from self.take(begin, end)

@@ -7,7 +7,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from .argument_types import STRING, Types, json_of, property_types, types_of
+from .argument_schema import ArgumentSchema
+from .argument_types import STRING, Types, json_of
 from .markers import Markers
 from .text_parser import Reading, Say, TextParser
 from .tool_format import Json, Piece, Tool, Until
@@ -21,12 +22,12 @@ class TypedArguments:
     A string is said as it comes. Anything else is said at its end, since only then it is known
     whether it is JSON.
 
-    :param schema: of the tool's arguments; empty if it is unknown.
+    :param schema: of the tool's arguments; None if it is unknown.
     """
 
-    def __init__(self, parser: TextParser, schema: Mapping[str, Any]) -> None:
+    def __init__(self, parser: TextParser, schema: ArgumentSchema | None) -> None:
         self._parser = parser
-        self._schema = schema
+        self._schema = schema or ArgumentSchema({})
         self._is_first = True
 
     def value(
@@ -37,7 +38,7 @@ class TypedArguments:
         :param types: if the text says what it is, and the schema need not.
         """
         if types is None:
-            types = property_types(self._schema, name)
+            types = self._schema.types(name)
         if types == STRING:
             self._key(name)
             self._parser.arguments('"')
@@ -109,14 +110,14 @@ class Declared:
 
 def declared_arguments(tool: Tool) -> list[Declared]:
     """In the order of the schema."""
-    properties, required = tool.parameters.get("properties"), tool.parameters.get("required")
+    arguments = ArgumentSchema(tool.parameters)
     definitions = {
         key: tool.parameters[key] for key in ("$defs", "definitions") if key in tool.parameters
     }
     found = []
-    for name, schema in (properties if isinstance(properties, Mapping) else {}).items():
-        types = types_of(schema, tool.parameters)
+    for name, schema in arguments.properties.items():
+        types = arguments.types(name)
         own = {**definitions, **schema} if isinstance(schema, Mapping) else {}
-        is_required = isinstance(required, Sequence) and name in required
+        is_required = name in arguments.required
         found.append(Declared(name, own, next(iter(types)) if len(types) == 1 else "", is_required))
     return found
