@@ -11,7 +11,7 @@ from .markers import Markers
 from .text_parser import Reading
 from .tool_format import CallShapes, Literal, Maybe, Piece, Tool, ToolFormat
 from .turn import Marks, TurnParser
-from .typed_arguments import declared_arguments
+from .typed_arguments import declared_arguments, lists_arguments
 
 _CALL = "call:"
 _NAME = re.compile(r"[^\s<>{}\[\]:,\"]*")
@@ -140,7 +140,7 @@ def _shapes(syntax: _Syntax) -> CallShapes:
             comma = ","
         return *pieces, Literal("}" + syntax.end)
 
-    return CallShapes(call=call)
+    return CallShapes(call=call, fits=lists_arguments)
 
 
 _GEMMA_MARKS = Marks(

@@ -15,7 +15,7 @@ from .named_call import read_arguments
 from .text_parser import Reading, Say, TextParser
 from .tool_format import CallShapes, Json, Literal, Maybe, Piece, Tool, ToolFormat
 from .turn import Marks, TurnParser
-from .typed_arguments import TypedArguments, declared_arguments, pass_value
+from .typed_arguments import TypedArguments, declared_arguments, lists_arguments, pass_value
 
 _ASSISTANT = "<|assistant|>"
 _LINES = Markers(_ASSISTANT, "\n")
@@ -117,9 +117,9 @@ def _shapes(tags: _Tags) -> CallShapes:
         return *pieces, Literal(tags.call_end + ("\n" if tags.around else ""))
 
     if not tags.around:
-        return CallShapes(call=call, between=(Literal("\n"),))
+        return CallShapes(call=call, between=(Literal("\n"),), fits=lists_arguments)
     before, after = Literal(f"{tags.around}\n"), Literal(tags.around_end)
-    return CallShapes(call=call, before=(before,), after=(after,))
+    return CallShapes(call=call, before=(before,), after=(after,), fits=lists_arguments)
 
 
 _GLM_MARKS = Marks(_GLM.call)

@@ -10,7 +10,7 @@ from .python_call import NAME, read_arguments
 from .text_parser import Reading
 from .tool_format import CallShapes, Json, Literal, Maybe, Piece, Tool, ToolFormat
 from .turn import Marks, TurnParser
-from .typed_arguments import declared_arguments
+from .typed_arguments import declared_arguments, lists_arguments
 
 _BEGIN, _END = "<|tool_call_start|>", "<|tool_call_end|>"
 _OTHER_BEGIN, _OTHER_END = "<tool_call>", "</tool_call>"
@@ -81,6 +81,7 @@ LFM2 = ToolFormat(
         before=(Literal(f"{_BEGIN}["),),
         between=(Literal(", "),),
         after=(Literal(f"]{_END}"),),
+        fits=lists_arguments,
     ),
     special_tokens=True,
 )

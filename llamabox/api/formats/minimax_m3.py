@@ -13,7 +13,7 @@ from .markers import Markers
 from .text_parser import Reading, Say
 from .tool_format import CallShapes, Literal, Maybe, Piece, Tool, ToolFormat
 from .turn import Marks, TurnParser
-from .typed_arguments import TypedArguments, declared_arguments
+from .typed_arguments import TypedArguments, declared_arguments, lists_arguments
 
 _MARK = "]<]minimax[>["
 _NEXT = Markers(_MARK)
@@ -141,6 +141,7 @@ MINIMAX_M3 = ToolFormat(
         call=_call,
         before=(Literal(f"{_CALLS}\n"),),
         after=(Literal(_CALLS_END),),
+        fits=lists_arguments,
     ),
     special_tokens=True,
 )

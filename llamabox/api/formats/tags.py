@@ -18,7 +18,7 @@ from .markers import Markers
 from .text_parser import Reading, Say
 from .tool_format import CallShapes, Literal, Maybe, Piece, Tool, ToolFormat
 from .turn import Marks, TurnParser
-from .typed_arguments import TypedArguments, declared_arguments, pass_value
+from .typed_arguments import TypedArguments, declared_arguments, lists_arguments, pass_value
 
 _NAME = re.compile(r"""[^\s<>"'=\[\]|]*""")
 _ATTRIBUTES = re.compile(r"[^<>\n]*")
@@ -170,15 +170,18 @@ def tag_shapes(syntax: TagSyntax) -> CallShapes:
 
     between = (Literal(syntax.line),) if syntax.line else ()
     if not around[0]:
-        return CallShapes(call=call, between=between)
+        return CallShapes(call=call, between=between, fits=lists_arguments)
     if syntax.is_wrapped_each:
         return CallShapes(
-            call=lambda tool: (Literal(begin), *call(tool), Literal(end)), between=between
+            call=lambda tool: (Literal(begin), *call(tool), Literal(end)),
+            between=between,
+            fits=lists_arguments,
         )
     return CallShapes(
         call=lambda tool: (*call(tool), *between),
         before=(Literal(begin),),
         after=(Literal(around[1]),),
+        fits=lists_arguments,
     )
 
 

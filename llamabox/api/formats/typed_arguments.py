@@ -11,6 +11,7 @@ from .argument_schema import ArgumentSchema
 from .argument_types import STRING, Types, json_of
 from .markers import Markers
 from .text_parser import Reading, Say, TextParser
+from .text_values import text_regexes
 from .tool_format import Json, Piece, Tool, Until
 
 T = TypeVar("T")
@@ -96,16 +97,26 @@ class Declared:
 
     :param schema: its own, with what references in it point to.
     :param json_type: "" if there is none, or several.
+    :param regexes: what it matches if it is a string; see `Until`.
     """
 
     name: str
     schema: Mapping[str, Any]
     json_type: str
     is_required: bool
+    regexes: tuple[str, ...] = ()
 
     def value(self, end: str) -> Piece:
         """How its value is forced: a string without quotes, up to this end."""
-        return Until(end) if self.json_type == "string" else Json(self.schema)
+        is_text = self.json_type == "string"
+        return Until(end, self.regexes) if is_text else Json(self.schema)
+
+
+def lists_arguments(tool: Tool) -> bool:
+    """Whether all that may be said of a tool's arguments is said of `declared_arguments`; where it
+    is not strict, the most of it."""
+    arguments = ArgumentSchema(tool.parameters)
+    return arguments.is_listed or (bool(arguments.properties) and not tool.strict)
 
 
 def declared_arguments(tool: Tool) -> list[Declared]:
@@ -114,10 +125,17 @@ def declared_arguments(tool: Tool) -> list[Declared]:
     definitions = {
         key: tool.parameters[key] for key in ("$defs", "definitions") if key in tool.parameters
     }
-    found = []
+    found, known = [], dict[int, tuple[str, ...]]()
     for name, schema in arguments.properties.items():
         types = arguments.types(name)
         own = {**definitions, **schema} if isinstance(schema, Mapping) else {}
+        json_type = next(iter(types)) if len(types) == 1 else ""
+        regexes: tuple[str, ...] = ()
+        if json_type == "string":
+            for part in arguments.parts(schema):
+                if id(part) not in known:
+                    known[id(part)] = text_regexes(part, is_strict=tool.strict)
+                regexes += known[id(part)]
         is_required = name in arguments.required
-        found.append(Declared(name, own, next(iter(types)) if len(types) == 1 else "", is_required))
+        found.append(Declared(name, own, json_type, is_required, regexes))
     return found
