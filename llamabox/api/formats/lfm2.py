@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 
 from .call_object import read_call
-from .python_call import NAME, read_arguments
+from .python_call import CALLED, read_arguments
 from .text_parser import Reading
 from .tool_format import CallShapes, Json, Literal, Maybe, Piece, Tool, ToolFormat
 from .turn import Marks, TurnParser
@@ -52,7 +52,7 @@ class Lfm2Parser(TurnParser):
         yield from self.skip_space()
         if (yield from self.peek()) == "{":
             return (yield from read_call(self))
-        name = yield from self.run(NAME)
+        name = yield from self.run(CALLED)
         if not name or not (yield from self.take("(")):
             return False
         self.recorded()

@@ -6,11 +6,14 @@ import json
 import re
 import sys
 
+from .argument_schema import ArgumentSchema
 from .markers import Markers
 from .text_parser import Reading, TextParser
 from .tool_format import Tool
 
-NAME = re.compile(r"[\w.\-]*")
+CALLED = re.compile(r"[^\s()\[\]{}<>,=\"']*")
+"""The name of a tool, which need not be one to Python."""
+_NAME = re.compile(r"[\w.\-]*")
 _STRUCTURE = Markers(*"[](){},:\"'")
 _QUOTED = {quote: Markers(quote, "\\") for quote in "\"'"}
 _OPENERS = {"[": "]", "(": "]", "{": "}"}
@@ -30,7 +33,8 @@ def read_arguments(parser: TextParser, tool: Tool | None) -> Reading[bool]:
     :param tool: what arguments without a name are called after, by their places.
     :returns: whether the closing bracket was there; it is taken.
     """
-    names = tool.parameter_names if tool else ()
+    names = list(ArgumentSchema(tool.parameters).properties) if tool else []
+    strange = [f"{name}=" for name in names if not _NAME.fullmatch(name)]
     parser.arguments("{")
     n, mark = 0, ","
     while mark == ",":
@@ -38,13 +42,13 @@ def read_arguments(parser: TextParser, tool: Tool | None) -> Reading[bool]:
         if (yield from parser.take(")")):
             mark = ")"
             break
-        word = yield from parser.run(NAME)
+        key = (yield from parser.take(*strange)) if strange else ""
+        word = "" if key else (yield from parser.run(_NAME))
         yield from parser.skip_space()
         if not (yield from parser.peek()):
             return False
-        key = word
-        if (yield from parser.take("=")):
-            word = ""
+        if key or (yield from parser.take("=")):
+            key, word = key.removesuffix("=") or word, ""
         else:
             key = names[n] if n < len(names) else f"argument_{n}"
         parser.arguments(f"{', ' if n else ''}{_quoted(key)}: ")

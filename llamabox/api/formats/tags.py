@@ -20,8 +20,8 @@ from .tool_format import CallShapes, Literal, Maybe, Piece, Tool, ToolFormat
 from .turn import Marks, TurnParser
 from .typed_arguments import TypedArguments, declared_arguments, lists_arguments, pass_value
 
-_NAME = re.compile(r"""[^\s<>"'=\[\]|]*""")
-_ATTRIBUTES = re.compile(r"[^<>\n]*")
+_HEAD = re.compile(r"[^<>\n]*")
+_ATTRIBUTE = re.compile(r'\s\w+="')
 _QUOTED_BEGIN, _QUOTED_ENDS = "<![CDATA[", Markers("]]>")
 _STATED = re.compile(r'\b(?:string="(?P<string>true|false)|type="(?P<type>\w+))"')
 
@@ -129,11 +129,12 @@ class TagParser(TurnParser):
     def _read_head(self) -> Reading[tuple[str, Types | None]]:
         """The name of a call or an argument, "" if it is no such tag; and the types that the tag
         itself states."""
-        name = yield from self.run(_NAME)
-        attributes = yield from self.run(_ATTRIBUTES)
+        head = yield from self.run(_HEAD)
         if not (yield from self.take(self._syntax.head_end)):
             return "", None
-        return name, _stated_types(attributes)
+        attribute = _ATTRIBUTE.search(head)
+        name = head[: attribute.start()] if attribute else head
+        return name.strip().strip("\"'"), _stated_types(head[len(name) :])
 
     def _pass_value(self, say: Say) -> Reading[str | None]:
         is_quoted = yield from self.take(_QUOTED_BEGIN)

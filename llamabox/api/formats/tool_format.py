@@ -24,12 +24,6 @@ class Tool:
     parameters: Mapping[str, Any] = field(default_factory=dict)
     strict: bool = False
 
-    @property
-    def parameter_names(self) -> tuple[str, ...]:
-        """The names of its arguments, in their order."""
-        properties = self.parameters.get("properties")
-        return tuple(properties) if isinstance(properties, Mapping) else ()
-
 
 @dataclass(frozen=True, slots=True)
 class Literal:

@@ -47,4 +47,9 @@ GOLDEN = [
     Golden(
         "by place", "<|tool_call_start|>[add(1, 2.5)]<|tool_call_end|>", said(None, ("add", SUM))
     ),
+    Golden(
+        "a name that is none to Python",
+        "<|tool_call_start|>[server:tool/a@1(x=1)]<|tool_call_end|>",
+        said(None, ("server:tool/a@1", '{"x": 1}')),
+    ),
 ]

@@ -190,3 +190,26 @@ def test_what_takes_equal_strings_is_written_once() -> None:
     assert shapes is not None
     grammar = call_grammar(shapes, [called], required=True, parallel=False, marked={})
     assert grammar.count("unit 42") == 1
+
+
+@pytest.mark.parametrize("format_", ONE_BY_ONE, ids=lambda format_: format_.name)
+@pytest.mark.parametrize("name", ["user id", "filter[status]", "a|b", "x-y.z", "größe"])
+def test_names_of_arguments_are_read_as_they_are_written(format_: ToolFormat, name: str) -> None:
+    properties = {"first": {"type": "integer"}, name: {"type": "integer"}}
+    called = Tool("f", parameters={"properties": properties, "required": ["first", name]})
+    text = forced(format_, called, "7")
+    assert takes(format_, called, text)
+    (call,) = parsed(format_.parser((called,)), list(text)).tool_calls
+    assert json.loads(call.arguments) == {"first": 7, name: 7}
+
+
+@pytest.mark.parametrize("format_", FORMATS, ids=lambda format_: format_.name)
+@pytest.mark.parametrize(
+    "name", ["server:tool", "server/tool", "tool@1.2", "a#b", "größe", "a_b-c"]
+)
+def test_names_of_tools_are_read_as_they_are_written(format_: ToolFormat, name: str) -> None:
+    called = Tool(name, parameters={"properties": {"x": {"type": "integer"}}, "required": ["x"]})
+    value = "7" if format_ in ONE_BY_ONE else '{"x": 7}'
+    text = forced(format_, called, value)
+    (call,) = parsed(format_.parser((called,)), list(text)).tool_calls
+    assert (call.name, json.loads(call.arguments)) == (name, {"x": 7})
