@@ -15,7 +15,7 @@ from ..errors import InvalidRequest
 from ..params.constraint import MAX_SOURCE
 from .formats.tool_format import CallShapes, Id, Json, Literal, Piece, Tool, Until
 from .lark import escaped, regex_terminal
-from .schemas import ANY_OBJECT, parsed, prepared
+from .schemas import ANY_OBJECT, COMBINATIONS, parsed, prepared
 
 __all__ = ["call_grammar"]
 
@@ -117,7 +117,7 @@ class _Writer:
                 written.append(self._text(piece.text.removeprefix(stop)))
             elif isinstance(piece, Json):
                 is_whole = piece.schema is tool.parameters
-                schema = ANY_OBJECT if is_whole and not piece.schema else piece.schema
+                schema = _of_object(piece.schema) if is_whole else piece.schema
                 written.append(self._json(schema, lenient=not tool.strict))
             elif isinstance(piece, Id):
                 written.append(regex_terminal(piece.regex))
@@ -198,6 +198,13 @@ class _Writer:
         pause = "| TEXT? other" if free else ""
         self.rules.append(f"item: head {calls} {pause}")
         return "item* TEXT?"
+
+
+def _of_object(schema: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The schema of all arguments, which are an object, also where it does not say so; where it
+    speaks by other schemas, it is left to them."""
+    is_combined = any(key in schema for key in ("$ref", *COMBINATIONS))
+    return schema if is_combined else {**ANY_OBJECT, **schema}
 
 
 def _common_start(texts: Sequence[str]) -> str:

@@ -218,3 +218,15 @@ def test_a_turn_takes_the_generic_shapes_for_arguments_that_its_format_cannot_fo
         tokens = engine.model.tokenizer.encode(hermes("names", arguments), add_special=False)
         n, may_end, _ = compiled.walk(tokens)
         assert (n == len(tokens) and may_end) == fits
+
+
+@pytest.mark.parametrize("schema", [{}, {"properties": {"x": {}}}, {"description": "any"}])
+def test_arguments_are_an_object(engine: Engine, schema: dict[str, Any]) -> None:
+    tool = Tool("add", parameters=schema)
+    grammar = engine.constraints.calls(HERMES_SHAPES, [tool], required=True, parallel=False)
+    compiled = engine.constraints.compile(GenerationParams(grammar=grammar))
+    assert compiled is not None
+    for arguments in (TWO, "2", '"x"', "null"):
+        tokens = engine.model.tokenizer.encode(hermes("add", arguments), add_special=False)
+        n, may_end, _ = compiled.walk(tokens)
+        assert (n == len(tokens) and may_end) == (arguments == TWO)
