@@ -1,7 +1,7 @@
 """Calls of tools as a grammar of llguidance: for calls that have to be made, and for those whose
 arguments have to keep to a schema.
 
-Where plain text is allowed too, it is free up to the text that every call begins with.
+Where plain text is allowed too, it is free up to what tells that a call begins.
 """
 
 from __future__ import annotations
@@ -19,6 +19,8 @@ __all__ = ["call_grammar"]
 HEAD = "%llguidance {}\n"
 LEAST_TRIGGER = 5
 """Characters of the text that tells calls from others, if no control token does."""
+SIGN = re.compile(r"[^\w\s.\-]")
+"""One of which is in it, since names and words are in other texts too."""
 
 
 def call_grammar(
@@ -30,19 +32,31 @@ def call_grammar(
     marked: Mapping[str, int],
     ends: Collection[int] = (),
     content: str = "",
+    leads: Sequence[str] = (),
+    answer: str = "",
 ) -> str:
     """A grammar for `GenerationParams.grammar`.
 
-    :param tools: those that may be called, one at least.
+    :param tools: those that may be called: one at least, if there is no `content`.
     :param required: the output is calls; else it may be text, and calls among it.
     :param parallel: several calls.
     :param marked: tokens that no text can mean, by how they are written.
     :param ends: those of them that end a generation.
     :param content: a JSON schema that an output without calls keeps to, instead of any text.
+    :param leads: texts of which each may be in front of calls that have to be made, or of content
+        that keeps to a schema, in this order.
+    :param answer: text that may be in front of such content, behind those.
     :returns: "" if nothing in this format tells a call from text, so that it has to be free.
     :raises InvalidRequest: a schema is wrong; it names no field.
     """
-    return _Writer(shapes, tools, parallel, marked, ends).write(required, content)
+    writer = _Writer(shapes, tools, parallel, marked, ends)
+    if required:
+        start = f"{writer.leads(leads)} {writer.forced()}"
+    elif content:
+        start = f"{writer.leads(leads)} ({writer.either(content, answer)})"
+    else:
+        start = writer.among_text()
+    return HEAD + "\n".join([f"start: {start}", *writer.rules]) + "\n" if start else ""
 
 
 class _Writer:
@@ -64,21 +78,32 @@ class _Writer:
         self.rules: list[str] = []
         longest_first = sorted(marked, key=len, reverse=True)
         self.marks = re.compile("|".join(map(re.escape, longest_first)) or r"(?!)")
+        self.firsts = [(*shapes.before, *shapes.call(tool)) for tool in tools]
 
-    def write(self, required: bool, content: str) -> str:
-        firsts = [(*self.shapes.before, *self.shapes.call(tool)) for tool in self.tools]
-        if required:
-            start = self._calls(firsts)
-        elif content:
-            firsts = [_opened(pieces) for pieces in firsts]
-            start = f"{self._calls(firsts)} | %json {json.dumps(prepared(parsed(content)))}"
-        else:
-            trigger = self._trigger([_lead(pieces) for pieces in firsts])
-            if not trigger:
-                return ""
-            calls = self._calls([_without(pieces, trigger) for pieces in firsts])
-            start = self._among_text(trigger, calls)
-        return HEAD + "\n".join([f"start: {start}", *self.rules]) + "\n"
+    def leads(self, texts: Sequence[str]) -> str:
+        """Each of these texts, or not."""
+        return " ".join(f"({self._text(text)})?" for text in texts if text)
+
+    def forced(self) -> str:
+        """Calls alone."""
+        return self._calls(self.firsts)
+
+    def either(self, schema: str, answer: str) -> str:
+        """Calls, or a JSON value with this text in front of it, perhaps."""
+        value = f"{self.leads([answer])} %json {json.dumps(prepared(parsed(schema)))}"
+        if not self.tools:
+            return value
+        return f"{self._calls([_opened(pieces) for pieces in self.firsts])} | {value}"
+
+    def among_text(self) -> str:
+        """Any text with calls in it; "" if nothing tells these."""
+        common = _common_start([_lead(pieces) for pieces in self.firsts])
+        trigger = self._trigger(common)
+        if not trigger:
+            return ""
+        lead = common[: common.index(trigger) + len(trigger)]
+        calls = self._calls([_without(pieces, lead) for pieces in self.firsts])
+        return self._among_text(trigger, calls)
 
     def _calls(self, firsts: list[tuple[Piece, ...]]) -> str:
         """``first call, (between call)*, after``."""
@@ -151,14 +176,16 @@ class _Writer:
             kept.append(piece)
         return kept, False
 
-    def _trigger(self, leads: list[str]) -> str:
-        """What all calls begin with and no other text does; "" if there is none to rely on."""
-        common = _common_start(leads)
+    def _trigger(self, common: str) -> str:
+        """What is in the beginning of all calls and in no other text; "" if there is none to rely
+        on."""
+        if self.shapes.trigger is not None:
+            return self.shapes.trigger
         mark = self.marks.search(common)
-        if mark:
-            return common[: mark.end()] if mark.start() == 0 else common[: mark.start()]
-        is_long = len(common.strip()) >= LEAST_TRIGGER
-        return common if is_long and not common.isalnum() else ""
+        text = common[: mark.start()] if mark else common
+        if len(text.strip()) >= LEAST_TRIGGER and SIGN.search(text):
+            return text
+        return mark[0] if mark else ""
 
     def _among_text(self, trigger: str, calls: str) -> str:
         """Any text with calls in it, which the trigger tells."""

@@ -117,6 +117,8 @@ class ConstraintCompiler:
         required: bool,
         parallel: bool,
         content: str = "",
+        leads: Sequence[str] = (),
+        answer: str = "",
     ) -> str:
         """The grammar of an output with calls (`call_grammar`), for `GenerationParams.grammar`.
 
@@ -132,6 +134,8 @@ class ConstraintCompiler:
             marked=self._marked(),
             ends=self._ends(),
             content=content,
+            leads=leads,
+            answer=answer,
         )
 
     def _marked(self) -> dict[str, int]:

@@ -19,7 +19,7 @@ from .gate import Gate
 from .infill import Infill, infill_tokens
 from .pieces import piece_tokens
 from .text import Tokenizer, Tokens
-from .thinking import begin_thinking
+from .thinking import begin_thinking, tags_of
 from .tools import Tool, ToolUse
 from .turn import Turn, TurnOutput
 
@@ -158,12 +158,12 @@ class PromptReader:
         """The prompt of a conversation, and what follows it."""
         with self._gate.passed():
             thinking = begin_thinking(
-                self._template.source,
+                tags_of(self._template),
                 prompt.text,
                 self._tokenizer,
                 params=conversation.reasoning,
                 given=conversation.template_kwargs,
-                begun=conversation.begun(prompt.text),
+                begun=conversation.begun(),
             )
         turn = Turn.begin(
             format_of(self._template.tool_source),
@@ -171,7 +171,6 @@ class PromptReader:
             self._constraints,
             thinking,
             reasoning_format=conversation.reasoning.format,
-            prompt=prompt.text,
         )
         return Prompt(prompt.tokens, prompt.text, turn)
 

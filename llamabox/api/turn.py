@@ -25,7 +25,6 @@ class Turn:
     :param grammar: what calls that have to be made, or have to keep to a schema, keep to; as all
         that an output keeps to, it holds behind the reasoning.
     :param reasoning_format: where reasoning is told; see `ReasoningParams`.
-    :param opening: what the format's parser has to know of the prompt's end.
     """
 
     format: ToolFormat
@@ -34,7 +33,6 @@ class Turn:
     thinking: Thinking | None = None
     grammar: str = ""
     reasoning_format: str = "auto"
-    opening: str = ""
 
     @classmethod
     def begin(
@@ -45,11 +43,9 @@ class Turn:
         thinking: Thinking | None,
         *,
         reasoning_format: str = "auto",
-        prompt: str = "",
     ) -> Turn:
         """A turn in the format of its template; the grammar of its calls is compiled, which blocks.
 
-        :param prompt: what the template made of the conversation.
         :raises InvalidRequest: the schema of a tool's arguments is wrong.
         """
         can_force = template_format.shapes is not None
@@ -60,7 +56,6 @@ class Turn:
             constraints,
             thinking,
             reasoning_format=reasoning_format,
-            opening=used_format.opening_of(prompt),
         )
         if not use.is_constrained:
             return turn
@@ -79,7 +74,8 @@ class Turn:
         """
         special = params.special or self._needs_special
         if not self.use.tools:
-            return params.replace(special=special)
+            params = params.replace(special=special)
+            return params if self.format.reasoning is None else self._constrained(params)
         stops = tuple(stop for stop in self.format.stops if stop not in params.stop)
         constrained = self._constrained(params)
         return constrained.replace(stop=params.stop + stops, special=special)
@@ -89,7 +85,7 @@ class Turn:
         """Whether there are control tokens among what its parser looks for."""
         if self.thinking is not None and self.thinking.is_special:
             return True
-        is_parsed = self.format.reasons or bool(self.use.tools)
+        is_parsed = self.format.reasoning is not None or bool(self.use.tools)
         return is_parsed and self.format.special_tokens
 
     def _constrained(self, params: GenerationParams) -> GenerationParams:
@@ -108,12 +104,17 @@ class Turn:
         return params
 
     def _call_grammar(self, content: str = "") -> str:
+        """What a model writes around its reasoning, which no grammar holds for, may come first."""
+        own, thinking = self.format.reasoning, self.thinking
+        opening = own.opening if own and thinking and not thinking.is_open else ""
         return self.constraints.calls(
             self._shapes,
             self.use.tools,
             required=self.use.is_forced,
             parallel=self.use.parallel,
             content=content,
+            leads=(opening, own.resumed) if own else (),
+            answer=own.answer if own else "",
         )
 
     @property
@@ -128,12 +129,17 @@ class Turn:
 
     def _parser(self) -> Parser:
         told = self.reasoning_format
-        if self.format.reasons:
+        own = self.format.reasoning
+        if own is not None:
             inner = self.format.parser(self.use.tools)
-            inner.feed(self.opening)
-            is_apart = told in ("auto", "deepseek")
-            return inner if is_apart else RetoldParser(inner, both=told != "none")
-        inner = self.format.parser(self.use.tools) if self.use.tools else PlainParser()
+            is_open = self.thinking is not None and self.thinking.is_open
+            if is_open:
+                inner.feed(own.opening)
+            if told in ("auto", "deepseek"):
+                return inner
+            return RetoldParser(inner, own.tags, both=told != "none", is_open=is_open)
+        is_marked = self.format.marks_answers or bool(self.use.tools)
+        inner = self.format.parser(self.use.tools) if is_marked else PlainParser()
         return inner if self.thinking is None else reasoning_parser(inner, self.thinking, told)
 
 
