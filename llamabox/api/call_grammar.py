@@ -32,7 +32,8 @@ def call_grammar(
     marked: Mapping[str, int],
     ends: Collection[int] = (),
     content: str = "",
-    leads: Sequence[str] = (),
+    lead: str = "",
+    may_lead: bool = True,
     answer: str = "",
 ) -> str:
     """A grammar for `GenerationParams.grammar`.
@@ -43,17 +44,19 @@ def call_grammar(
     :param marked: tokens that no text can mean, by how they are written.
     :param ends: those of them that end a generation.
     :param content: a JSON schema that an output without calls keeps to, instead of any text.
-    :param leads: texts of which each may be in front of calls that have to be made, or of content
-        that keeps to a schema, in this order.
-    :param answer: text that may be in front of such content, behind those.
+    :param lead: text in front of calls that have to be made, or of content that keeps to a schema.
+    :param may_lead: it need not be there.
+    :param answer: text in front of such content, behind `lead`; it need not be there without it.
     :returns: "" if nothing in this format tells a call from text, so that it has to be free.
     :raises InvalidRequest: a schema is wrong; it names no field.
     """
     writer = _Writer(shapes, tools, parallel, marked, ends)
     if required:
-        start = f"{writer.leads(leads)} {writer.forced()}"
+        start = f"{writer.led(lead, may_lead)} {writer.forced()}"
     elif content:
-        start = f"{writer.leads(leads)} ({writer.either(content, answer)})"
+        start = f"{writer.led(lead, may_lead, answer)} {writer.value(content)}"
+        if tools:
+            start = f"{writer.led(lead, may_lead)} {writer.opened()} | {start}"
     else:
         start = writer.among_text()
     return HEAD + "\n".join([f"start: {start}", *writer.rules]) + "\n" if start else ""
@@ -80,20 +83,25 @@ class _Writer:
         self.marks = re.compile("|".join(map(re.escape, longest_first)) or r"(?!)")
         self.firsts = [(*shapes.before, *shapes.call(tool)) for tool in tools]
 
-    def leads(self, texts: Sequence[str]) -> str:
-        """Each of these texts, or not."""
-        return " ".join(f"({self._text(text)})?" for text in texts if text)
+    def led(self, lead: str, may_lead: bool, answer: str = "") -> str:
+        """What is in front of calls, or of an answer."""
+        lead, answer = self._text(lead), self._text(answer)
+        if not may_lead:
+            return f"{lead} {answer}"
+        lead = f"({lead})?" if lead else ""
+        return f"({lead} {answer})?" if answer else lead
 
     def forced(self) -> str:
         """Calls alone."""
         return self._calls(self.firsts)
 
-    def either(self, schema: str, answer: str) -> str:
-        """Calls, or a JSON value with this text in front of it, perhaps."""
-        value = f"{self.leads([answer])} %json {json.dumps(prepared(parsed(schema)))}"
-        if not self.tools:
-            return value
-        return f"{self._calls([_opened(pieces) for pieces in self.firsts])} | {value}"
+    def opened(self) -> str:
+        """Calls beside a JSON value."""
+        return self._calls([_opened(pieces) for pieces in self.firsts])
+
+    def value(self, schema: str) -> str:
+        """A JSON value that keeps to a schema."""
+        return f"%json {json.dumps(prepared(parsed(schema)))}"
 
     def among_text(self) -> str:
         """Any text with calls in it; "" if nothing tells these."""

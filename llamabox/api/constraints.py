@@ -117,7 +117,8 @@ class ConstraintCompiler:
         required: bool,
         parallel: bool,
         content: str = "",
-        leads: Sequence[str] = (),
+        lead: str = "",
+        may_lead: bool = True,
         answer: str = "",
     ) -> str:
         """The grammar of an output with calls (`call_grammar`), for `GenerationParams.grammar`.
@@ -134,7 +135,8 @@ class ConstraintCompiler:
             marked=self._marked(),
             ends=self._ends(),
             content=content,
-            leads=leads,
+            lead=lead,
+            may_lead=may_lead,
             answer=answer,
         )
 

@@ -104,16 +104,17 @@ class Turn:
         return params
 
     def _call_grammar(self, content: str = "") -> str:
-        """What a model writes around its reasoning, which no grammar holds for, may come first."""
+        """Of reasoning, which no grammar holds for, the core has the grammar see the opening."""
         own, thinking = self.format.reasoning, self.thinking
-        opening = own.opening if own and thinking and not thinking.is_open else ""
+        is_open = thinking is not None and thinking.is_open
         return self.constraints.calls(
             self._shapes,
             self.use.tools,
             required=self.use.is_forced,
             parallel=self.use.parallel,
             content=content,
-            leads=(opening, own.resumed) if own else (),
+            lead=own.lead(is_open=is_open) if own and thinking else "",
+            may_lead=not is_open,
             answer=own.answer if own else "",
         )
 

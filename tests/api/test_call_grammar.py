@@ -254,23 +254,28 @@ def test_reasoning_may_be_opened_before_calls_and_answers() -> None:
     assert harmony.reasoning is not None
     tokenizer, own = Marking(HARMONY_MARKS), harmony.reasoning
     options: dict[str, Any] = {"marked": tokenizer.marked, "parallel": False}
-    leads = (own.opening, own.resumed)
-    forced = call_grammar(harmony.shapes, [ADD], required=True, leads=leads, **options)
-    answer = call_grammar(
-        harmony.shapes,
-        (),
-        required=False,
-        content='{"enum":[7]}',
-        leads=leads,
-        answer=own.answer,
-        **options,
-    )
-    for lead in ("", own.opening, own.opening + own.resumed, own.resumed):
-        assert tokenizer.takes(forced, f"{lead}{HARMONY_CALL}{TWO}")
-        assert tokenizer.takes(answer, f"{lead}{own.answer}7")
-        assert tokenizer.takes(answer, f"{lead}7")
-        assert not tokenizer.takes(answer, f"{lead}{HARMONY_CALL}")
-        assert not tokenizer.takes(forced, f"{lead}{own.answer}")
+    for is_open in (False, True):
+        options |= {"lead": own.lead(is_open=is_open), "may_lead": not is_open}
+        lead = "" if is_open else own.opening
+        led = f"{lead}{own.resumed}"
+        forced = call_grammar(harmony.shapes, [ADD], required=True, **options)
+        assert tokenizer.takes(forced, f"{led}{HARMONY_CALL}{TWO}")
+        assert tokenizer.takes(forced, f"{HARMONY_CALL}{TWO}") is not is_open
+        assert not tokenizer.takes(forced, f"{led}{own.answer}")
+        for tools in ((), [ADD]):
+            answer = call_grammar(
+                harmony.shapes,
+                tools,
+                required=False,
+                content='{"enum":[7]}',
+                answer=own.answer,
+                **options,
+            )
+            assert tokenizer.takes(answer, f"{led}{own.answer}7")
+            assert tokenizer.takes(answer, f"{led}{HARMONY_CALL}{TWO}") is bool(tools)
+            assert not tokenizer.takes(answer, f"{led}7")
+            for unled in ("7", f"{own.answer}7"):
+                assert tokenizer.takes(answer, unled) is not is_open
 
 
 def test_forced_calls(engine: Engine) -> None:

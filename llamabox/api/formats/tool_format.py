@@ -114,6 +114,13 @@ class OwnReasoning:
         """What reasoning begins with."""
         return self.space + self.tags.opening
 
+    def lead(self, *, is_open: bool) -> str:
+        """What is in front of an answer, the reasoning and its end left out.
+
+        :param is_open: the prompt has opened the reasoning.
+        """
+        return self.resumed if is_open else self.opening + self.resumed
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ToolFormat:
