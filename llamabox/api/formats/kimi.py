@@ -87,7 +87,7 @@ _K3 = TagSyntax(
     argument=('<|open|>argument key="', "<|close|>argument<|sep|>"),
     head_end="<|sep|>",
     after_name='"',
-    attribute=lambda json_type: f' type="{json_type or "string"}"',
+    attribute=lambda json_type: f' type="{json_type or "object"}"',
     line="",
     thoughts={_K3_REASONING.tags.opening: _K3_REASONING.tags.closing},
     silent=(

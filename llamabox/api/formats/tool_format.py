@@ -22,12 +22,6 @@ class Tool:
     parameters: Mapping[str, Any] = field(default_factory=dict)
     strict: bool = False
 
-    @property
-    def parameter_names(self) -> tuple[str, ...]:
-        """The names of its arguments, in their order."""
-        properties = self.parameters.get("properties")
-        return tuple(properties) if isinstance(properties, Mapping) else ()
-
 
 @dataclass(frozen=True, slots=True)
 class Literal:
@@ -45,9 +39,13 @@ class Json:
 
 @dataclass(frozen=True, slots=True)
 class Until:
-    """Any text up to a stop, which follows as the next `Literal`."""
+    """Text up to a stop, which follows as the next `Literal`.
+
+    :param regexes: that the text matches in full, all of them; none for any text.
+    """
 
     stop: str
+    regexes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +76,7 @@ class CallShapes:
     :param trigger: text in the first literals of these that tells where the model may also answer
         in plain text that a call begins: one token, or text without control tokens. None for a
         control token, or text, that they begin with; "" if nothing tells.
+    :param fits: whether `call` has all that may be said of a tool's arguments.
     """
 
     call: Callable[[Tool], tuple[Piece, ...]]
@@ -85,6 +84,7 @@ class CallShapes:
     between: tuple[Piece, ...] = ()
     after: tuple[Piece, ...] = ()
     trigger: str | None = None
+    fits: Callable[[Tool], bool] = lambda _: True
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,3 +148,8 @@ class ToolFormat:
     reasoning: OwnReasoning | None = None
     marks_answers: bool = False
     stops: tuple[str, ...] = ()
+
+    def shapes_of(self, tools: Sequence[Tool]) -> CallShapes | None:
+        """How calls of these tools are written; None if they cannot be forced in this format."""
+        can_force = self.shapes is not None and all(map(self.shapes.fits, tools))
+        return self.shapes if can_force else None
