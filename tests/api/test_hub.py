@@ -77,6 +77,7 @@ FILES = [
     "model-IQ4_XS.gguf",
     "model-Q4_K_M.gguf",
     "model-Q8_0.gguf",
+    "model_F16.gguf",
     "sub/big-Q6_K-00002-of-00002.gguf",
     "sub/big-Q6_K-00001-of-00002.gguf",
 ]
@@ -90,6 +91,9 @@ class TestChoice:
             ({}, ["model-Q4_K_M.gguf"]),
             ({"quant": "q8_0"}, ["model-Q8_0.gguf"]),
             ({"quant": "Q6_K"}, BIG),
+            ({"quant": "f16"}, ["model_F16.gguf"]),
+            ({"quant": "bf16"}, ["model-BF16.gguf"]),
+            ({"quant": "Q4_XS"}, ["model-IQ4_XS.gguf"]),
             ({"file": "model-BF16.gguf"}, ["model-BF16.gguf"]),
             ({"file": "*IQ4*", "quant": "Q8_0"}, ["model-IQ4_XS.gguf"]),
             ({"file": "mmproj*"}, ["mmproj-model-Q4_K_M.gguf"]),
