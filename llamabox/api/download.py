@@ -27,7 +27,7 @@ from .gguf import MAGIC
 from .http_open import Answer, open_url, refusal
 from .versions import Version
 
-__all__ = ["Advance", "Wanted", "download", "request_headers"]
+__all__ = ["Advance", "Wanted", "download", "has_size", "request_headers"]
 
 CHUNK = 1 << 20
 STALL_SECONDS = 30.0
@@ -68,7 +68,7 @@ def download(
     stale: Version | None = None,
 ) -> None:
     """Have a GGUF file at `target`; blocks. Unless `wanted` has its checksum, its `Version` is
-    beside it then.
+    beside it then. One of another size than `wanted` says is replaced.
 
     :param what: names the file in messages.
     :param headers: more request headers; ``Authorization`` goes to the URL's own origin only.
@@ -81,12 +81,20 @@ def download(
     with _disk_errors(what, target.parent):
         target.parent.mkdir(parents=True, exist_ok=True)
         with locked(partial, lambda: advance(0, None)) as file:
-            if target.exists() and Version.of_file(target) != stale:
+            is_right = target.exists() and Version.of_file(target) != stale
+            if is_right and (wanted.size is None or has_size(target, wanted.size)):
                 partial.unlink(missing_ok=True)
                 return
             transfer.run(file)
             partial.replace(target)
             Version.move(partial, target)
+
+
+def has_size(path: Path, size: int) -> bool:
+    """Whether there is a file of so many bytes."""
+    with contextlib.suppress(OSError):
+        return path.stat().st_size == size
+    return False
 
 
 def request_headers() -> dict[str, str]:
