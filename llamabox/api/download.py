@@ -27,7 +27,7 @@ from .gguf import MAGIC
 from .http_open import Answer, open_url, refusal
 from .versions import Version
 
-__all__ = ["Advance", "Wanted", "download", "has_size", "request_headers"]
+__all__ = ["Advance", "Wanted", "cache_folder", "download", "has_size", "request_headers"]
 
 CHUNK = 1 << 20
 STALL_SECONDS = 30.0
@@ -88,6 +88,17 @@ def download(
             transfer.run(file)
             partial.replace(target)
             Version.move(partial, target)
+
+
+def cache_folder(path: str) -> Path:
+    """The folder of this path, which may begin with ``~``.
+
+    :raises HubError: nobody knows whose home that is.
+    """
+    try:
+        return Path(path).expanduser()
+    except RuntimeError as error:
+        raise HubError(f"{path}: {error}") from None
 
 
 def has_size(path: Path, size: int) -> bool:

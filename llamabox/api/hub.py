@@ -23,7 +23,7 @@ from ..errors import (
     HubUnreachable,
 )
 from ..sources import HubModel, ModelSource, UrlModel
-from .download import Wanted, download, has_size
+from .download import Wanted, cache_folder, download, has_size
 from .http_open import refusal
 from .hub_files import choose_files
 from .url_models import fetch_url
@@ -193,7 +193,7 @@ def _settle(hub: ModuleType, source: HubModel, part: str, bar: type) -> Path:
 def _cache(hub: ModuleType, source: HubModel) -> Path:
     """The folder of downloaded files; llama.cpp's variable comes before the hub's."""
     own = source.cache_dir or os.environ.get("LLAMA_CACHE")
-    return Path(own or hub.constants.HF_HUB_CACHE).expanduser()
+    return cache_folder(own or hub.constants.HF_HUB_CACHE)
 
 
 @contextlib.contextmanager

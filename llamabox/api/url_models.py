@@ -16,7 +16,7 @@ from pathlib import Path
 
 from ..errors import HubError, HubUnreachable
 from ..sources import UrlModel
-from .download import STALL_SECONDS, Advance, download, request_headers
+from .download import STALL_SECONDS, Advance, cache_folder, download, request_headers
 from .http_open import open_url
 from .split import part_names
 from .versions import Version
@@ -55,7 +55,7 @@ def _folder(source: UrlModel, where: str) -> Path:
     root = source.cache_dir or os.environ.get("LLAMA_CACHE")
     if not root:
         root = str(Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache") / "llamabox")
-    return Path(root).expanduser() / "url" / hashlib.sha256(where.encode()).hexdigest()[:16]
+    return cache_folder(root) / "url" / hashlib.sha256(where.encode()).hexdigest()[:16]
 
 
 def _fetch(url: str, target: Path, what: str, source: UrlModel, advance: Advance) -> None:

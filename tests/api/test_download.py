@@ -360,6 +360,12 @@ class TestRefusals:
         with pytest.raises(ModelLoadError, match="cannot be written"):
             fetch(source)
 
+    def test_a_folder_of_nobody(self, web: FakeHub):
+        folder = "~no.such.user/x"
+        for source in (source_of(web, Path(folder)), HubModel(repo=REPO, cache_dir=folder)):
+            with pytest.raises(HubError, match=folder):
+                fetch(source)
+
 
 class TestSplitFiles:
     @pytest.fixture
