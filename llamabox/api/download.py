@@ -164,6 +164,7 @@ class _Transfer:
         while chunk := file.read(CHUNK):
             self._digest.update(chunk)
             self._n += len(chunk)
+            self._advance(self._n, self._size)
 
     def _restart(self, file: IO[bytes]) -> None:
         file.truncate(0)

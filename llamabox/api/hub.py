@@ -154,9 +154,9 @@ def _download(hub: ModuleType, source: HubModel, part: str, size: int, share: Sh
     with _translated(hub, what):
         url = hub.hf_hub_url(source.repo, part, endpoint=_endpoint())
         head = hub.get_hf_file_metadata(url, token=source.token, endpoint=_endpoint())
-    cached = hub.try_to_load_from_cache(
-        source.repo, part, cache_dir=cache, revision=head.commit_hash
-    )
+        cached = hub.try_to_load_from_cache(
+            source.repo, part, cache_dir=cache, revision=head.commit_hash
+        )
     held = [Path(cached)] if isinstance(cached, str) else []
     if head.etag and SHA256.fullmatch(head.etag):
         blob = cache / f"models--{source.repo.replace('/', '--')}/blobs/{head.etag}"
@@ -167,7 +167,8 @@ def _download(hub: ModuleType, source: HubModel, part: str, size: int, share: Sh
     for path in held:
         if not has_size(path, size):
             logger.warning("%s in the cache has not %d bytes; downloading it again", part, size)
-            path.resolve().unlink()
+            with _translated(hub, what):
+                path.resolve().unlink(missing_ok=True)
     path = _settle(hub, source, part, share.bar)
     if path.stat().st_size != size:
         raise HubFileDamaged(f"{what} came with {path.stat().st_size} bytes instead of {size}")
