@@ -27,7 +27,15 @@ from .gguf import MAGIC
 from .http_open import Answer, open_url, refusal
 from .versions import Version
 
-__all__ = ["Advance", "Wanted", "cache_folder", "download", "has_size", "request_headers"]
+__all__ = [
+    "Advance",
+    "Wanted",
+    "cache_folder",
+    "disk_errors",
+    "download",
+    "has_size",
+    "request_headers",
+]
 
 CHUNK = 1 << 20
 STALL_SECONDS = 30.0
@@ -78,7 +86,7 @@ def download(
     partial = target.with_name(f"{target.name}.part")
     wanted = wanted or Wanted()
     transfer = _Transfer(url, partial, what=what, advance=advance, wanted=wanted, headers=headers)
-    with _disk_errors(what, target.parent):
+    with disk_errors(what, target.parent):
         target.parent.mkdir(parents=True, exist_ok=True)
         with locked(partial, lambda: advance(0, None)) as file:
             is_right = target.exists() and Version.of_file(target) != stale
@@ -240,7 +248,7 @@ class _Transfer:
         if self._sha256 is None:
             self._sha256 = answer.sha256
         if self._n == 0 and not self._is_named:
-            with _disk_errors(self._what, self._partial.parent):
+            with disk_errors(self._what, self._partial.parent):
                 Version.of(answer).write(self._partial)
         self._check_room()
         return True
@@ -262,7 +270,7 @@ class _Transfer:
             if chunk[: len(magic)] != magic:
                 self._restart(file)
                 raise HubFileDamaged(f"{self._what} is not a GGUF file: it begins {chunk[:16]!r}")
-            with _disk_errors(self._what, self._partial.parent):
+            with disk_errors(self._what, self._partial.parent):
                 file.write(chunk)
             self._digest.update(chunk)
             self._n += len(chunk)
@@ -306,7 +314,7 @@ def _content_range(answer: Answer) -> tuple[int, int | None]:
 
 
 @contextlib.contextmanager
-def _disk_errors(what: str, folder: Path) -> Iterator[None]:
+def disk_errors(what: str, folder: Path) -> Iterator[None]:
     """Raise our own errors for those of the file system."""
     try:
         yield

@@ -68,7 +68,7 @@ def fetch(source: ModelSource, *, progress: Show | None = None) -> Path:
         files = [_download(hub, source, part, sizes[part], share) for part in parts]
     except HubUnreachable as error:
         logger.warning("%s; looking into the cache", error)
-        with contextlib.suppress(HubUnreachable):
+        with contextlib.suppress(HubError):
             return _from_cache(hub, source)
         raise
     return files[0]
@@ -124,6 +124,8 @@ def _cached_snapshots(hub: ModuleType, source: HubModel) -> list[tuple[Path, lis
         cache = hub.scan_cache_dir(_cache(hub, source))
     except (hub.errors.CacheNotFound, ValueError):
         return []
+    except (OSError, RuntimeError) as error:
+        raise HubError(f"{source.repo}: the cache cannot be read: {error}") from None
     revisions = [
         revision
         for repo in cache.repos

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from ..errors import HubError, HubUnreachable
 from ..sources import UrlModel
-from .download import STALL_SECONDS, Advance, cache_folder, download, request_headers
+from .download import STALL_SECONDS, Advance, cache_folder, disk_errors, download, request_headers
 from .http_open import open_url
 from .split import part_names
 from .versions import Version
@@ -60,7 +60,8 @@ def _folder(source: UrlModel, where: str) -> Path:
 
 def _fetch(url: str, target: Path, what: str, source: UrlModel, advance: Advance) -> None:
     headers = {"Authorization": f"Bearer {source.token}"} if source.token else {}
-    known = Version.of_file(target) if target.exists() else None
+    with disk_errors(what, target.parent):
+        known = Version.of_file(target) if target.exists() else None
     if known is not None:
         if source.offline or not _has_changed(url, known, what, headers):
             advance(1, 1)

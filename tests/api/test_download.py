@@ -393,6 +393,18 @@ class TestRefusals:
         with pytest.raises(ModelLoadError, match="cannot be written"):
             fetch(source)
 
+    @pytest.mark.parametrize("offline", [False, True])
+    @pytest.mark.parametrize("kind", [UrlModel, HubModel])
+    def test_a_folder_that_cannot_be_looked_into(
+        self, web: FakeHub, tmp_path: Path, kind: type, offline: bool
+    ):
+        folder = tmp_path / ("n" * 256)
+        source = source_of(web, folder, offline=offline)
+        if kind is HubModel:
+            source = HubModel(repo=REPO, cache_dir=str(folder), offline=offline)
+        with pytest.raises(HubError, match="File name too long"):
+            fetch(source)
+
     def test_a_folder_of_nobody(self, web: FakeHub):
         folder = "~no.such.user/x"
         for source in (source_of(web, Path(folder)), HubModel(repo=REPO, cache_dir=folder)):
