@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+from pathlib import Path
 from typing import Any
 
 from ..checks import (
@@ -231,6 +232,10 @@ class EngineParams:
             return
         if not isinstance(folder, (str, os.PathLike)) or not os.fspath(folder):
             raise InvalidRequest(f"cache_disk: {folder!r} is not a path", param="cache_disk")
+        try:
+            Path(folder).expanduser()
+        except RuntimeError as error:
+            raise InvalidRequest(f"cache_disk: {folder}: {error}", param="cache_disk") from None
         if self.cache_ram == 0:
             raise InvalidRequest("cache_disk: needs some cache_ram", param="cache_disk")
         if self.cache_disk_max == 0:

@@ -125,7 +125,7 @@ ENGINE: dict[str, tuple[list[Any], list[Any]]] = {
     "ctx_checkpoints": ([0, 32], [-1, 1025, 1.5, "1", None]),
     "checkpoint_min_step": ([32, 8192], [31, -1, 1.5, "1", None]),
     "cache_ram": ([0, 1024, 2**40], [-1, 1.5, "1", None, 2**41]),
-    "cache_disk": ([None, "/tmp/x"], ["", 5, True]),
+    "cache_disk": ([None, "/tmp/x", "~/x"], ["", 5, True, "~no.such.user/x"]),
     "cache_disk_max": ([0, 8192], [-1, 1.5, "1", None, 2**41]),
     "cache_min_tokens": ([1, 128], [0, -1, 1.5, "1", None]),
     "backend_sampling": (["auto", "on", "off"], ["", "On", True, 1, None]),
