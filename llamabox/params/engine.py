@@ -35,6 +35,14 @@ MAX_THREADS = 512
 MAX_MIB = 1 << 40
 """Of any storage, as a number of bytes that the core can count."""
 MAX_NGRAM = 16
+BOOLS = (
+    "kv_offload",
+    "op_offload",
+    "context_shift",
+    "swa_full",
+    "lora_init_without_apply",
+    "warmup",
+)
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -161,6 +169,8 @@ class EngineParams:
         check_choice(self, "flash_attention", FLASH_ATTENTION)
         check_choice(self, "kv_layout", KV_LAYOUTS)
         check_choice(self, "backend_sampling", BACKEND_SAMPLING)
+        for name in BOOLS:
+            check_bool(self, name)
         self._check_nested()
         check_choice(self, "cache_type_k", CACHE_TYPES)
         check_choice(self, "cache_type_v", CACHE_TYPES)
@@ -193,8 +203,6 @@ class EngineParams:
         self._check_caches()
 
     def _check_nested(self) -> None:
-        check_bool(self, "kv_offload")
-        check_bool(self, "op_offload")
         kinds = (("cpu", CpuParams), ("cpu_batch", CpuParams | None), ("rope", RopeParams))
         for name, kind in kinds:
             if not isinstance(getattr(self, name), kind):
@@ -207,7 +215,6 @@ class EngineParams:
         self._check_cache_disk()
         check_scaled_files(self, "lora")
         check_scaled_files(self, "control_vectors")
-        check_bool(self, "lora_init_without_apply")
         self._check_layers()
 
     def _check_layers(self) -> None:
