@@ -31,6 +31,7 @@ QUANTIZED = CACHE_TYPES[3:]
 MAX_SEQUENCES = 256
 """Sequences that one llama.cpp context can hold (``LLAMA_MAX_SEQ``)."""
 MAX_CHECKPOINTS = 1024
+MIN_CHECKPOINT_STEP = 32
 MAX_THREADS = 512
 MAX_MIB = 1 << 40
 """Of any storage, as a number of bytes that the core can count."""
@@ -188,7 +189,7 @@ class EngineParams:
         check_int(self, "preempt_ram", 0)
         check_int(self, "checkpoint_ram", 0)
         check_int(self, "ctx_checkpoints", 0, MAX_CHECKPOINTS)
-        check_int(self, "checkpoint_min_step", 32)
+        check_int(self, "checkpoint_min_step", MIN_CHECKPOINT_STEP)
         check_rate(self, "tokens_per_second", may_be_measured=True)
         check_int(self, "lookup_ngram_min", 0, MAX_NGRAM)
         check_int(self, "n_draft_max", 0, MAX_DRAFT)

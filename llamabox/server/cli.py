@@ -9,7 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import InvalidRequest
-from ..params import EngineParams, GenerationParams, ModelParams
+from ..params import (
+    MAX_MIB,
+    MIN_CHECKPOINT_STEP,
+    EngineParams,
+    GenerationParams,
+    ModelParams,
+)
 from .cli_cells import rope_params
 from .cli_completion import add_completion
 from .cli_constraints import add_constraints, constraints_of
@@ -34,6 +40,13 @@ from .log import LogConfig
 __all__ = ["Action", "Command", "flag_parser", "parse"]
 
 AUTOMATICS = ("n_threads", "n_threads_batch", "n_threads_sampling", "n_parallel")
+NUMBERS: Mapping[str, Mapping[int, int]] = {
+    "n_threads": {0: AUTOMATIC},
+    "n_threads_batch": {0: AUTOMATIC},
+    "cache_ram": {-1: MAX_MIB},
+    "checkpoint_min_step": {0: MIN_CHECKPOINT_STEP},
+}
+"""llama-server's numbers for what others stand for here."""
 LISTS = ("kv_overrides", "logit_bias", "tensor_overrides")
 
 
@@ -116,6 +129,7 @@ def _config_file(parser: FlagParser, given: dict[str, Any]) -> ConfigFile:
 
 def _config(given: dict[str, Any]) -> ServerConfig:
     """The configuration of the flags in ``given``; the dataclasses know the defaults."""
+    given = {k: NUMBERS[k].get(v, v) if k in NUMBERS else v for k, v in given.items()}
     given = {k: v for k, v in given.items() if k not in AUTOMATICS or v != AUTOMATIC}
     given |= {name: tuple(given[name]) for name in LISTS if name in given}
     if "load_mode" in given:

@@ -6,12 +6,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from .cli_parser import FlagParser
+from .cli_switch import FALSE, TRUE
 
 __all__ = ["SWITCHES", "VALUES", "read_environment"]
 
 PREFIX, NEGATIVE = "LLAMA_ARG_", "LLAMA_ARG_NO_"
-TRUE = ("1", "true", "on", "yes", "enabled")
-FALSE = ("0", "false", "off", "no", "disabled")
 
 VALUES: Mapping[str, str] = {
     "LLAMA_API_KEY": "--api-key",

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from llamabox import EngineParams, GenerationParams, ModelParams, __version__
+from llamabox.params import MAX_MIB, MIN_CHECKPOINT_STEP
 from llamabox.server.cli import Action, flag_parser, parse
 from llamabox.server.config import ServerConfig
 from llamabox.server.log import LogConfig
@@ -125,7 +126,16 @@ def test_the_layout_of_the_cells_can_be_chosen(argv: list[str], expected: str) -
 
 @pytest.mark.parametrize(
     ("argv", "expected"),
-    [(["-fa"], "on"), (["-fa", "off"], "off"), (["--no-flash-attn"], "off"), ([], "auto")],
+    [
+        (["-fa"], "on"),
+        (["-fa", "1"], "on"),
+        (["-fa", "TRUE"], "on"),
+        (["-fa", "off"], "off"),
+        (["-fa", "disabled"], "off"),
+        (["-fa", "-1"], "auto"),
+        (["--no-flash-attn"], "off"),
+        ([], "auto"),
+    ],
 )
 def test_flash_attention_can_be_chosen(argv: list[str], expected: str) -> None:
     assert parse(argv).config.engine_params.flash_attention == expected
@@ -165,6 +175,15 @@ def test_long_names_take_underscores_and_equal_signs() -> None:
     assert config.engine_params.n_ctx == 512
     assert config.defaults.top_k == 3
     assert config.alias == "a_b"
+
+
+def test_numbers_mean_what_they_do_to_llama_server() -> None:
+    config = parse("-t 0 -tb 0 -cram -1 -cms 0 -ngl -2".split()).config
+    params = config.engine_params
+    assert (params.n_threads, params.n_threads_batch) == (None, None)
+    assert params.cache_ram == MAX_MIB
+    assert params.checkpoint_min_step == MIN_CHECKPOINT_STEP
+    assert config.model_params.n_gpu_layers == -1
 
 
 def test_minus_one_leaves_the_threads_to_the_engine() -> None:
@@ -207,11 +226,14 @@ def test_an_unknown_flag_names_the_nearest(
     [
         ("--port 70000", "--port: 70000 is not within 0 to 65535"),
         ("--port x", "--port: invalid int value: 'x'"),
+        ("--target-itl x", "--target-itl: 'x' is not a number"),
+        ("-fa perhaps", "--flash-attn: 'perhaps' is none of on, 1, true"),
+        ("-rea maybe", "--reasoning: 'maybe' is none of on, 1, true"),
         ("--timeout -1", "--timeout: -1 is not 0 or more"),
         ("--threads-http 0", "--threads-http: 0 is neither -1 nor 1 or more"),
         ("-c -1", "--ctx-size: -1 is not within 0"),
         ("-np 0", "--parallel: 0 is not within 1 to 256"),
-        ("-t 0", "--threads: 0 is not within 1"),
+        ("-t 600", "--threads: 600 is not within 1 to 512"),
         ("--threads-sampling 0", "--threads-sampling: 0 is not within 1"),
         ("-n -2", "--predict: -2 is not within -1"),
         ("-s -2", "--seed: -2 is not"),

@@ -85,6 +85,23 @@ def test_a_variable_of_a_switch_has_both_directions(variable: str) -> None:
     assert not same(parse([flag], {}), parse([negative], {}))
 
 
+@pytest.mark.parametrize(
+    ("variable", "flag"),
+    [
+        ("LLAMA_ARG_FLASH_ATTN", "--flash-attn"),
+        ("LLAMA_ARG_REASONING", "--reasoning"),
+        ("LLAMA_ARG_LOG_COLORS", "--log-colors"),
+        ("LLAMA_ARG_BACKEND_SAMPLING", "--backend-sampling"),
+    ],
+)
+def test_a_switch_of_three_takes_any_word_for_them(variable: str, flag: str) -> None:
+    words = {"on": ("1", "true", "enabled"), "off": ("0", "False"), "auto": ("-1", "AUTO")}
+    for word, others in words.items():
+        for other in others:
+            assert same(parse([], {variable: other}), parse([flag, word], {}))
+    assert not same(parse([flag, "on"], {}), parse([flag, "off"], {}))
+
+
 def test_a_false_switch_without_an_opposite_is_as_none() -> None:
     assert parse([], {"LLAMA_ARG_ENDPOINT_METRICS": "1"}).config.metrics
     assert not parse([], {"LLAMA_ARG_ENDPOINT_METRICS": "false"}).config.metrics
@@ -95,7 +112,7 @@ def test_a_false_switch_without_an_opposite_is_as_none() -> None:
     [
         ({"LLAMA_ARG_PORT": "x"}, "LLAMA_ARG_PORT: invalid int value: 'x'"),
         ({"LLAMA_ARG_CTX_SIZE": "-5"}, "LLAMA_ARG_CTX_SIZE: -5 is not within 0"),
-        ({"LLAMA_ARG_MLOCK": "perhaps"}, "LLAMA_ARG_MLOCK: 'perhaps' is none of 1, true"),
+        ({"LLAMA_ARG_MLOCK": "perhaps"}, "LLAMA_ARG_MLOCK: 'perhaps' is none of on, 1"),
         ({"LLAMA_ARG_EMBEDDINGS": "1"}, "LLAMA_ARG_EMBEDDINGS: there are no embeddings"),
         ({"LLAMA_ARG_MMPROJ": "x.gguf"}, "LLAMA_ARG_MMPROJ: prompts have text only"),
         ({"LLAMA_ARG_API_KEY_FILE": "/no/such"}, "LLAMA_ARG_API_KEY_FILE: "),
@@ -236,7 +253,7 @@ def test_the_mask_may_be_the_name_of_a_file(
         ("--cpu-strict 2", "neither 0 nor 1"),
         ("-devd A", "--device-draft: there is no draft model; --model-draft names it"),
         ("-ngld 3", "--gpu-layers-draft: there is no draft model"),
-        ("-md d -ngld -2", "--gpu-layers-draft: -2 is not within"),
+        ("-md d -ngld 9999999999", "--gpu-layers-draft: 9999999999 is not within"),
         ("--cache-disk d -cram 0", "--cache-disk: needs some --cache-ram"),
         ("--draft-max 2 --draft-min 5", "--draft-min: 5 is above the --draft-max of 2"),
         ("--tokens-per-second-per-key", "needs --tokens-per-second"),
