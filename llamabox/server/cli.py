@@ -74,7 +74,9 @@ def parse(argv: Sequence[str], environ: Mapping[str, str] | None = None) -> Comm
     parser = flag_parser()
     given = parser.parse_words(argv)
     file = _config_file(parser, given)
-    given = over(given, read_environment(parser, os.environ if environ is None else environ))
+    environment = read_environment(parser, os.environ if environ is None else environ)
+    warnings = (*given.get(WARNINGS, ()), *environment.get(WARNINGS, ()))
+    given = over(given, environment)
     values = over(given, file.values)
     try:
         config = _config(values)
@@ -86,7 +88,7 @@ def parse(argv: Sequence[str], environ: Mapping[str, str] | None = None) -> Comm
         action=values.get("action", Action.SERVE),
         config=config,
         log=log_config(values),
-        warnings=values.get(WARNINGS, ()),
+        warnings=warnings,
         parser=parser,
     )
 

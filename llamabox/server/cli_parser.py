@@ -30,7 +30,8 @@ class FlagParser(argparse.ArgumentParser):
             formatter_class=_HelpFormatter,
         )
         self.flags: dict[str, argparse.Action] = {}
-        self._places: dict[str, str] = {}
+        self._arguments: dict[str, str] = {}
+        self._variables: dict[str, str] = {}
         self._variable: str | None = None
 
     def error(self, message: str) -> NoReturn:
@@ -46,7 +47,8 @@ class FlagParser(argparse.ArgumentParser):
         :param place: where the value stands, if neither a flag nor a variable has it.
         """
         said = self.in_flags(reason.removeprefix(f"{name}: "))
-        place = place or self._places.get(name) or f"argument {self.flag_of(name)}"
+        place = place or self._arguments.get(name) or self._variables.get(name)
+        place = place or f"argument {self.flag_of(name)}"
         self.exit(2, f"{self.prog}: error: {place}: {said}\n")
 
     def flag_of(self, dest: str) -> str:
@@ -72,7 +74,7 @@ class FlagParser(argparse.ArgumentParser):
         for word in words:
             action = self.flags.get(word.partition("=")[0])
             if action is not None:
-                self._places[action.dest] = f"argument {_long(action)}"
+                self._arguments[action.dest] = f"argument {_long(action)}"
         return given
 
     def parse_variable(self, variable: str, word: str) -> dict[str, Any]:
@@ -82,7 +84,7 @@ class FlagParser(argparse.ArgumentParser):
         """
         with self._reading(variable):
             given = vars(self.parse_args([word]))
-        self._places |= dict.fromkeys(given, f"environment variable {variable}")
+        self._variables |= dict.fromkeys(given, f"environment variable {variable}")
         return given
 
     @contextlib.contextmanager
@@ -172,7 +174,7 @@ class _Ignore(argparse.Action):
     ) -> None:
         if self.const is not None:
             said = f"{option_string}: {self.const}"
-            setattr(namespace, WARNINGS, (*getattr(namespace, WARNINGS, ()), said))
+            setattr(namespace, WARNINGS, [*getattr(namespace, WARNINGS, ()), said])
 
 
 class _HelpFormatter(argparse.RawTextHelpFormatter):

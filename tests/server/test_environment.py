@@ -118,6 +118,9 @@ def test_a_false_switch_without_an_opposite_is_as_none() -> None:
         ({"LLAMA_ARG_API_KEY_FILE": "/no/such"}, "LLAMA_ARG_API_KEY_FILE: "),
         ({"LLAMA_ARG_HF_FILE": "x"}, "LLAMA_ARG_HF_FILE: needs the repository"),
         ({"LLAMA_ARG_TENSOR_SPLIT": "0,0"}, "LLAMA_ARG_TENSOR_SPLIT: all shares are 0"),
+        ({"LLAMA_ARG_SSL_KEY_FILE": "x"}, "LLAMA_ARG_SSL_KEY_FILE: not done here: put a reverse"),
+        ({"LLAMA_ARG_SSL_CERT_FILE": "x"}, "LLAMA_ARG_SSL_CERT_FILE: not done here"),
+        ({"LLAMA_ARG_API_PREFIX": "/x"}, "LLAMA_ARG_API_PREFIX: not done here"),
         ({"LLAMA_ARG_CHAT_TEMPLATE_FILE": "/no/such"}, "LLAMA_ARG_CHAT_TEMPLATE_FILE: "),
     ],
 )
@@ -129,6 +132,35 @@ def test_an_unreadable_variable_is_named(
 
 def test_variables_of_deprecated_flags_warn() -> None:
     assert len(parse([], {"LLAMA_ARG_DEFRAG_THOLD": "0.1"}).warnings) == 1
+
+
+def test_variables_that_stand_for_nothing_warn() -> None:
+    strange = {"LLAMA_ARG_POOLING": "cls", "LLAMA_ARG_NO_MLOCK": "1", "LLAMA_ARG_ZZZ": ""}
+    known = {"LLAMA_ARG_NO_MMAP": "1", "LLAMA_ARG_API_PREFIX": "", "LLAMA_ARG_PORT": "5"}
+    command = parse(["-dt", "0.1"], {**strange, **known, "LLAMA_ARG_DEFRAG_THOLD": "1"})
+    assert [line.split(": ")[0] for line in command.warnings] == [
+        "-dt",
+        "--defrag-thold",
+        *(f"environment variable {name}" for name in sorted(strange)),
+    ]
+    assert parse([], {**known, "PATH": "/bin"}).warnings == ()
+
+
+def test_variables_that_add_up_do() -> None:
+    environ = {
+        "LLAMA_ARG_CPU_MOE": "1",
+        "LLAMA_ARG_N_CPU_MOE": "2",
+        "LLAMA_ARG_OVERRIDE_TENSOR": "a=CPU",
+    }
+    assert same(parse([], environ), parse(["-ot", "a=CPU", "-ncmoe", "2", "-cmoe"], {}))
+    assert same(parse(["-ot", "b=CPU"], environ), parse(["-ot", "b=CPU"], {}))
+
+
+def test_what_is_refused_is_where_the_value_stands(capsys: pytest.CaptureFixture[str]) -> None:
+    line = refusal(capsys, ["-c", "-5"], {"LLAMA_ARG_CTX_SIZE": "4096"})
+    assert "argument --ctx-size: -5 is not within" in line
+    environ = {"LLAMA_ARG_DRAFT_MAX": "5", "LLAMA_ARG_SPEC_DRAFT_N_MAX": "-9"}
+    assert "variable LLAMA_ARG_SPEC_DRAFT_N_MAX: -9" in refusal(capsys, [], environ)
 
 
 def write(folder: Path, **sections: object) -> str:
