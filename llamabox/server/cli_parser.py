@@ -14,7 +14,7 @@ from .cli_absent import reason_of
 __all__ = ["FlagGroup", "FlagParser"]
 
 _FLAG = re.compile(r"-{1,2}[A-Za-z]")
-_PARAMETER = re.compile(r"\b[a-z]+(?:_[a-z]+)+\b")
+_PARAMETER = re.compile(r"^[a-z]+(?=: )|\b[a-z]+(?:_[a-z]+)+\b")
 WARNINGS = "warnings"
 
 
@@ -68,14 +68,31 @@ class FlagParser(argparse.ArgumentParser):
 
         :raises SystemExit: with status 2 and one line on standard error, or 0 after the help.
         """
-        words = [_with_dashes(word) for word in argv]
+        words = self._joined(argv)
         self._refuse_unknown(words)
-        given = vars(self.parse_args(words))
+        given = self._values(words)
         for word in words:
             action = self.flags.get(word.partition("=")[0])
             if action is not None:
                 self._arguments[action.dest] = f"argument {_long(action)}"
         return given
+
+    def _values(self, words: Sequence[str]) -> dict[str, Any]:
+        for word in words:
+            name, _, value = word.partition("=")
+            if value == "--":  # which argparse drops, and fails on what is left
+                self.error(f"argument {name}: -- is no value")
+        return vars(self.parse_args(words))
+
+    def _joined(self, argv: Sequence[str]) -> list[str]:
+        """The words, in which the one value of a flag stands behind a "=": it may have dashes."""
+        words, rest = [], iter(argv)
+        for word in map(_with_dashes, rest):
+            action = self.flags.get(word)
+            has_value = action is not None and action.nargs in (None, 1)
+            value = next(rest, None) if has_value else None
+            words.append(word if value is None else f"{word}={value}")
+        return words
 
     def parse_variable(self, variable: str, word: str) -> dict[str, Any]:
         """The value of one flag, ``--name`` or ``--name=value``, which an environment variable has.
@@ -83,7 +100,7 @@ class FlagParser(argparse.ArgumentParser):
         :raises SystemExit: with status 2 and one line that names the variable.
         """
         with self._reading(variable):
-            given = vars(self.parse_args([word]))
+            given = self._values([word])
         self._variables |= dict.fromkeys(given, f"environment variable {variable}")
         return given
 

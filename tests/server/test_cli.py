@@ -191,6 +191,40 @@ def test_minus_one_leaves_the_threads_to_the_engine() -> None:
     assert (params.n_threads, params.n_threads_batch, params.n_threads_sampling) == (None,) * 3
 
 
+def test_a_value_may_begin_with_a_dash() -> None:
+    argv = ["-r", "--END--", "--api-key", "-abc", "-r", "--a_b", "-n", "-1", "--alias", "-m"]
+    config = parse(argv, {}).config
+    assert config.defaults.stop == ("--END--", "--a_b")
+    assert (config.api_keys, config.defaults.n_predict) == (("-abc",), -1)
+    assert (config.alias, config.model) == ("-m", None)
+
+
+@pytest.mark.parametrize("key", ["", " ", ","])
+def test_an_empty_key_is_refused(capsys: pytest.CaptureFixture[str], key: str) -> None:
+    assert "argument --api-key: is empty" in refusal(capsys, "--api-key", key)
+
+
+def test_the_contents_of_files_are_looked_at(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    path = tmp_path / "file"
+    for flag, text, said in (
+        ("--json-schema-file", "{bad", "is not JSON"),
+        ("--chat-template-file", "{% if %}", "does not compile"),
+        ("--chat-template-file", " \n", "is empty"),
+    ):
+        path.write_text(text)
+        line = refusal(capsys, flag, str(path))
+        assert f"argument {flag}: " in line
+        assert said in line
+
+
+def test_the_help_tells_which_keys_cannot_be_shifted() -> None:
+    flags = flag_parser().flags
+    assert "after f16 cannot be shifted" in (flags["-ctk"].help or "")
+    assert "after bf16 need flash" in (flags["-ctv"].help or "")
+
+
 def test_a_template_by_name_and_by_file(tmp_path: Path) -> None:
     assert "<|im_start|>" in (parse(["--chat-template", "chatml"]).config.chat_template or "")
     path = tmp_path / "chat.jinja"
@@ -242,6 +276,19 @@ def test_an_unknown_flag_names_the_nearest(
         ("--chat-template nosuch", "--chat-template: 'nosuch' is neither Jinja nor one of bailing"),
         ("--chat-template-file /no/such/file", "--chat-template-file: "),
         ("-m", "expected one argument"),
+        ("-r --", "argument -r: -- is no value"),
+        ("--port --host", "--port: invalid int value: '--host'"),
+        ("-j {bad", "--json-schema: is not JSON: "),
+        ("--chat-template {%if%}", "--chat-template: the chat template does not compile: "),
+        (
+            '--chat-template-kwargs {"messages":1}',
+            "--chat-template-kwargs: messages is no variable",
+        ),
+        (
+            "-ctk bf16 --cache-reuse 16",
+            "--cache-type-k: bf16 keys cannot be moved, as --cache-reuse",
+        ),
+        ("-ctk q8_0 --context-shift", "--cache-type-k: q8_0 keys cannot be moved, as --context-sh"),
         ("model.gguf", "unrecognized arguments: model.gguf"),
     ],
 )
