@@ -170,8 +170,6 @@ class EngineParams:
         check_choice(self, "flash_attention", FLASH_ATTENTION)
         check_choice(self, "kv_layout", KV_LAYOUTS)
         check_choice(self, "backend_sampling", BACKEND_SAMPLING)
-        for name in BOOLS:
-            check_bool(self, name)
         self._check_nested()
         check_choice(self, "cache_type_k", CACHE_TYPES)
         check_choice(self, "cache_type_v", CACHE_TYPES)
@@ -204,6 +202,8 @@ class EngineParams:
         self._check_caches()
 
     def _check_nested(self) -> None:
+        for name in BOOLS:
+            check_bool(self, name)
         kinds = (("cpu", CpuParams), ("cpu_batch", CpuParams | None), ("rope", RopeParams))
         for name, kind in kinds:
             if not isinstance(getattr(self, name), kind):
