@@ -70,6 +70,7 @@ def parse(argv: Sequence[str], environ: Mapping[str, str] | None = None) -> Comm
 
     :param environ: by default the process's.
     :raises SystemExit: with status 2 and one line on standard error, or 0 after the help text.
+    :raises IncompatibleLibrary: there is a chat template to compile, and llama.cpp does not fit.
     """
     parser = flag_parser()
     given = parser.parse_words(argv)
