@@ -331,7 +331,7 @@ class Engine:
         samplers are made off the event loop. `interleaved` reads them together, and `api.best`
         chooses among what came of them.
         """
-        self._prompts.check_length(prompt.n_tokens)
+        self._prompts.check(prompt)
         loop = asyncio.get_running_loop()
         delivery = self._delivery(loop)
         outboxes = [delivery.outbox] * choices.n_generated
@@ -382,7 +382,7 @@ class Engine:
             return delivery
 
     def _request(self, prompt: Prompt, params: GenerationParams, outbox: Outbox) -> Request:
-        self._prompts.check_length(prompt.n_tokens)
+        self._prompts.check(prompt)
         return self._requests.make(prompt, params, outbox)
 
     def _submit(self, *requests: Request) -> None:

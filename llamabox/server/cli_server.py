@@ -95,9 +95,11 @@ def _add_connections(group: FlagGroup) -> None:
 def api_keys(given: Mapping[str, Any]) -> tuple[str, ...]:
     """The keys that the flags in ``given`` name.
 
-    :raises InvalidRequest: the file of keys cannot be read, or has none.
+    :raises InvalidRequest: there is none among them, or the file of keys cannot be read.
     """
     keys = [key for listed in given.get("api_key", ()) for key in listed.split(",")]
+    if "api_key" in given and not any(key.strip() for key in keys):
+        raise InvalidRequest("is empty", param="api_key")
     path: Path | None = given.get("api_key_file")
     if path is not None:
         try:

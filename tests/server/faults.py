@@ -26,7 +26,7 @@ class FaultyEngine:
     """
 
     def __init__(self, script: Script = (), refusal: Exception | None = None) -> None:
-        self.model = SimpleNamespace(name="faulty", close=lambda: None)
+        self.model = SimpleNamespace(name="faulty", n_vocab=512, close=lambda: None)
         self.params = EngineParams()
         self.n_ctx = 4096
         self.layout = SimpleNamespace(kv_layout="unified", flash_attention="off")
