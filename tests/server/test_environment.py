@@ -254,9 +254,9 @@ def test_repeated_flags_replace_the_variable() -> None:
 
 def test_keys_come_from_a_file_too(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "keys"
-    path.write_text("one\n\n two \n")
+    path.write_text("# of the clients\none\n\n two \n")
     assert parse(["--api-key-file", str(path)], {}).config.api_keys == ("one", "two")
-    path.write_text("\n")
+    path.write_text("\n# none\n")
     line = refusal(capsys, ["--api-key-file", str(path)])
     assert "argument --api-key-file:" in line
     assert "has no keys" in line
