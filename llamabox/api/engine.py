@@ -279,7 +279,9 @@ class Engine:
         """`generate_choices` for the running event loop; cancelled with its task."""
         choices = ChoiceParams(n=n, best_of=best_of)
         params = (params or GenerationParams()).replace(**options)
-        streams = await self.submit_choices(await self.prepare(prompt), params, choices)
+        prepared = await self.prepare(prompt)
+        await self.constrain(params, prepared)
+        streams = await self.submit_choices(prepared, params, choices)
         return best(await await_all(streams), choices, params)
 
     async def prepare(self, prompt: PromptLike) -> Prompt:
