@@ -352,8 +352,7 @@ class Engine:
         for name in HISTOGRAMS:
             fields[name] = Histogram(*fields[name])
         fields["n_accepted_at"] = fields["n_accepted_at"][: self.params.n_draft_max]
-        partitioned = self.layout.partitioned
-        n_pools = n_sequences(self.params, partitioned=True) if partitioned else 1
+        n_pools = n_sequences(self.params, partitioned=True) if self.layout.partitioned else 1
         return EngineStats(
             n_ctx=self.n_ctx,
             n_cells=self.n_ctx * n_pools,
