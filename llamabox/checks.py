@@ -12,8 +12,8 @@ MAX_INT = 2**31 - 1
 MAX_FLOAT = 1e30
 MAX_SAMPLERS = 32
 MIN_RATE = 0.001
+"""Tokens per second that a request can ask for at all."""
 MAX_RATE = 1e6
-"""Tokens per second."""
 MEASURED = -1
 MAX_BIAS_LENGTH = 4096
 """Of all texts among the biases together, in characters."""

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from types import SimpleNamespace
-from typing import Any
 
 import numpy as np
 
@@ -44,9 +43,6 @@ class FaultyEngine:
 
     async def prepare(self, prompt: str | Sequence[int]) -> Prompt:
         return Prompt(np.zeros(3, np.int32), "text")
-
-    async def prepare_chat(self, messages: Sequence[Mapping[str, Any]], **_: Any) -> Prompt:
-        return await self.prepare("")
 
     async def constrain(self, params: GenerationParams, prompt: Prompt | None = None) -> None:
         pass
