@@ -6,6 +6,7 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from ..errors import InvalidRequest
 from ..params import ReasoningParams
 from .chat import ChatTemplate, Message
 from .continuation import Begun, ContinueField, begun_of
@@ -29,6 +30,7 @@ class Conversation:
     :param add_generation_prompt: end with the head of the assistant's turn.
     :param continue_final_message: end inside the last message, which is the assistant's (see
         `ChatTemplate.render`).
+    :raises InvalidRequest: `reasoning` or `template_kwargs` is none.
     """
 
     messages: Sequence[Message]
@@ -39,6 +41,12 @@ class Conversation:
     add_generation_prompt: bool = True
     reasoning: ReasoningParams = DEFAULT_REASONING
     continue_final_message: ContinueField = False
+
+    def __post_init__(self) -> None:
+        kinds = (("reasoning", ReasoningParams), ("template_kwargs", Mapping | None))
+        for name, kind in kinds:
+            if not isinstance(getattr(self, name), kind):
+                raise InvalidRequest(f"{name}: {getattr(self, name)!r} is none", param=name)
 
     @classmethod
     def split(

@@ -99,7 +99,7 @@ class PromptReader:
         :raises TemplateError: the template refuses the messages.
         """
         if isinstance(prompt, Prompt):
-            self.check_length(prompt.n_tokens)
+            self.check(prompt)
             return prompt
         if isinstance(prompt, str):
             with self._gate.passed():
@@ -109,7 +109,7 @@ class PromptReader:
         if isinstance(prompt, Infill):
             with self._gate.passed():
                 return self._from_infill(prompt)
-        if not isinstance(prompt, (Sequence, np.ndarray)):
+        if getattr(prompt, "ndim", 1) == 0 or not isinstance(prompt, (Sequence, np.ndarray)):
             raise InvalidRequest("the prompt is no text, no tokens and no messages", param="prompt")
         return self._from_sequence(prompt)
 
@@ -173,6 +173,14 @@ class PromptReader:
             reasoning_format=conversation.reasoning.format,
         )
         return Prompt(prompt.tokens, prompt.text, turn)
+
+    def check(self, prompt: Prompt) -> None:
+        """Raises as `read`, for a prompt that another engine may have made."""
+        self.check_length(prompt.n_tokens)
+        n_vocab = self._tokenizer.n_vocab
+        if prompt.tokens.min() < 0 or prompt.tokens.max() >= n_vocab:
+            message = f"the prompt is not of the vocabulary of {n_vocab} tokens"
+            raise InvalidRequest(message, param="prompt")
 
     def check_length(self, n_prompt: int) -> None:
         """Raises as `read`, for a prompt of so many tokens."""

@@ -93,10 +93,10 @@ class Timings:
     """Where the time of a request went, in seconds; 0 for what did not happen.
 
     :param queue: submitted to admitted.
-    :param prefill: admitted to first token.
+    :param prefill: admitted to first token, or to the prompt's end if it is all that is computed.
     :param first_token: submitted to first token (TTFT).
     :param decode: first token to last token.
-    :param total: submitted to last token.
+    :param total: submitted to last token, or to the prompt's end.
     """
 
     queue: float

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import select
+import time
 import weakref
 from collections.abc import AsyncIterator, Iterator
 
@@ -29,6 +30,7 @@ FINISH_REASONS = (
     FinishReason.DEADLINE,
 )
 """By the core's number; the one above them is a failure inside llama.cpp."""
+FINISH_LENGTH = FINISH_REASONS.index(FinishReason.LENGTH)
 
 
 class Generation:
@@ -55,6 +57,7 @@ class Generation:
         self._tokens: list[int] = []
         self._progress: Progress | None = None
         self._finish = 0
+        self._t_length = 0  # nanoseconds; when it had its length, which may be no token at all
         self._exhausted = False
         self._waiter: asyncio.Future[None] | None = None  # of an event loop, for the next event
         self._waits_for_end = False  # for the last event
@@ -79,6 +82,8 @@ class Generation:
         self._ready += text
         self._tokens += tokens
         self._finish = finish
+        if finish == FINISH_LENGTH:
+            self._t_length = time.clock_gettime_ns(time.CLOCK_MONOTONIC)
         if probs is not None:
             self._probs += probs
         if progress is not None:
@@ -150,7 +155,7 @@ class Generation:
             n_reasoning=request.n_reasoning,
             n_drafted=request.n_drafted,
             n_draft_accepted=request.n_draft_accepted,
-            timings=_timings(*request.times),
+            timings=_timings(*request.times, self._t_length),
         )
 
     def _take_logprobs(self) -> tuple[SampledToken, ...]:
@@ -176,7 +181,7 @@ class Generation:
             n_output=request.n_output,
             finish_reason=finish_reason,
             stop_string=self._params.stop[request.i_stop] if request.i_stop >= 0 else None,
-            timings=_timings(*request.times),
+            timings=_timings(*request.times, self._t_length),
             logprobs=tuple(self._logprobs) if self._tells_probs else None,
             message=self._output.message() if self._output else None,
             truncated=request.is_truncated,
@@ -296,24 +301,25 @@ class AsyncStream(Generation, AsyncIterator[Chunk]):
         """Wait for the end and return all of it; a task that is cancelled meanwhile cancels.
 
         :raises GenerationError: llama.cpp failed, or did before.
+        :raises RuntimeError: another task waits for this stream already, and goes on.
         """
         try:
             if self._output is None and not self._tells_probs:
                 await self._end()
             async for _ in self:
                 pass
-        except BaseException:
+        except (asyncio.CancelledError, GeneratorExit):
             self.cancel()
             raise
         return self._whole()
 
     async def _end(self) -> None:
         """Wait for the last event, without a chunk for each before it."""
-        self._waits_for_end = True
         try:
             while not self._finish:
                 waiter = self._loop.create_future()
                 self.wake(waiter)
+                self._waits_for_end = True
                 await waiter
         finally:
             self._waits_for_end = False
@@ -358,14 +364,17 @@ class LoopDelivery:
             self._listening = False
 
 
-def _timings(submitted: int, admitted: int, first: int, last: int) -> Timings:
+def _timings(submitted: int, admitted: int, first: int, last: int, length: int) -> Timings:
+    """In nanoseconds of the core's clock, 0 for what was not yet; a prompt without output is at its
+    end at `length`."""
+
     def seconds(start: int, end: int) -> float:
         return (end - start) / 1e9 if start and end else 0.0
 
     return Timings(
         queue=seconds(submitted, admitted),
-        prefill=seconds(admitted, first),
+        prefill=seconds(admitted, first or length),
         first_token=seconds(submitted, first),
         decode=seconds(first, last),
-        total=seconds(submitted, last),
+        total=seconds(submitted, last or length),
     )

@@ -33,6 +33,9 @@ class Turn:
     thinking: Thinking | None = None
     grammar: str = ""
     reasoning_format: str = "auto"
+    _beside: dict[str, str] = dataclasses.field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )  # The grammar of the calls and the schema that was asked for last, by that schema.
 
     @classmethod
     def begin(
@@ -96,12 +99,20 @@ class Turn:
         if self.grammar and (self.use.is_forced or not params.json_schema):
             return params.replace(grammar=self.grammar, json_schema="")
         if params.json_schema:
+            return params.replace(grammar=self._grammar_beside(params.json_schema), json_schema="")
+        return params
+
+    def _grammar_beside(self, schema: str) -> str:
+        """That of an answer that keeps to a schema, or calls; a long one takes a while to write."""
+        grammar = self._beside.get(schema)
+        if grammar is None:
             try:
-                grammar = self._call_grammar(content=params.json_schema)
+                grammar = self._call_grammar(content=schema)
             except InvalidRequest as error:
                 raise InvalidRequest(f"json_schema: {error}", param="json_schema") from None
-            return params.replace(grammar=grammar, json_schema="")
-        return params
+            self._beside.clear()
+            self._beside[schema] = grammar
+        return grammar
 
     def _call_grammar(self, content: str = "") -> str:
         """Of reasoning, which no grammar holds for, the core has the grammar see the opening."""

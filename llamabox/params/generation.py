@@ -24,7 +24,7 @@ from .replacing import replaced
 MAX_STOPS = 256
 MAX_STOP_LENGTH = 65_536
 """Of all stop strings together, in characters."""
-BOOLS = ("cache_prompt", "special", "progress")
+BOOLS = ("cache_prompt", "special", "progress", "post_sampling_probs", "ignore_eos")
 MAX_BREAKERS = 64
 """Each costs DRY a pass over the vocabulary when the request starts."""
 

@@ -190,7 +190,7 @@ class Service:
             self._engine = await loop.run_in_executor(
                 self._executor, self._open_engine, self.config, self._progress
             )
-            await self._engine.constrain(self.config.defaults)
+            await self._check_defaults(self._engine)
         except LlamaboxError as error:
             self._error = error
         except Exception as error:
@@ -206,6 +206,17 @@ class Service:
                 layout.kv_layout,
                 layout.flash_attention,
             )
+
+    async def _check_defaults(self, engine: Engine) -> None:
+        """What only the model can tell of what requests get that say nothing of it.
+
+        :raises InvalidRequest: they could not run.
+        """
+        from ..api import check_bias_ids
+
+        defaults = self.config.defaults
+        check_bias_ids(defaults, engine.model.n_vocab)
+        await engine.constrain(defaults)
 
     def _progress(self, fraction: float) -> bool:
         self._show_progress(fraction)

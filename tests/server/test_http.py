@@ -150,6 +150,7 @@ def test_a_preflight_allows_what_it_asks_for(client: httpx.Client, path: str) ->
     assert response.status_code == 200
     assert response.headers["access-control-allow-origin"] == ORIGIN["Origin"]
     assert "POST" in response.headers["access-control-allow-methods"]
+    assert response.headers["content-type"] == "text/plain"
     assert response.headers["access-control-allow-headers"] == "authorization, content-type"
 
 

@@ -196,13 +196,13 @@ def test_a_model_that_cannot_be_loaded_is_one_line_and_status_1(tmp_path: Path, 
     assert "Traceback" not in result.stderr
 
 
-def test_a_template_that_does_not_compile_is_one_line_and_status_1(tmp_path: Path) -> None:
+def test_a_template_that_does_not_compile_is_one_line_and_status_2(tmp_path: Path) -> None:
     path = tmp_path / "chat.jinja"
     path.write_text("{% for %}")
     result = run_cli("--chat-template-file", str(path), "--port", "0")
-    assert result.returncode == 1
-    (line,) = [line for line in result.stderr.splitlines() if " ERROR " in line]
-    assert "template" in line
+    assert result.returncode == 2
+    (line,) = result.stderr.splitlines()
+    assert "argument --chat-template-file: the chat template does not compile" in line
 
 
 def test_the_packaged_model_is_announced() -> None:

@@ -11,6 +11,7 @@ from typing import Any
 from sanic import Blueprint, HTTPResponse
 
 from ...api import Engine, Prompt, PromptLike
+from ...errors import InvalidRequest
 from ...params import GenerationParams
 from ..generation import generate
 from ..reply_native import NativeReply
@@ -46,7 +47,12 @@ async def native(request: ServerRequest) -> HTTPResponse | None:
 
 
 async def infill(request: ServerRequest) -> HTTPResponse | None:
-    return await _native(request, read_infill)
+    try:
+        return await _native(request, read_infill)
+    except InvalidRequest as error:
+        if error.param == "suffix":  # by its name in the other bodies
+            error.param = "input_suffix"
+        raise
 
 
 async def _native(request: ServerRequest, read: Read) -> HTTPResponse | None:

@@ -12,6 +12,7 @@ from ...api import Tokenizer, piece_tokens
 from ...errors import InvalidRequest
 from ..schema_tokens import Detokenize, Tokenize, read_detokenize, read_tokenize
 from ..service import ServerRequest
+from ..trace import trace_of
 
 __all__ = ["blueprint"]
 
@@ -26,6 +27,7 @@ def blueprint() -> Blueprint:
 async def tokenize(request: ServerRequest) -> HTTPResponse:
     service = request.app.ctx
     asked = await service.read(request.body, read_tokenize)
+    trace_of(request).unknown = asked.unknown
     tokenizer = service.engine.model.tokenizer
     loop = asyncio.get_running_loop()
     try:
@@ -40,6 +42,7 @@ async def tokenize(request: ServerRequest) -> HTTPResponse:
 async def detokenize(request: ServerRequest) -> HTTPResponse:
     service = request.app.ctx
     asked = await service.read(request.body, read_detokenize)
+    trace_of(request).unknown = asked.unknown
     tokenizer = service.engine.model.tokenizer
     loop = asyncio.get_running_loop()
     try:
