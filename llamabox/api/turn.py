@@ -103,11 +103,12 @@ class Turn:
         return params
 
     def _grammar_beside(self, schema: str) -> str:
-        """That of an answer that keeps to a schema, or calls; a long one takes a while to write."""
+        """That of an answer that keeps to a schema, or calls; a long one takes a while."""
         grammar = self._beside.get(schema)
         if grammar is None:
             try:
                 grammar = self._call_grammar(content=schema)
+                self.constraints.compile(GenerationParams(grammar=grammar))
             except InvalidRequest as error:
                 raise InvalidRequest(f"json_schema: {error}", param="json_schema") from None
             self._beside.clear()

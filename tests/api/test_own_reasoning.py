@@ -8,7 +8,15 @@ from typing import Any
 
 import pytest
 
-from llamabox import Completion, Engine, EngineParams, Model, ReasoningParams, Tool
+from llamabox import (
+    Completion,
+    Engine,
+    EngineParams,
+    InvalidRequest,
+    Model,
+    ReasoningParams,
+    Tool,
+)
 
 PARAMS = EngineParams(n_ctx=512, n_parallel=2, n_threads=1)
 GREEDY: dict[str, Any] = {"temperature": 0, "n_predict": 200}
@@ -88,6 +96,13 @@ def likely(engine: Engine) -> dict[str, Any]:
 class TestOpened:
     def test_a_schema_holds_behind_it(self, hunyuan: Engine):
         check_schema(ask(hunyuan, json_schema=json.dumps(DIGIT), **BUDGET))
+
+    @pytest.mark.parametrize("tools", [None, [ADD]])
+    def test_a_schema_that_cannot_be_kept_to_is_named(self, hunyuan: Engine, tools: Any):
+        schema = {"type": "array", "uniqueItems": True}
+        with pytest.raises(InvalidRequest) as refusal:
+            ask(hunyuan, json_schema=json.dumps(schema), tools=tools)
+        assert refusal.value.param == "json_schema"
 
     def test_a_forced_call_comes_behind_it(self, hunyuan: Engine):
         options = {"tools": [ADD], "tool_choice": "required", "parallel_tool_calls": False}
