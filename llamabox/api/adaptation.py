@@ -85,8 +85,7 @@ def _with_reasoning(message: Message, capabilities: Capabilities) -> Message:
     content = text_of(message.get("content"))
     if content and message.get("tool_calls") and not capabilities.reasoning_with_content:
         reasoning, message["content"] = f"{reasoning}{PARTED}{content}", ""
-        message["thinking"] = reasoning
-    return {"thinking": reasoning, **message, "reasoning_content": reasoning}
+    return message | dict.fromkeys(REASONING_FIELDS, reasoning)
 
 
 def _rename_developers(messages: list[Message], capabilities: Capabilities) -> None:

@@ -79,7 +79,7 @@ class ReasoningParser(TextParser):
         self._is_open = thinking.is_open
         self._told = told
         self._in_content = in_content
-        self._has_thought = False
+        self._has_thought = thinking.is_begun
         self._gap: list[str] = []
         super().__init__()
 

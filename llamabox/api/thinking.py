@@ -52,6 +52,7 @@ class Thinking:
     """What is known of an output's reasoning before there is any.
 
     :param is_open: the prompt ends inside the tags, so that the output begins with reasoning.
+    :param is_begun: that has its first words in the prompt.
     :param budget: tokens that it may take; -1 has no limit.
     :param is_special: the tags have control tokens, which have to be rendered to be seen.
     :param opening_token: the opening tag's id, if it is one token; else -1.
@@ -61,6 +62,7 @@ class Thinking:
 
     tags: Tags
     is_open: bool = False
+    is_begun: bool = False
     budget: int = -1
     is_special: bool = False
     opening_token: int = -1
@@ -157,11 +159,13 @@ def begin_thinking(
     """What a prompt says of the reasoning to come; parameters as those of `end_thinking`."""
     if tags is None:
         return None
+    is_open = _is_open(tags, prompt, begun)
     budget = 0 if _is_off(params, given or {}) else params.budget
     closing = tokenizer.encode(tags.closing, add_special=False).tolist()
     return Thinking(
         tags,
-        is_open=_is_open(tags, prompt, begun),
+        is_open=is_open,
+        is_begun=is_open and bool(begun.text.rpartition(tags.opening)[2].strip()),
         budget=budget,
         is_special=not all(tokenizer.decode([token]) for token in closing),
         opening_token=_one_token(tokenizer, tags.opening),

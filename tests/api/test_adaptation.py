@@ -232,7 +232,7 @@ def test_ids_are_shortened_where_nine_characters_are_wanted() -> None:
 
 
 @pytest.mark.parametrize("name", ["reasoning_content", "thinking", "reasoning"])
-@pytest.mark.parametrize("read", ["reasoning_content", "thinking"])
+@pytest.mark.parametrize("read", ["reasoning_content", "thinking", "reasoning"])
 def test_reasoning_has_the_name_that_the_template_reads(name: str, read: str) -> None:
     source = "{% for m in messages %}{{ m." + read + " }}{{ m.content }}{% endfor %}"
     assert render(source, ASKS, {**ANSWERS, name: "Hm."}).endswith("Hm.It is fine.")

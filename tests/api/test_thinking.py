@@ -194,6 +194,7 @@ class TestBegun:
         thinking = begin_thinking(tags_of(template), prompt, engine.model.tokenizer, begun=told)
         assert thinking is not None
         assert thinking.is_open is ((source == HIDES) if is_open is None else is_open)
+        assert thinking.is_begun is (thinking.is_open and begun != {"content": ""})
 
     def test_it_is_closed_where_there_is_to_be_none(self, engine: Engine):
         template = ChatTemplate(QWEN_LIKE)
