@@ -109,7 +109,8 @@ async def _constrain(
         if error.param == "grammar" and params.json_schema:  # it has become one, beside calls
             reason = str(error).removeprefix("grammar: ")
             error = InvalidRequest(f"json_schema: {reason}", param="json_schema")
-        raise named_as_asked(error, orjson.loads(request.body)) from None
+        body = await request.app.ctx.read(request.body, dict)
+        raise named_as_asked(error, body) from None
 
 
 async def _start(

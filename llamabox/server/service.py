@@ -5,20 +5,20 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
-import orjson
 from sanic import Request, Sanic
 from sanic.config import Config
 
-from ..errors import InvalidRequest, LlamaboxError, ModelLoadError
+from ..errors import LlamaboxError, ModelLoadError
 from ..sources import ModelSource
 from .config import ServerConfig
 from .errors import NotReady
+from .json_body import LARGE_BODY, json_object
 from .scheduling import yield_to_computing
 
 if TYPE_CHECKING:
@@ -33,9 +33,6 @@ OpenEngine: TypeAlias = "Callable[[ServerConfig, Progress], Engine]"
 ServerApp: TypeAlias = "Sanic[Config, Service]"
 ServerRequest: TypeAlias = "Request[ServerApp, SimpleNamespace]"
 _T = TypeVar("_T")
-
-LARGE_BODY = 256 * 2**10
-"""Bytes above which a body is parsed off the event loop."""
 
 
 def open_engine(config: ServerConfig, progress: Progress) -> Engine:
@@ -161,15 +158,20 @@ class Service:
             self._engine.model.close()
             self._engine = None
 
-    async def read(self, body: bytes, parse: Callable[[Mapping[str, Any]], _T]) -> _T:
-        """A request's dataclass from its body; a large body is parsed on another thread.
+    async def read(
+        self,
+        body: bytes,
+        parse: Callable[[Any], _T],
+        load: Callable[[bytes], Any] = json_object,
+    ) -> _T:
+        """What ``parse`` makes of a request's body; a large one is parsed on another thread.
 
-        :raises InvalidRequest: the body is not a JSON object, or ``parse`` refuses it.
+        :raises InvalidRequest: the body is not what ``load`` wants, or ``parse`` refuses it.
         """
         if len(body) <= LARGE_BODY:
-            return parse(json_object(body))
+            return parse(load(body))
         loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._executor, lambda: parse(json_object(body)))
+        return await loop.run_in_executor(self._executor, lambda: parse(load(body)))
 
     def count(self, route: str, status: int) -> None:
         """Add one answered HTTP request to the metrics."""
@@ -210,19 +212,3 @@ class Service:
     def _progress(self, fraction: float) -> bool:
         self._show_progress(fraction)
         return not self._is_closing
-
-
-def json_object(body: bytes) -> Mapping[str, Any]:
-    """The JSON object that ``body`` holds.
-
-    :raises InvalidRequest: it is empty, not UTF-8, not JSON or not an object.
-    """
-    if not body:
-        raise InvalidRequest("the request body is empty; a JSON object is needed")
-    try:
-        value = orjson.loads(body)
-    except orjson.JSONDecodeError as error:
-        raise InvalidRequest(f"the request body is not JSON: {error}") from None
-    if not isinstance(value, dict):
-        raise InvalidRequest("the request body must be a JSON object")
-    return value
