@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -33,6 +34,8 @@ OpenEngine: TypeAlias = "Callable[[ServerConfig, Progress], Engine]"
 ServerApp: TypeAlias = "Sanic[Config, Service]"
 ServerRequest: TypeAlias = "Request[ServerApp, SimpleNamespace]"
 _T = TypeVar("_T")
+
+POLL_SECONDS = 0.01
 
 
 def open_engine(config: ServerConfig, progress: Progress) -> Engine:
@@ -151,12 +154,21 @@ class Service:
         self._is_closed = bool(done)
         return self._is_closed
 
-    def free(self) -> None:
-        """After the last reply: end the threads, and free the model if its engine is closed."""
-        self._executor.shutdown(wait=self._is_closed, cancel_futures=True)
-        if self._is_closed and self._engine is not None:
+    async def free(self, timeout: float) -> bool:
+        """After the last reply: end the threads, and free the model if nothing uses it.
+
+        :param timeout: seconds to wait for the threads.
+        :returns: False if the engine or a thread was still busy by then.
+        """
+        self._executor.shutdown(wait=False, cancel_futures=True)
+        if not self._is_closed:
+            return False
+        ending = asyncio.ensure_future(_run_apart(self._executor.shutdown))
+        done, _ = await asyncio.wait({ending}, timeout=timeout)
+        if done and self._engine is not None:
             self._engine.model.close()
             self._engine = None
+        return bool(done)
 
     async def read(
         self,
@@ -182,8 +194,7 @@ class Service:
         if self._loading is not None:
             await self._loading
         if self._engine is not None:
-            loop = asyncio.get_running_loop()
-            await loop.run_in_executor(self._executor, self._engine.close)
+            await _run_apart(self._engine.close)
 
     async def _load(self) -> None:
         started = time.perf_counter()
@@ -212,3 +223,11 @@ class Service:
     def _progress(self, fraction: float) -> bool:
         self._show_progress(fraction)
         return not self._is_closing
+
+
+async def _run_apart(job: Callable[[], object]) -> None:
+    """Wait for ``job`` on a thread of its own, which nobody has to wait for."""
+    thread = threading.Thread(target=job, daemon=True)
+    thread.start()
+    while thread.is_alive():
+        await asyncio.sleep(POLL_SECONDS)
