@@ -7,12 +7,21 @@ import dataclasses
 import math
 import secrets
 from collections.abc import AsyncGenerator, Sequence
+from typing import TYPE_CHECKING
 
 from ..errors import InvalidRequest
 from ..params import ChoiceParams, GenerationParams
 from ..ranges import MAX_SEED, RANDOM_SEED
 from .results import Chunk, Completion
 from .stream import AsyncStream, Stream
+
+if TYPE_CHECKING:
+    from .engine import Engine
+    from .prompts import Prompt
+
+FEW_BIASES = 100
+"""Tokens whose biases are set at once. For each of DRY's sequence breakers llama.cpp looks through
+the whole vocabulary."""
 
 
 def choice_params(params: GenerationParams, choices: ChoiceParams) -> list[GenerationParams]:
@@ -57,6 +66,14 @@ def mean_logprob(completion: Completion) -> float:
     if not completion.logprobs:
         return -math.inf
     return sum(token.logprob for token in completion.logprobs) / len(completion.logprobs)
+
+
+async def start_one(engine: Engine, prompt: Prompt, params: GenerationParams) -> AsyncStream:
+    """`Engine.submit`, with samplers that take long to make made off the event loop."""
+    if params.dry_multiplier or len(params.logit_bias) > FEW_BIASES:
+        (stream,) = await engine.submit_choices(prompt, params, ChoiceParams())
+        return stream
+    return engine.submit(prompt, params)
 
 
 async def interleaved(

@@ -20,6 +20,7 @@ from ..api import (
     await_all,
     best,
     interleaved,
+    start_one,
 )
 from ..errors import EngineClosed, GenerationError, InvalidRequest
 from ..params import ChoiceParams, GenerationParams
@@ -126,7 +127,7 @@ async def _start(
     """
     n = len(prompts) * choices.n_generated
     if n == 1:
-        outputs.append(engine.submit(prompts[0], params))
+        outputs.append(await start_one(engine, prompts[0], params))
         return
     if len(prompts) > 1:
         n_queue = engine.params.n_queue

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import threading
 import time
@@ -34,8 +35,6 @@ OpenEngine: TypeAlias = "Callable[[ServerConfig, Progress], Engine]"
 ServerApp: TypeAlias = "Sanic[Config, Service]"
 ServerRequest: TypeAlias = "Request[ServerApp, SimpleNamespace]"
 _T = TypeVar("_T")
-
-POLL_SECONDS = 0.01
 
 
 def open_engine(config: ServerConfig, progress: Progress) -> Engine:
@@ -227,7 +226,15 @@ class Service:
 
 async def _run_apart(job: Callable[[], object]) -> None:
     """Wait for ``job`` on a thread of its own, which nobody has to wait for."""
-    thread = threading.Thread(target=job, daemon=True)
-    thread.start()
-    while thread.is_alive():
-        await asyncio.sleep(POLL_SECONDS)
+    loop = asyncio.get_running_loop()
+    ended = asyncio.Event()
+
+    def run() -> None:
+        try:
+            job()
+        finally:
+            with contextlib.suppress(RuntimeError):  # The loop may have ended before.
+                loop.call_soon_threadsafe(ended.set)
+
+    threading.Thread(target=run, daemon=True).start()
+    await ended.wait()
