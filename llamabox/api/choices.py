@@ -13,7 +13,7 @@ from ..errors import InvalidRequest
 from ..params import ChoiceParams, GenerationParams
 from ..ranges import MAX_SEED, RANDOM_SEED
 from .results import Chunk, Completion
-from .stream import AsyncStream, Stream
+from .stream import MANY_PROBS, AsyncStream, Stream
 
 if TYPE_CHECKING:
     from .engine import Engine
@@ -81,22 +81,32 @@ async def interleaved(
 ) -> AsyncGenerator[list[tuple[int, Chunk]], None]:
     """What is ready of any stream, as (its index, chunk) pairs, until all have ended.
 
+    Between batches of many probabilities the loop has a turn.
+
     :raises GenerationError: llama.cpp failed on one.
     """
     loop = asyncio.get_running_loop()
     running = dict(enumerate(streams))
     while running:
-        ready = [(i, stream.take_chunk()) for i, stream in running.items() if stream.has_chunk]
-        if ready:
-            for i, chunk in ready:
-                if chunk.finish_reason is not None:
-                    del running[i]
-            yield ready
-        else:
+        ready = [i for i, stream in running.items() if stream.has_chunk]
+        if not ready:
             waiter = loop.create_future()
             for stream in running.values():
                 stream.wake(waiter)
             await waiter
+        batch: list[tuple[int, Chunk]] = []
+        n_probs = 0
+        for i in ready:
+            chunk = running[i].take_chunk()
+            batch.append((i, chunk))
+            if chunk.finish_reason is not None:
+                del running[i]
+            n_probs += chunk.n_probs
+            if n_probs >= MANY_PROBS or i == ready[-1]:
+                yield batch
+                if n_probs:
+                    await asyncio.sleep(0)
+                batch, n_probs = [], 0
 
 
 def complete_all(streams: Sequence[Stream]) -> list[Completion]:
