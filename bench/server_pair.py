@@ -63,7 +63,7 @@ def server_pair(path: Path, *, n_parallel: int, n_ctx: int) -> Iterator[ServerPa
     size = {"n_parallel": n_parallel, "n_ctx": n_ctx, "n_threads": N_THREADS}
     with (
         llamabox_server(path, **size, flags=OUR_FLAGS) as ours,
-        llama_server.server(path, **size) as peer,
+        llama_server.server(path, **size, flags=()) as peer,
         event_loop() as loop,
     ):
         yield ServerPair(ours, peer, loop)

@@ -3,7 +3,7 @@
     python -m bench.peers.build_llama_server
 
 Peer and library are then the same llama.cpp, built with the same CMAKE_ARGS for the same CPU. The
-binaries and the unpacked sources stay in `peers/` of the cache, outside the clone; a second call
+program and the unpacked sources stay in `peers/` of the cache, outside the clone; a second call
 prints their paths and ends.
 """
 
@@ -26,10 +26,10 @@ from llamabox.api import system_info
 from ..cache import cache_dir, locked
 
 PACKAGE = "llama-cpp-python"
-TARGETS = ("llama-server", "llama-batched-bench")
+PROGRAM = "llama-server"
 OPTIONS = (
     "-DCMAKE_BUILD_TYPE=Release",
-    "-DBUILD_SHARED_LIBS=OFF",  # programs that may be moved out of the build folder
+    "-DBUILD_SHARED_LIBS=OFF",  # a program that may be moved out of the build folder
     "-DLLAMA_BUILD_TESTS=OFF",
     "-DLLAMA_BUILD_UI=OFF",
     "-DLLAMA_USE_PREBUILT_UI=OFF",
@@ -56,19 +56,19 @@ def sources() -> Path:
     return folder
 
 
-def binaries() -> Path:
-    """The folder of the built programs; it need not exist."""
+def folder_of_program() -> Path:
+    """The folder of the built program; it need not exist."""
     parts = [*OPTIONS, *_user_options(), system_info()]
     key = hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:12]
     return cache_dir("peers") / f"llama-server-{version(PACKAGE)}-{key}"
 
 
 def build() -> Path:
-    """The folder of the programs, which are built when they are missing: several minutes.
+    """The folder of the program, which is built when it is missing: several minutes.
 
     :raises BuildError: a step of the build failed.
     """
-    folder = binaries()
+    folder = folder_of_program()
     if not folder.exists():
         source = sources() / "vendor" / "llama.cpp"
         with locked(folder.with_name(f"{folder.name}.lock")):
@@ -93,17 +93,16 @@ def _download(folder: Path) -> None:
 
 
 def _build(source: Path, folder: Path) -> None:
-    """Build in a temporary folder and rename the programs to `folder`."""
+    """Build in a temporary folder and rename the folder of the program to `folder`."""
     log = folder.with_name(f"{folder.name}.log")
     jobs = os.environ.get("CMAKE_BUILD_PARALLEL_LEVEL") or str(os.cpu_count() or 1)
-    print(f"building {', '.join(TARGETS)} in several minutes; log: {log}", file=sys.stderr)
+    print(f"building {PROGRAM} in several minutes; log: {log}", file=sys.stderr)
     with tempfile.TemporaryDirectory(prefix=".building-", dir=folder.parent) as temporary:
         tree, entry = Path(temporary) / "tree", Path(temporary) / "entry"
         _run(["cmake", "-S", str(source), "-B", str(tree), *OPTIONS, *_user_options()], log)
-        _run(["cmake", "--build", str(tree), "-j", jobs, "--target", *TARGETS], log)
+        _run(["cmake", "--build", str(tree), "-j", jobs, "--target", PROGRAM], log)
         entry.mkdir()
-        for name in TARGETS:
-            shutil.copy2(tree / "bin" / name, entry / name)
+        shutil.copy2(tree / "bin" / PROGRAM, entry / PROGRAM)
         entry.rename(folder)
 
 
@@ -120,10 +119,10 @@ def _run(command: list[str], log: Path) -> None:
 
 
 def main() -> int:
-    """The command line; prints the paths of the programs and of the sources."""
+    """The command line; prints the paths of the program's folder and of the sources."""
     try:
-        print(f"programs: {build()}")
-        print(f"sources:  {sources()}")
+        print(f"program: {build()}")
+        print(f"sources: {sources()}")
     except BuildError as error:
         print(error, file=sys.stderr)
         return 1

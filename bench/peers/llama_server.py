@@ -5,12 +5,12 @@ from __future__ import annotations
 import contextlib
 import os
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from ..http_stream import Address
 from ..processes import running_server
-from .build_llama_server import binaries
+from .build_llama_server import folder_of_program
 
 NAME = "llama-server"
 VARIABLE = "LLAMABOX_LLAMA_SERVER"
@@ -23,7 +23,7 @@ FLAGS = ("-kvu", "-ngl", "0", "--metrics")
 def find_binary() -> Path | None:
     """The program that $LLAMABOX_LLAMA_SERVER names, or else the built one; None without it."""
     named = os.environ.get(VARIABLE)
-    path = Path(named) if named else binaries() / NAME
+    path = Path(named) if named else folder_of_program() / NAME
     return path if path.is_file() else None
 
 
@@ -38,14 +38,18 @@ def version() -> str:
 
 
 @contextlib.contextmanager
-def server(model: Path, *, n_parallel: int, n_ctx: int, n_threads: int) -> Iterator[Address]:
+def server(
+    model: Path, *, n_parallel: int, n_ctx: int, n_threads: int, flags: Sequence[str] = ()
+) -> Iterator[Address]:
     """A running server of `n_parallel` slots over one pool of `n_ctx` cells.
 
+    :param flags: beside `FLAGS`.
     :raises RuntimeError: there is no such program, or it does not start.
     """
     binary = find_binary()
     if binary is None:
         raise RuntimeError(MISSING)
-    words = ["-m", model, "-t", n_threads, "-tb", n_threads, "-np", n_parallel, "-c", n_ctx, *FLAGS]
+    words = ["-m", model, "-t", n_threads, "-tb", n_threads, "-np", n_parallel, "-c", n_ctx]
+    words += [*FLAGS, *flags]
     with running_server([str(binary), *map(str, words)], ready_path="/health") as address:
         yield address

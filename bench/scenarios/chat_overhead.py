@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import functools
 import itertools
 import random
 import statistics
@@ -24,6 +26,7 @@ from ..event_loop import event_loop
 from ..http_stream import Address, Connection, RawReply
 from ..machine import ROOT
 from ..pairs import Comparison, compare
+from ..peers import llama_server
 from ..processes import llamabox_server
 from ..prompts import WORDS, Seeds, text_prompts
 from ..report import Figure, Result
@@ -43,8 +46,9 @@ like Qwen's (`bench/chat_template.jinja`), which differ in their last message al
 a conversation do, so that the engine has next to nothing to compute. Overhead: from the request's
 first byte to the answer's first token at the client, less the server's `time_to_first_token_ms`,
 which begins when the engine has the prompt. Medians; the client runs on the same cores. Against
-chats whose every message is new, so that all of it has to be tokenized. Below, the parts that the
-server does one after the other with new chats, in the client's process. Texts of
+llama-server with the same requests, whose `prompt_ms` begins when a slot takes the prompt up; and
+against chats whose every message is new, so that all of it has to be tokenized. Below, the parts
+that the server does one after the other with new chats, in the client's process. Texts of
 {N_TURNS * N_WORDS} words are tokenized by llama.cpp too, as a whole: words that were there before,
 and words of five random letters."""
 
@@ -61,20 +65,19 @@ def run(settings: Settings) -> Result:
                 comparisons.append(_compare_tokenizers(model, path, case, texts, settings))
             chats = _Chats(model)
             figures += chats.parts(model_label(path), settings.count(200, 3))
-            flags = ("--chat-template-file", str(TEMPLATE))
-            size = {"n_parallel": 1, "n_ctx": N_CTX, "n_threads": N_THREADS}
-            with llamabox_server(path, **size, flags=flags) as address, event_loop() as loop:
-                comparison = _compare(chats, address, loop, path, settings)
-        comparisons.append(comparison)
+            overheads = _compare_overheads(chats, path, settings)
+        comparisons += overheads
         figures.insert(
             0,
             Figure(
                 case=f"{model_label(path)}: overhead of a chat",
-                value=comparison.our_median,
+                value=overheads[0].our_median,
                 unit="ms",
                 at_most=MOST_MS,
             ),
         )
+    if llama_server.find_binary() is None:
+        notes.append(llama_server.MISSING)
     return Result(
         title="Chat overhead",
         about=ABOUT,
@@ -159,28 +162,35 @@ def _median_ms(step: Callable[[Any], object], values: list[Any]) -> float:
     return 1e3 * statistics.median(times)
 
 
-def _compare(
-    chats: _Chats,
-    address: Address,
-    loop: asyncio.AbstractEventLoop,
-    path: Path,
-    settings: Settings,
-) -> Comparison:
+def _compare_overheads(chats: _Chats, path: Path, settings: Settings) -> list[Comparison]:
+    """Of a chat's next turn, against one of which all is new, and against llama-server's."""
+    flags = ("--chat-template-file", str(TEMPLATE))
+    size = {"n_parallel": 1, "n_ctx": N_CTX, "n_threads": N_THREADS}
     n = settings.count(40, 2)
+    with contextlib.ExitStack() as stack:
+        ours = stack.enter_context(llamabox_server(path, **size, flags=flags))
+        loop = stack.enter_context(event_loop())
 
-    def overhead(next_body: Callable[[], dict[str, Any]]) -> float:
-        return loop.run_until_complete(_overhead(address, next_body, n))
+        def overhead(address: Address, next_body: Callable[[], dict[str, Any]]) -> float:
+            return loop.run_until_complete(_overhead(address, next_body, n))
 
-    return compare(
-        f"{model_label(path)}, overhead of a request",
-        ours=lambda: overhead(chats.next),
-        peer=lambda: overhead(chats.new),
-        peer_name="all of it new",
-        unit="ms",
-        runs=settings.runs,
-        lower_is_better=True,
-        in_summary=False,
-    )
+        peers = {"all of it new": functools.partial(overhead, ours, chats.new)}
+        if llama_server.find_binary() is not None:
+            address = stack.enter_context(llama_server.server(path, **size, flags=flags))
+            peers[llama_server.NAME] = functools.partial(overhead, address, chats.next)
+        return [
+            compare(
+                f"{model_label(path)}, overhead of a request",
+                ours=lambda: overhead(ours, chats.next),
+                peer=peer,
+                peer_name=name,
+                unit="ms",
+                runs=settings.runs,
+                lower_is_better=True,
+                in_summary=name == llama_server.NAME,
+            )
+            for name, peer in peers.items()
+        ]
 
 
 def _compare_tokenizers(
@@ -237,12 +247,13 @@ async def _overhead(address: Address, next_body: Callable[[], dict[str, Any]], n
 
 
 def _beyond_engine(reply: RawReply) -> float:
-    """Milliseconds to the first event that the engine did not have.
+    """Milliseconds to the first event that the engine did not have, as the last one tells.
 
     :raises RuntimeError: the request failed.
     """
     if reply.status != 200 or len(reply.events) < 2:
         raise RuntimeError(f"status {reply.status}: {reply.body.decode('utf-8', 'replace')}")
-    usage = orjson.loads(reply.events[-2])["usage"]
+    event = orjson.loads(reply.events[-2])
     first: float = (reply.times[0] - reply.sent_at) / 1e6
-    return first - float(usage["time_to_first_token_ms"])
+    engine = event["usage"].get("time_to_first_token_ms")
+    return first - float(event["timings"]["prompt_ms"] if engine is None else engine)

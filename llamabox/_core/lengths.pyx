@@ -143,25 +143,27 @@ cdef class Lengths:
     cdef double take_best(self, OfferC* offers, int32_t n_offers, int32_t n_decode,
                           double depth_ns, double least) noexcept nogil:
         """Take the tokens that raise rates most, as many of them as gain most, if that is `least`;
-        returns what they gain, or 0: the logarithms of the factors of all rates, added up."""
-        cdef int32_t i, n = 0, n_best = 0, depth = 0
+        returns what they gain, or 0: the logarithms of the factors of all rates, added up. The
+        first `n_least` of an offer are taken together."""
+        cdef int32_t i, _, n = 0, n_best = 0, depth = 0
         cdef double gain, more_tokens = 0, best = least, split_ns = 0
         cdef OfferC* offer
         for i in range(n_offers):
             rewind(&offers[i])
-        while n < self.n_rows:
-            i = most_wanted(offers, n_offers)
+        while True:
+            i = most_wanted(offers, n_offers, self.n_rows - n)
             if i < 0:
                 break
             offer = &offers[i]
-            more_tokens += extend(offer)
-            self.picks[n] = i
-            n += 1
+            if offer.n_trial > 0:
+                split_ns -= self.costs.of(offer.n_trial)
+            for _ in range(n_next(offer)):
+                more_tokens += extend(offer)
+                self.picks[n] = i
+                n += 1
+            split_ns += self.costs.of(offer.n_trial)
             if offer.n_matched == 0:
                 depth = max(depth, offer.n_trial)
-            split_ns += self.costs.of(offer.n_trial)
-            if offer.n_trial > 1:
-                split_ns -= self.costs.of(offer.n_trial - 1)
             gain = more_tokens - n_decode * log(
                 (depth * depth_ns + self.forward_ns(n_decode, n, split_ns))
                 / self.costs.of(n_decode))
@@ -183,12 +185,13 @@ cdef class Lengths:
     cdef int32_t best_even(self, OfferC* offers, int32_t n_offers, double depth_ns,
                            double least) noexcept nogil:
         """The number of tokens for all slots alike that gains most, if that is `least`; or 0."""
-        cdef int32_t i, n, n_best = 0, n_most = self.n_rows // n_offers
+        cdef int32_t i, n, n_least = 1, n_best = 0, n_most = self.n_rows // n_offers
         cdef double gain, more_tokens = 0, best = least
         cdef bint has_model = False
         for i in range(n_offers):
             rewind(&offers[i])
             n_most = min(n_most, offers[i].n_most)
+            n_least = max(n_least, offers[i].n_least)
             has_model = has_model or offers[i].n_matched == 0
         for n in range(1, n_most + 1):
             for i in range(n_offers):
@@ -196,7 +199,7 @@ cdef class Lengths:
             gain = more_tokens - n_offers * log(
                 (has_model * n * depth_ns + self.costs.of(n_offers * (1 + n)))
                 / self.costs.of(n_offers))
-            if gain >= best:
+            if n >= n_least and gain >= best:
                 best = gain
                 n_best = n
         return n_best
@@ -270,14 +273,21 @@ cdef void rewind(OfferC* offer) noexcept nogil:
     offer.n_tokens = 1
 
 
-cdef int32_t most_wanted(OfferC* offers, int32_t n_offers) noexcept nogil:
-    """The offer whose next token raises a rate most; -1 if none is worth a row."""
+cdef int32_t n_next(const OfferC* offer) noexcept nogil:
+    """How many tokens of an offer come next."""
+    return max(1, offer.n_least) if offer.n_trial == 0 else 1
+
+
+cdef int32_t most_wanted(const OfferC* offers, int32_t n_offers, int32_t n_left) noexcept nogil:
+    """The offer whose next token raises a rate most, of those with no more than `n_left` next; -1
+    if none is worth a row."""
     cdef int32_t i, best = -1
     cdef double rise, most = 0
     for i in range(n_offers):
         rise = offers[i].margin / offers[i].n_tokens
-        if (offers[i].n_trial < offers[i].n_most and offers[i].margin > LEAST_MARGIN
-                and rise > most):
+        if (rise > most and offers[i].margin > LEAST_MARGIN
+                and offers[i].n_trial + n_next(&offers[i]) <= offers[i].n_most
+                and n_next(&offers[i]) <= n_left):
             best = i
             most = rise
     return best

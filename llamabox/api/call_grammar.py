@@ -9,16 +9,20 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Collection, Mapping, Sequence
+from typing import Any
 
+from ..errors import InvalidRequest
+from ..params.constraint import MAX_SOURCE
 from .formats.tool_format import CallShapes, Id, Json, Literal, Piece, Tool, Until
 from .lark import escaped, regex_terminal
-from .schemas import ANY_OBJECT, parsed, prepared
+from .schemas import ANY_OBJECT, COMBINATIONS, parsed, prepared
 
 __all__ = ["call_grammar"]
 
 HEAD = "%llguidance {}\n"
 LEAST_TRIGGER = 5
 """Characters of the text that tells calls from others, if no control token does."""
+ANY_TOOL = Tool("")
 
 
 def call_grammar(
@@ -62,6 +66,9 @@ class _Writer:
         self.marked = marked
         self.ends = ends
         self.rules: list[str] = []
+        self.texts: dict[Until, str] = {}
+        """What takes them, each once."""
+        self.n_left = MAX_SOURCE
         longest_first = sorted(marked, key=len, reverse=True)
         self.marks = re.compile("|".join(map(re.escape, longest_first)) or r"(?!)")
 
@@ -97,11 +104,11 @@ class _Writer:
     def _choice(self, name: str, choices: list[tuple[Piece, ...]]) -> str:
         for i, (tool, pieces) in enumerate(zip(self.tools, choices, strict=True)):
             kept, _ = self._cut(pieces)
-            self.rules.append(f"{name}{i}: {self._sequence(kept, is_strict=tool.strict)}")
+            self.rules.append(f"{name}{i}: {self._sequence(kept, tool)}")
         self.rules.append(f"{name}: {' | '.join(f'{name}{i}' for i in range(len(choices)))}")
         return name
 
-    def _sequence(self, pieces: Sequence[Piece], *, is_strict: bool = False) -> str:
+    def _sequence(self, pieces: Sequence[Piece], tool: Tool = ANY_TOOL) -> str:
         """Pieces one after another; the stop of an `Until` is part of it."""
         written: list[str] = []
         stop = ""
@@ -109,14 +116,15 @@ class _Writer:
             if isinstance(piece, Literal):
                 written.append(self._text(piece.text.removeprefix(stop)))
             elif isinstance(piece, Json):
-                schema = prepared(piece.schema or ANY_OBJECT, lenient=not is_strict)
-                written.append(f"%json {json.dumps(schema)}")
+                is_whole = piece.schema is tool.parameters
+                schema = _of_object(piece.schema) if is_whole else piece.schema
+                written.append(self._json(schema, lenient=not tool.strict))
             elif isinstance(piece, Id):
                 written.append(regex_terminal(piece.regex))
             elif isinstance(piece, Until):
-                written.append(self._up_to(piece.stop))
+                written.append(self._up_to(piece))
             else:
-                written.append(f"({self._sequence(piece.pieces, is_strict=is_strict)})?")
+                written.append(f"({self._sequence(piece.pieces, tool)})?")
             stop = piece.stop if isinstance(piece, Until) else ""
         return " ".join(part for part in written if part) or '""'
 
@@ -131,14 +139,29 @@ class _Writer:
         parts.append(_quoted(text[position:]))
         return " ".join(part for part in parts if part)
 
-    def _up_to(self, stop: str) -> str:
-        """Any text and this stop behind it."""
-        mark = self.marks.match(stop)
-        if mark:
-            return f"/(?s:.*)/ {self._text(stop)}"
-        name = f"until{len(self.rules)}"
-        self.rules.append(f"{name}[lazy]: {regex_terminal('(?s:.*)' + escaped(stop))}")
-        return name
+    def _up_to(self, piece: Until) -> str:
+        """The text and the stop behind it."""
+        if piece in self.texts:
+            return self.texts[piece]
+        text = " & ".join(map(regex_terminal, piece.regexes or (r"(?s:.*)",)))
+        name = f"until{len(self.texts)}"
+        if self.marks.match(piece.stop):
+            name = name.upper()
+            self.rules.append(f"{name}: {text}")
+            self.texts[piece] = f"{name} {self._text(piece.stop)}"
+        else:
+            self.rules.append(f"{name}[lazy]: ({text}) {regex_terminal(escaped(piece.stop))}")
+            self.texts[piece] = name
+        return self.texts[piece]
+
+    def _json(self, schema: Mapping[str, Any], *, lenient: bool) -> str:
+        """A value that keeps to a schema. That of an argument that is written by itself has all
+        definitions in it, so what is too long is noticed before there are too many of them."""
+        written = json.dumps(prepared(schema, lenient=lenient))
+        self.n_left -= len(written)
+        if self.n_left < 0:
+            raise InvalidRequest(f"the schemas are longer than {MAX_SOURCE} characters")
+        return f"%json {written}"
 
     def _cut(self, pieces: Sequence[Piece]) -> tuple[list[Piece], bool]:
         """The pieces up to a token that ends the turn, and whether there is one."""
@@ -175,6 +198,13 @@ class _Writer:
         pause = "| TEXT? other" if free else ""
         self.rules.append(f"item: head {calls} {pause}")
         return "item* TEXT?"
+
+
+def _of_object(schema: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The schema of all arguments, which are an object, also where it does not say so; where it
+    speaks by other schemas, it is left to them."""
+    is_combined = any(key in schema for key in ("$ref", *COMBINATIONS))
+    return schema if is_combined else {**ANY_OBJECT, **schema}
 
 
 def _common_start(texts: Sequence[str]) -> str:

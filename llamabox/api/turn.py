@@ -52,8 +52,8 @@ class Turn:
         :param prompt: what the template made of the conversation.
         :raises InvalidRequest: the schema of a tool's arguments is wrong.
         """
-        can_force = template_format.shapes is not None
-        used_format = template_format if can_force or not use.is_forced else GENERIC
+        is_native = not use.is_forced or template_format.shapes_of(use.tools) is not None
+        used_format = template_format if is_native else GENERIC
         turn = cls(
             used_format,
             use,
@@ -118,7 +118,7 @@ class Turn:
 
     @property
     def _shapes(self) -> CallShapes:
-        shapes = self.format.shapes or GENERIC.shapes
+        shapes = self.format.shapes_of(self.use.tools) or GENERIC.shapes
         assert shapes is not None
         return shapes
 

@@ -9,8 +9,12 @@ from typing import Any
 import pytest
 
 from llamabox import Engine, EngineParams, FinishReason, GenerationParams, InvalidRequest
+from llamabox.api.formats import GENERIC
 from llamabox.api.formats.hermes import HERMES_SHAPES
+from llamabox.api.formats.qwen_coder import QWEN_CODER
 from llamabox.api.formats.tool_format import CallShapes, Id, Json, Literal, Maybe, Tool, Until
+from llamabox.api.tools import tool_use
+from llamabox.api.turn import Turn
 
 WEATHER = Tool(
     "weather",
@@ -199,3 +203,30 @@ def test_schemas_that_cannot_be_kept_to(engine: Engine) -> None:
                 engine.constraints.compile(GenerationParams(grammar=grammar))
         else:
             assert engine.constraints.compile(GenerationParams(grammar=grammar)) is not None
+
+
+def test_a_turn_takes_the_generic_shapes_for_arguments_that_its_format_cannot_force(
+    engine: Engine,
+) -> None:
+    names = Tool("names", parameters={"additionalProperties": {"type": "integer"}})
+    for tools, format_ in (([ADD], QWEN_CODER), ([ADD, names], GENERIC)):
+        turn = Turn.begin(QWEN_CODER, tool_use(tools, "required"), engine.constraints, None)
+        assert turn.format is format_
+    compiled = engine.constraints.compile(turn.params(GenerationParams()))
+    assert compiled is not None
+    for arguments, fits in (('{"a": 1, "b": 2}', True), ('{"a": "x"}', False)):
+        tokens = engine.model.tokenizer.encode(hermes("names", arguments), add_special=False)
+        n, may_end, _ = compiled.walk(tokens)
+        assert (n == len(tokens) and may_end) == fits
+
+
+@pytest.mark.parametrize("schema", [{}, {"properties": {"x": {}}}, {"description": "any"}])
+def test_arguments_are_an_object(engine: Engine, schema: dict[str, Any]) -> None:
+    tool = Tool("add", parameters=schema)
+    grammar = engine.constraints.calls(HERMES_SHAPES, [tool], required=True, parallel=False)
+    compiled = engine.constraints.compile(GenerationParams(grammar=grammar))
+    assert compiled is not None
+    for arguments in (TWO, "2", '"x"', "null"):
+        tokens = engine.model.tokenizer.encode(hermes("add", arguments), add_special=False)
+        n, may_end, _ = compiled.walk(tokens)
+        assert (n == len(tokens) and may_end) == (arguments == TWO)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from bench.peers import build_llama_server, llama_server
-from bench.peers.build_llama_server import BuildError, binaries, build, main, sources
+from bench.peers.build_llama_server import BuildError, build, folder_of_program, main, sources
 
 
 @pytest.fixture
@@ -25,36 +25,35 @@ def test_what_is_there_is_not_built_again(
     monkeypatch.setattr(build_llama_server, "_run", lambda command, log: commands.append(command))
     monkeypatch.setattr(build_llama_server, "_download", lambda folder: folder.mkdir())
     assert llama_server.find_binary() is None
-    binaries().mkdir()
-    (binaries() / llama_server.NAME).touch()
-    assert build() == binaries()
-    assert sources().parent == binaries().parent == cache
+    folder_of_program().mkdir()
+    (folder_of_program() / llama_server.NAME).touch()
+    assert build() == folder_of_program()
+    assert sources().parent == folder_of_program().parent == cache
     assert main() == 0
-    assert str(binaries()) in capsys.readouterr().out
-    assert llama_server.find_binary() == binaries() / llama_server.NAME
+    assert str(folder_of_program()) in capsys.readouterr().out
+    assert llama_server.find_binary() == folder_of_program() / llama_server.NAME
     assert not commands
 
 
 def test_other_flags_are_another_build(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    default = binaries()
+    default = folder_of_program()
     monkeypatch.setenv("CMAKE_ARGS", "-DGGML_CUDA=ON")
-    assert binaries() != default
-    assert binaries().parent == cache
+    assert folder_of_program() != default
+    assert folder_of_program().parent == cache
 
 
-def test_a_build_leaves_the_programs_alone(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_build_leaves_the_program_alone(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def run(command: list[str], log: Path) -> None:
         if "--build" in command:
             folder = Path(command[2]) / "bin"
             folder.mkdir(parents=True)
-            for name in build_llama_server.TARGETS:
-                (folder / name).write_text(name)
+            (folder / llama_server.NAME).write_text(llama_server.NAME)
 
     monkeypatch.setattr(build_llama_server, "_run", run)
     monkeypatch.setattr(build_llama_server, "_download", lambda folder: folder.mkdir())
     assert (build() / llama_server.NAME).read_text() == llama_server.NAME
     assert sorted(path.name for path in cache.iterdir() if path.suffix != ".lock") == sorted(
-        [binaries().name, sources().name]
+        [folder_of_program().name, sources().name]
     )
 
 

@@ -110,6 +110,13 @@ def test_too_short_a_draft_is_none() -> None:
     assert some.chosen([HALF], n_decode=1, n_most=16, n_least=12) == [0]
 
 
+def test_rows_that_are_too_few_for_all_go_to_those_they_are_enough_for() -> None:
+    some = lengths(1.0, n_rows=10)
+    chosen = some.chosen([HITS] * 4, n_decode=4, n_most=8, n_least=4)
+    assert sorted(chosen) == [0, 0, 5, 5]
+    assert some.chosen([HITS] * 4, n_decode=4, n_most=8, n_least=11) == [0] * 4
+
+
 def test_streams_that_differ_are_computed_one_by_one() -> None:
     """In a partitioned memory, a draft for one slot alone costs a forward of its own."""
     costs = line(1, 0.05)

@@ -13,7 +13,7 @@ from .text_parser import Reading, TextParser
 from .tool_format import CallShapes, Json, Literal, Tool, ToolFormat
 from .turn import Marks, TurnParser
 
-_NAME = re.compile(r"[\w.\-]*")
+_NAME = re.compile(r"[^\s<>{}]*")
 _PYTHON_TAG = "<|python_tag|>"
 _PYTHON = "python"
 _NEXT = ">>>"

@@ -11,10 +11,12 @@ from .markers import Markers
 from .text_parser import Reading
 from .tool_format import CallShapes, Literal, Maybe, Piece, Tool, ToolFormat
 from .turn import Marks, TurnParser
-from .typed_arguments import declared_arguments
+from .typed_arguments import declared_arguments, lists_arguments
 
 _CALL = "call:"
-_NAME = re.compile(r"[^\s<>{}\[\]:,\"]*")
+_NAME = re.compile(r"[^<>{}\"\n]*")
+_KEY = re.compile(r"[^<>{}:,\"\n]*")
+_PLAIN_KEY = re.compile(r"[^\s<>{}\[\]:,\"]+")
 _SCALAR = re.compile(r"[^<>{}\[\],]*")
 _MAX_DEPTH = 64
 
@@ -42,7 +44,7 @@ class GemmaParser(TurnParser):
     def read_calls(self, marker: str) -> Reading[bool]:
         yield from self.skip_space()
         yield from self.take(_CALL)
-        name = yield from self.run(_NAME)
+        name = (yield from self.run(_NAME)).strip()
         if not name or not (yield from self.take("{")):
             return False
         self.recorded()
@@ -113,7 +115,9 @@ class GemmaParser(TurnParser):
         if (yield from self.take(self._syntax.quote)):
             key, marker = yield from self.text_until(self._syntax.quotes)
             return json.dumps(key, ensure_ascii=False) if marker else None
-        key = yield from self.run(_NAME)
+        if (yield from self.peek()) in ("[", "]"):
+            return None
+        key = (yield from self.run(_KEY)).strip()
         return json.dumps(key, ensure_ascii=False) if key else None
 
     def _skip_commas(self) -> Reading[None]:
@@ -132,7 +136,9 @@ def _shapes(syntax: _Syntax) -> CallShapes:
         # Those that are required come first, so that the commas are right.
         for declared in sorted(declared_arguments(tool), key=lambda each: not each.is_required):
             quote = syntax.quote if declared.json_type == "string" else ""
-            head = Literal(f"{comma}{declared.name}:{quote}")
+            is_plain = _PLAIN_KEY.fullmatch(declared.name)
+            key = declared.name if is_plain else json.dumps(declared.name, ensure_ascii=False)
+            head = Literal(f"{comma}{key}:{quote}")
             argument: tuple[Piece, ...] = head, declared.value(quote)
             if quote:
                 argument = *argument, Literal(quote)
@@ -140,7 +146,7 @@ def _shapes(syntax: _Syntax) -> CallShapes:
             comma = ","
         return *pieces, Literal("}" + syntax.end)
 
-    return CallShapes(call=call)
+    return CallShapes(call=call, fits=lists_arguments)
 
 
 _GEMMA_MARKS = Marks(

@@ -7,7 +7,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from .argument_types import schemas_of
+from .argument_schema import schemas_of
 from .call_object import read_call
 from .events import Parser
 from .markers import Markers
@@ -15,7 +15,7 @@ from .named_call import read_arguments
 from .text_parser import Reading, Say, TextParser
 from .tool_format import CallShapes, Json, Literal, Maybe, Piece, Tool, ToolFormat
 from .turn import Marks, TurnParser
-from .typed_arguments import TypedArguments, declared_arguments, pass_value
+from .typed_arguments import TypedArguments, declared_arguments, lists_arguments, pass_value
 
 _ASSISTANT = "<|assistant|>"
 _LINES = Markers(_ASSISTANT, "\n")
@@ -81,7 +81,7 @@ class GlmParser(TurnParser):
             return False
         self.recorded()
         self.start_call(name)
-        arguments = TypedArguments(self, self._schemas.get(name, {}))
+        arguments = TypedArguments(self, self._schemas.get(name))
         while tag == tags.key:
             tag = yield from self._read_argument(arguments)
             if tag is None:
@@ -117,9 +117,9 @@ def _shapes(tags: _Tags) -> CallShapes:
         return *pieces, Literal(tags.call_end + ("\n" if tags.around else ""))
 
     if not tags.around:
-        return CallShapes(call=call, between=(Literal("\n"),))
+        return CallShapes(call=call, between=(Literal("\n"),), fits=lists_arguments)
     before, after = Literal(f"{tags.around}\n"), Literal(tags.around_end)
-    return CallShapes(call=call, before=(before,), after=(after,))
+    return CallShapes(call=call, before=(before,), after=(after,), fits=lists_arguments)
 
 
 _GLM_MARKS = Marks(_GLM.call)

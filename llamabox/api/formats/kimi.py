@@ -74,7 +74,7 @@ _K3 = TagSyntax(
     argument=('<|open|>argument key="', "<|close|>argument<|sep|>"),
     head_end="<|sep|>",
     after_name='"',
-    attribute=lambda json_type: f' type="{json_type or "string"}"',
+    attribute=lambda json_type: f' type="{json_type or "object"}"',
     line="",
     thoughts={"<|open|>think<|sep|>": "<|close|>think<|sep|>"},
     silent=(

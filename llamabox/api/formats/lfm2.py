@@ -6,11 +6,11 @@ import re
 from collections.abc import Sequence
 
 from .call_object import read_call
-from .python_call import NAME, read_arguments
+from .python_call import CALLED, read_arguments
 from .text_parser import Reading
 from .tool_format import CallShapes, Json, Literal, Maybe, Piece, Tool, ToolFormat
 from .turn import Marks, TurnParser
-from .typed_arguments import declared_arguments
+from .typed_arguments import declared_arguments, lists_arguments
 
 _BEGIN, _END = "<|tool_call_start|>", "<|tool_call_end|>"
 _OTHER_BEGIN, _OTHER_END = "<tool_call>", "</tool_call>"
@@ -52,7 +52,7 @@ class Lfm2Parser(TurnParser):
         yield from self.skip_space()
         if (yield from self.peek()) == "{":
             return (yield from read_call(self))
-        name = yield from self.run(NAME)
+        name = yield from self.run(CALLED)
         if not name or not (yield from self.take("(")):
             return False
         self.recorded()
@@ -81,6 +81,7 @@ LFM2 = ToolFormat(
         before=(Literal(f"{_BEGIN}["),),
         between=(Literal(", "),),
         after=(Literal(f"]{_END}"),),
+        fits=lists_arguments,
     ),
     special_tokens=True,
 )

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from .bare_json import pass_other, read_call_array, read_calls
 from .markers import Markers
 from .named_call import pass_code
-from .python_call import NAME, read_arguments
+from .python_call import CALLED, read_arguments
 from .pythonic import read_call_list
 from .text_parser import SPACE, Reading, TextParser
 from .tool_format import CallShapes, Json, Literal, Piece, Tool, ToolFormat
@@ -67,7 +67,7 @@ class LlamaParser(TextParser):
         if (yield from self.peek()) in ("{", "["):
             self.recorded()
             return
-        name = yield from self.run(NAME)
+        name = yield from self.run(CALLED)
         if name.endswith(".call") and (yield from self.take("(")):
             self.recorded()
             self.start_call(name.removesuffix(".call"))

@@ -7,12 +7,13 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from .argument_types import STRING, Types, json_of, property_types, schemas_of, types_of
+from .argument_schema import ArgumentSchema, schemas_of
+from .argument_types import STRING, Types, json_of
 from .markers import Markers
 from .text_parser import Reading, Say
 from .tool_format import CallShapes, Literal, Maybe, Piece, Tool, ToolFormat
 from .turn import Marks, TurnParser
-from .typed_arguments import TypedArguments, declared_arguments
+from .typed_arguments import TypedArguments, declared_arguments, lists_arguments
 
 _MARK = "]<]minimax[>["
 _NEXT = Markers(_MARK)
@@ -42,13 +43,13 @@ class MiniMaxM3Parser(TurnParser):
             return False
         self.recorded()
         self.start_call(name)
-        if not (yield from self._read_arguments(self._schemas.get(name, {}))):
+        if not (yield from self._read_arguments(self._schemas.get(name, ArgumentSchema({})))):
             return True
         yield from self.skip_space()
         yield from self.take(_CALLS_END)
         return True
 
-    def _read_arguments(self, schema: Mapping[str, Any]) -> Reading[bool]:
+    def _read_arguments(self, schema: ArgumentSchema) -> Reading[bool]:
         """Returns whether none of them is unfinished."""
         arguments = TypedArguments(self, schema)
         while True:
@@ -58,7 +59,7 @@ class MiniMaxM3Parser(TurnParser):
             name = yield from self._read_tag("<")
             if not name:
                 break
-            if property_types(schema, name) == STRING:
+            if schema.types(name) == STRING:
                 is_whole = yield from arguments.value(name, self._pass_text)
             else:
                 is_whole = yield from self._read_value(arguments, name, schema)
@@ -72,23 +73,21 @@ class MiniMaxM3Parser(TurnParser):
         return (yield from self._read_tag("</")) if marker else None
 
     def _read_value(
-        self, arguments: TypedArguments, name: str, schema: Mapping[str, Any]
+        self, arguments: TypedArguments, name: str, schema: ArgumentSchema
     ) -> Reading[str | None]:
-        properties = schema.get("properties")
-        own = properties.get(name) if isinstance(properties, Mapping) else None
-        text = yield from self._nested(own, schema, 0)
+        text = yield from self._nested(schema.properties.get(name), schema, 0)
         if text is not None:
             arguments.json(name, text)
         return text
 
-    def _nested(self, schema: Any, root: Mapping[str, Any], depth: int) -> Reading[str | None]:
+    def _nested(self, schema: Any, root: ArgumentSchema, depth: int) -> Reading[str | None]:
         """The JSON text of what is between two tags, the second of which is taken."""
         text, marker = yield from self.text_until(_NEXT)
         children: list[tuple[str, str]] = []
         own = schema if isinstance(schema, Mapping) else {}
         while marker and depth < _MAX_DEPTH:
             if (yield from self._read_tag("</")):
-                return _value(text, children, types_of(schema, root))
+                return _value(text, children, root.types_of(schema))
             name = yield from self._read_tag("<")
             if not name:
                 return None
@@ -142,6 +141,7 @@ MINIMAX_M3 = ToolFormat(
         call=_call,
         before=(Literal(f"{_CALLS}\n"),),
         after=(Literal(_CALLS_END),),
+        fits=lists_arguments,
     ),
     special_tokens=True,
 )

@@ -6,13 +6,18 @@ import json
 import re
 import sys
 
+from .argument_schema import ArgumentSchema
 from .markers import Markers
 from .text_parser import Reading, TextParser
 from .tool_format import Tool
 
-NAME = re.compile(r"[\w.\-]*")
+CALLED = re.compile(r"[^\s()\[\]{}<>,=\"']*")
+"""The name of a tool, which need not be one to Python."""
+_NAME = re.compile(r"[\w.\-]*")
 _STRUCTURE = Markers(*"[](){},:\"'")
-_QUOTED = {quote: Markers(quote, "\\") for quote in "\"'"}
+_QUOTED = {quote: Markers(quote, "\\") for quote in ('"', "'", '"' * 3, "'" * 3)}
+_PREFIX = re.compile(r"[rRbBfFuU]*")
+"""Of a string. Those with values in them are taken as they are."""
 _OPENERS = {"[": "]", "(": "]", "{": "}"}
 _CONSTANTS = {"True": "true", "False": "false", "None": "null"}
 _ESCAPES = {"n": "\n", "t": "\t", "r": "\r", "b": "\b", "f": "\f", "\n": ""}
@@ -30,7 +35,8 @@ def read_arguments(parser: TextParser, tool: Tool | None) -> Reading[bool]:
     :param tool: what arguments without a name are called after, by their places.
     :returns: whether the closing bracket was there; it is taken.
     """
-    names = tool.parameter_names if tool else ()
+    names = list(ArgumentSchema(tool.parameters).properties) if tool else []
+    strange = [f"{name}=" for name in names if not _NAME.fullmatch(name)]
     parser.arguments("{")
     n, mark = 0, ","
     while mark == ",":
@@ -38,13 +44,13 @@ def read_arguments(parser: TextParser, tool: Tool | None) -> Reading[bool]:
         if (yield from parser.take(")")):
             mark = ")"
             break
-        word = yield from parser.run(NAME)
+        key = (yield from parser.take(*strange)) if strange else ""
+        word = "" if key else (yield from parser.run(_NAME))
         yield from parser.skip_space()
         if not (yield from parser.peek()):
             return False
-        key = word
-        if (yield from parser.take("=")):
-            word = ""
+        if key or (yield from parser.take("=")):
+            key, word = key.removesuffix("=") or word, ""
         else:
             key = names[n] if n < len(names) else f"argument_{n}"
         parser.arguments(f"{', ' if n else ''}{_quoted(key)}: ")
@@ -73,14 +79,14 @@ class _Value:
         while True:
             rest, mark = yield from self._parser.text_until(_STRUCTURE)
             word = (word + rest).strip()
-            if word and mark is not None:
+            prefix = word if mark in _QUOTED and _PREFIX.fullmatch(word) else ""
+            if word and not prefix and mark is not None:
                 self._say(_key(word) if self._is_key else _scalar(word))
-                word = ""
             if mark is None:
                 return ""
+            word = ""
             if mark in _QUOTED:
-                self._say('"')
-                yield from self._read_string(mark)
+                word = yield from self._read_strings(prefix, mark)
             elif mark in _OPENERS:
                 self._say("{" if mark == "{" else "[")
                 self._open.append(_OPENERS[mark])
@@ -115,15 +121,30 @@ class _Value:
         if self._is_missing:
             self._say("null")
 
-    def _read_string(self, quote: str) -> Reading[None]:
+    def _read_strings(self, prefix: str, quote: str) -> Reading[str]:
+        """A string of which `prefix` and `quote` were taken, and those behind it, which belong to
+        it; returns what was taken of the word that follows."""
         parser = self._parser
-        while True:
-            mark = yield from parser.pass_until(_QUOTED[quote], self._say_inner)
-            if mark == quote:
-                parser.arguments('"')
-            if mark != "\\":
-                return
-            parser.arguments((yield from self._read_escape()))
+        self._say('"')
+        while quote:
+            quote += yield from parser.take(quote * 2)
+            if not (yield from self._read_string(quote, is_raw="r" in prefix.lower())):
+                return ""
+            yield from parser.skip_space()
+            prefix = yield from parser.run(_PREFIX)
+            quote = yield from parser.take('"', "'")
+        parser.arguments('"')
+        return prefix
+
+    def _read_string(self, quote: str, *, is_raw: bool) -> Reading[bool]:
+        """Returns whether it is complete."""
+        parser = self._parser
+        while (mark := (yield from parser.pass_until(_QUOTED[quote], self._say_inner))) == "\\":
+            if is_raw:
+                self._say_inner("\\" + (yield from parser.character()))
+            else:
+                parser.arguments((yield from self._read_escape()))
+        return mark is not None
 
     def _read_escape(self) -> Reading[str]:
         """What is behind a backslash, as JSON; an escape that Python does not know stays."""

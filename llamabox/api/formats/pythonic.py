@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from .python_call import NAME, read_arguments
+from .python_call import CALLED, read_arguments
 from .text_parser import Reading, TextParser
 from .tool_format import Tool
 
@@ -35,7 +35,7 @@ def read_call_list(parser: TextParser, tools: Mapping[str, Tool]) -> Reading[boo
 
 def _read_call(parser: TextParser, tools: Mapping[str, Tool]) -> Reading[bool]:
     yield from parser.skip_space()
-    name = yield from parser.run(NAME)
+    name = yield from parser.run(CALLED)
     if name not in tools or not (yield from parser.take("(")):
         return False
     parser.recorded()

@@ -11,16 +11,17 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from .argument_types import STRING, Types, schemas_of
+from .argument_schema import schemas_of
+from .argument_types import STRING, Types
 from .call_object import read_call
 from .markers import Markers
 from .text_parser import Reading, Say
 from .tool_format import CallShapes, Literal, Maybe, Piece, Tool, ToolFormat
 from .turn import Marks, TurnParser
-from .typed_arguments import TypedArguments, declared_arguments, pass_value
+from .typed_arguments import TypedArguments, declared_arguments, lists_arguments, pass_value
 
-_NAME = re.compile(r"""[^\s<>"'=\[\]|]*""")
-_ATTRIBUTES = re.compile(r"[^<>\n]*")
+_HEAD = re.compile(r"[^<>\n]*")
+_ATTRIBUTE = re.compile(r'\s\w+="')
 _QUOTED_BEGIN, _QUOTED_ENDS = "<![CDATA[", Markers("]]>")
 _STATED = re.compile(r'\b(?:string="(?P<string>true|false)|type="(?P<type>\w+))"')
 
@@ -104,7 +105,7 @@ class TagParser(TurnParser):
             return False
         self.recorded()
         self.start_call(name)
-        arguments = TypedArguments(self, self._schemas.get(name, {}))
+        arguments = TypedArguments(self, self._schemas.get(name))
         yield from self.skip_space()
         begin, end = self._syntax.argument[0], self._syntax.call[1]
         tag: str | None = yield from self.take(begin, end)
@@ -128,11 +129,12 @@ class TagParser(TurnParser):
     def _read_head(self) -> Reading[tuple[str, Types | None]]:
         """The name of a call or an argument, "" if it is no such tag; and the types that the tag
         itself states."""
-        name = yield from self.run(_NAME)
-        attributes = yield from self.run(_ATTRIBUTES)
+        head = yield from self.run(_HEAD)
         if not (yield from self.take(self._syntax.head_end)):
             return "", None
-        return name, _stated_types(attributes)
+        attribute = _ATTRIBUTE.search(head)
+        name = head[: attribute.start()] if attribute else head
+        return name.strip().strip("\"'"), _stated_types(head[len(name) :])
 
     def _pass_value(self, say: Say) -> Reading[str | None]:
         is_quoted = yield from self.take(_QUOTED_BEGIN)
@@ -169,15 +171,18 @@ def tag_shapes(syntax: TagSyntax) -> CallShapes:
 
     between = (Literal(syntax.line),) if syntax.line else ()
     if not around[0]:
-        return CallShapes(call=call, between=between)
+        return CallShapes(call=call, between=between, fits=lists_arguments)
     if syntax.is_wrapped_each:
         return CallShapes(
-            call=lambda tool: (Literal(begin), *call(tool), Literal(end)), between=between
+            call=lambda tool: (Literal(begin), *call(tool), Literal(end)),
+            between=between,
+            fits=lists_arguments,
         )
     return CallShapes(
         call=lambda tool: (*call(tool), *between),
         before=(Literal(begin),),
         after=(Literal(around[1]),),
+        fits=lists_arguments,
     )
 
 

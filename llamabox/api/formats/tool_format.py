@@ -24,12 +24,6 @@ class Tool:
     parameters: Mapping[str, Any] = field(default_factory=dict)
     strict: bool = False
 
-    @property
-    def parameter_names(self) -> tuple[str, ...]:
-        """The names of its arguments, in their order."""
-        properties = self.parameters.get("properties")
-        return tuple(properties) if isinstance(properties, Mapping) else ()
-
 
 @dataclass(frozen=True, slots=True)
 class Literal:
@@ -47,9 +41,13 @@ class Json:
 
 @dataclass(frozen=True, slots=True)
 class Until:
-    """Any text up to a stop, which follows as the next `Literal`."""
+    """Text up to a stop, which follows as the next `Literal`.
+
+    :param regexes: that the text matches in full, all of them; none for any text.
+    """
 
     stop: str
+    regexes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,12 +76,14 @@ class CallShapes:
     :param call: one call of a tool.
     :param between: pieces between two calls.
     :param after: pieces behind the last call.
+    :param fits: whether `call` has all that may be said of a tool's arguments.
     """
 
     call: Callable[[Tool], tuple[Piece, ...]]
     before: tuple[Piece, ...] = ()
     between: tuple[Piece, ...] = ()
     after: tuple[Piece, ...] = ()
+    fits: Callable[[Tool], bool] = lambda _: True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,6 +111,11 @@ class ToolFormat:
     reasons: bool = False
     openings: tuple[str, ...] = ()
     stops: tuple[str, ...] = ()
+
+    def shapes_of(self, tools: Sequence[Tool]) -> CallShapes | None:
+        """How calls of these tools are written; None if they cannot be forced in this format."""
+        can_force = self.shapes is not None and all(map(self.shapes.fits, tools))
+        return self.shapes if can_force else None
 
     def opening_of(self, prompt: str) -> str:
         """What a parser has to be fed with before the output of this prompt; mostly ""."""

@@ -7,9 +7,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from .argument_types import STRING, Types, json_of, property_types, types_of
+from .argument_schema import ArgumentSchema
+from .argument_types import STRING, Types, json_of
 from .markers import Markers
 from .text_parser import Reading, Say, TextParser
+from .text_values import text_regexes
 from .tool_format import Json, Piece, Tool, Until
 
 T = TypeVar("T")
@@ -21,12 +23,12 @@ class TypedArguments:
     A string is said as it comes. Anything else is said at its end, since only then it is known
     whether it is JSON.
 
-    :param schema: of the tool's arguments; empty if it is unknown.
+    :param schema: of the tool's arguments; None if it is unknown.
     """
 
-    def __init__(self, parser: TextParser, schema: Mapping[str, Any]) -> None:
+    def __init__(self, parser: TextParser, schema: ArgumentSchema | None) -> None:
         self._parser = parser
-        self._schema = schema
+        self._schema = schema or ArgumentSchema({})
         self._is_first = True
 
     def value(
@@ -37,7 +39,7 @@ class TypedArguments:
         :param types: if the text says what it is, and the schema need not.
         """
         if types is None:
-            types = property_types(self._schema, name)
+            types = self._schema.types(name)
         if types == STRING:
             self._key(name)
             self._parser.arguments('"')
@@ -95,28 +97,45 @@ class Declared:
 
     :param schema: its own, with what references in it point to.
     :param json_type: "" if there is none, or several.
+    :param regexes: what it matches if it is a string; see `Until`.
     """
 
     name: str
     schema: Mapping[str, Any]
     json_type: str
     is_required: bool
+    regexes: tuple[str, ...] = ()
 
     def value(self, end: str) -> Piece:
         """How its value is forced: a string without quotes, up to this end."""
-        return Until(end) if self.json_type == "string" else Json(self.schema)
+        is_text = self.json_type == "string"
+        return Until(end, self.regexes) if is_text else Json(self.schema)
+
+
+def lists_arguments(tool: Tool) -> bool:
+    """Whether all that may be said of a tool's arguments is said of `declared_arguments`; where it
+    is not strict, the most of it."""
+    arguments = ArgumentSchema(tool.parameters)
+    return arguments.is_listed or (bool(arguments.properties) and not tool.strict)
 
 
 def declared_arguments(tool: Tool) -> list[Declared]:
     """In the order of the schema."""
-    properties, required = tool.parameters.get("properties"), tool.parameters.get("required")
+    arguments = ArgumentSchema(tool.parameters)
     definitions = {
         key: tool.parameters[key] for key in ("$defs", "definitions") if key in tool.parameters
     }
-    found = []
-    for name, schema in (properties if isinstance(properties, Mapping) else {}).items():
-        types = types_of(schema, tool.parameters)
+    found, known = [], dict[int, tuple[str, ...]]()
+    for name, schema in arguments.properties.items():
+        types = arguments.types(name)
         own = {**definitions, **schema} if isinstance(schema, Mapping) else {}
-        is_required = isinstance(required, Sequence) and name in required
-        found.append(Declared(name, own, next(iter(types)) if len(types) == 1 else "", is_required))
+        json_type = next(iter(types)) if len(types) == 1 else ""
+        regexes: tuple[str, ...] = ()
+        if json_type == "string":
+            for part in arguments.parts(schema):
+                if id(part) not in known:
+                    known[id(part)] = text_regexes(part, is_strict=tool.strict)
+                regexes += known[id(part)]
+        is_required = name in arguments.required
+        found.append(Declared(name, own, json_type, is_required, regexes))
     return found

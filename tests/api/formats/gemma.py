@@ -40,6 +40,7 @@ GOLDEN = [
     call("'a b':{'c:d':'e'}", '{"a b": {"c:d": "e"}}'),
     call('"a\\"": 1', '{"a\\"": 1}'),
     call('"a": ["b", {"c": "}"}]', '{"a": ["b", {"c": "}"}]}'),
+    call("a b:1, c[d] :[2]", '{"a b": 1, "c[d]": [2]}'),
     call("a:hello world,b:2", '{"a": "hello world", "b": 2}'),
     Golden(
         "reasoning",

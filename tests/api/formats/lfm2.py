@@ -47,4 +47,37 @@ GOLDEN = [
     Golden(
         "by place", "<|tool_call_start|>[add(1, 2.5)]<|tool_call_end|>", said(None, ("add", SUM))
     ),
+    Golden(
+        "a name that is none to Python",
+        "<|tool_call_start|>[server:tool/a@1(x=1)]<|tool_call_end|>",
+        said(None, ("server:tool/a@1", '{"x": 1}')),
+    ),
+    *(
+        Golden(
+            "strings of Python",
+            f"<|tool_call_start|>[run(code={written}, x=[{written}], {{}})]<|tool_call_end|>",
+            said(None, ("run", f'{{"code": {code}, "x": [{code}], "argument_2": {{}}}}')),
+        )
+        for written, code in (
+            ('"""print("hi")\n""\\""""', r'"print(\"hi\")\n\"\"\""'),
+            ("'''it's'''", '"it\'s"'),
+            ('""', '""'),
+            ("''''''", '""'),
+            ("'a' \"b\"\n'''c'''", '"abc"'),
+            ("r'\\d\\'' '\\t'", r'''"\\d\\'\t"'''),
+            ("rB'\\x' f\"{x}\" u''", r'"\\x{x}"'),
+        )
+    ),
+    Golden(
+        "strings of Python, by place, as keys, cut",
+        "<|tool_call_start|>[run(r'\\d', {'a' 'b': b'c', r: f}, '''d'' \\",
+        said(
+            None,
+            (
+                "run",
+                r'{"argument_0": "\\d", "argument_1": {"ab": "c", "r": "f"}, '
+                r""""argument_2": "d'' \\""",
+            ),
+        ),
+    ),
 ]

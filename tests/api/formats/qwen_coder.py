@@ -94,4 +94,9 @@ GOLDEN = [
     typed("unknown", "1.50", "1.50"),
     typed("unknown", "NaN", '"NaN"'),
     typed("unknown", "Grüße 好", '"Grüße 好"'),
+    Golden(
+        "attributes",
+        '<function="now"><parameter=a b type="integer">1</parameter></function>',
+        said(None, ("now", '{"a b": 1}')),
+    ),
 ]

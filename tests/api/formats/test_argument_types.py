@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from llamabox.api.formats.argument_types import json_of, property_types
+from llamabox.api.formats.argument_schema import ArgumentSchema
+from llamabox.api.formats.argument_types import Types, json_of
 
 DEFINITIONS = {
     "text": {"type": "string"},
@@ -37,13 +38,76 @@ DEFINITIONS = {
 )
 def test_a_schema_says_the_types(schema: Any, types: set[str]) -> None:
     root = {"$defs": DEFINITIONS, "properties": {"x": schema}}
-    assert property_types(root, "x") == types
+    assert ArgumentSchema(root).types("x") == types
 
 
 def test_what_is_not_declared_has_the_type_of_the_others() -> None:
     root = {"properties": {"x": {}}, "additionalProperties": {"type": "string"}}
-    assert property_types(root, "y") == {"string"}
-    assert property_types({"properties": None, "additionalProperties": False}, "y") == set()
+    assert ArgumentSchema(root).types("y") == {"string"}
+    assert ArgumentSchema({"properties": None, "additionalProperties": False}).types("y") == set()
+
+
+class Counted(ArgumentSchema):
+    n_looked = 0
+
+    def types_of(self, schema: Any, depth: int = 0) -> Types:
+        self.n_looked += 1
+        return super().types_of(schema, depth)
+
+
+def test_each_definition_is_looked_at_once() -> None:
+    """However often it refers to itself, to others, and by other spellings of its name."""
+    width = 40
+    itself = {"anyOf": [{"$ref": f"#{'/' * (i + 1)}$defs/itself"} for i in range(width)]}
+    links = {f"l{i}": {"oneOf": [{"$ref": f"#/$defs/l{i + 1}"}] * width} for i in range(width)}
+    properties = {f"p{i}": {"$ref": f"#/$defs/{name}"} for i, name in enumerate(("itself", *links))}
+    schema = Counted({"properties": properties, "$defs": {"itself": itself, **links}})
+    for name in properties:
+        assert schema.types(name) == set()
+    assert schema.n_looked <= (width + 2) ** 2 + 2 * len(properties)
+
+
+def test_a_definition_that_holds_itself_in_an_array_has_its_types() -> None:
+    tree = {"anyOf": [{"type": "string"}, {"type": "array", "items": {"$ref": "#/$defs/tree"}}]}
+    root = {"properties": {"x": {"$ref": "#/$defs/tree"}}, "$defs": {"tree": tree}}
+    assert ArgumentSchema(root).types("x") == {"string", "array"}
+
+
+REFERRED = {
+    "allOf": [{"$ref": "#/$defs/all"}, {"properties": {"b": {"type": "string"}, "a": {}}}],
+    "required": ["b", "c"],
+    "additionalProperties": {"type": "boolean"},
+    "$defs": {"all": {"$ref": "#/$defs/one"}, "one": {"properties": {"a": {"type": "integer"}}}},
+}
+
+
+def test_arguments_are_found_behind_references_and_in_all_members() -> None:
+    schema = ArgumentSchema(REFERRED)
+    assert list(schema.properties) == ["a", "b", "c"]
+    assert schema.required == {"b", "c"}
+    assert [schema.types(name) for name in "abcd"] == [
+        {"integer"},
+        {"string"},
+        {"boolean"},
+        {"boolean"},
+    ]
+
+
+@pytest.mark.parametrize(
+    ("root", "is_listed"),
+    [
+        ({}, True),
+        ({"type": "object", "properties": {}}, True),
+        (REFERRED, True),
+        ({"$ref": "#"}, True),
+        ({"additionalProperties": True}, False),
+        ({"anyOf": [{"properties": {"a": {}}}]}, False),
+        ({"properties": {"a": {}}, "allOf": [{"not": {"required": ["a"]}}]}, False),
+        ({"$ref": "#/$defs/no"}, False),
+    ],
+)
+def test_what_is_not_said_of_single_arguments_is_noticed(root: Any, is_listed: bool) -> None:
+    assert ArgumentSchema(root).is_listed == is_listed
 
 
 @pytest.mark.parametrize(
