@@ -9,7 +9,7 @@ from .backends import NUMA_STRATEGIES, add_rpc_servers, set_numa
 from .biases import check_bias_ids
 from .capabilities import Capabilities
 from .chat import RESERVED_VARIABLES, ChatTemplate
-from .choices import await_all, best, interleaved
+from .choices import await_all, best, interleaved, start_one
 from .context import Layout
 from .conversation import Conversation
 from .engine import Engine
@@ -87,5 +87,6 @@ __all__ = [
     "physical_cores",
     "piece_tokens",
     "set_numa",
+    "start_one",
     "system_info",
 ]

@@ -17,7 +17,7 @@ from ..errors import EngineClosed, EngineOverloaded
 from ..params import ChoiceParams, EngineParams, GenerationParams, ModelParams
 from .adapters import Adapters
 from .chat import Message, model_template
-from .choices import await_all, best, complete_all
+from .choices import await_all, best, complete_all, start_one
 from .closing import shut_down
 from .constraints import ConstraintCompiler, is_constrained
 from .context import OwnedContext, draft_rows, n_sequences
@@ -265,7 +265,7 @@ class Engine:
         params = (params or GenerationParams()).replace(**options)
         prepared = await self.prepare(prompt)
         await self.constrain(params, prepared)
-        return self.submit(prepared, params)
+        return await start_one(self, prepared, params)
 
     async def agenerate_choices(
         self,
@@ -310,6 +310,8 @@ class Engine:
 
     def submit(self, prompt: Prompt, params: GenerationParams) -> AsyncStream:
         """Start a prepared prompt for the running event loop, without waiting.
+
+        Its samplers are made at once, which takes long with DRY: see `submit_choices`.
 
         :raises InvalidRequest: the prompt has no tokens, or is too long, or the grammar is wrong.
         :raises EngineClosed: the engine is closed.

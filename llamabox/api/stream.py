@@ -32,6 +32,10 @@ FINISH_REASONS = (
 """By the core's number; the one above them is a failure inside llama.cpp."""
 FINISH_LENGTH = FINISH_REASONS.index(FinishReason.LENGTH)
 
+MANY_PROBS = 2048
+"""Probabilities that a chunk tells at most, but for those of one token: several milliseconds' work,
+together with their JSON."""
+
 
 class Generation:
     """What both kinds of stream are: the request, and the output that nobody has taken yet.
@@ -50,6 +54,7 @@ class Generation:
         self.result: Completion | None = None
         self._params = params
         self._tells_probs = params.n_probs >= 0
+        self._n_told = max(1, MANY_PROBS // (params.n_probs + 1)) if self._tells_probs else 0
         self._probs: Probs = []
         self._logprobs: list[SampledToken] = []
         self._texts: list[str] = []
@@ -101,19 +106,22 @@ class Generation:
         return bool(self._ready or self._finish or self._progress)
 
     def take_chunk(self) -> Chunk:
-        """All that is ready, as one chunk.
+        """All that is ready, as one chunk, or the first tokens of it if their probabilities are
+        many.
 
         :raises GenerationError: llama.cpp failed.
         """
         if self._finish >= len(FINISH_REASONS):
             self._exhausted = True
             raise GenerationError("llama.cpp failed on this request, or left no token to sample")
+        if self._tells_probs and len(self._tokens) > self._n_told:
+            return self._take_tokens()
         text = self._ready.decode("utf-8", "replace")
         chunk = Chunk(
             text,
             len(self._tokens),
             self._finish_reason() if self._finish else None,
-            self._take_logprobs() if self._tells_probs else None,
+            self._take_logprobs(len(self._tokens)) if self._tells_probs else None,
             tuple(self._tokens),
             self._progress,
             None if self._output is None else self._read(self._output, text),
@@ -125,6 +133,16 @@ class Generation:
         if chunk.finish_reason is not None:
             self._exhausted = True
             self.result = self._completion(chunk.finish_reason)
+        return chunk
+
+    def _take_tokens(self) -> Chunk:
+        """As many tokens as are told at a time; the text comes with the last ones."""
+        n = self._n_told
+        events = None if self._output is None else ()
+        told = tuple(self._tokens[:n])
+        chunk = Chunk("", n, None, self._take_logprobs(n), told, self._progress, events)
+        del self._tokens[:n]
+        self._progress = None
         return chunk
 
     def _finish_reason(self) -> FinishReason | None:
@@ -158,11 +176,13 @@ class Generation:
             timings=_timings(*request.times, self._t_length),
         )
 
-    def _take_logprobs(self) -> tuple[SampledToken, ...]:
+    def _take_logprobs(self, n_tokens: int) -> tuple[SampledToken, ...]:
         tokens = sampled_tokens(
-            self._probs, self.request.vocab, post_sampling=self._params.post_sampling_probs
+            self._probs[:n_tokens],
+            self.request.vocab,
+            post_sampling=self._params.post_sampling_probs,
         )
-        self._probs.clear()
+        del self._probs[:n_tokens]
         self._logprobs += tokens
         return tokens
 
@@ -282,6 +302,8 @@ class AsyncStream(Generation, AsyncIterator[Chunk]):
         """:raises GenerationError: llama.cpp failed."""
         if self._exhausted:
             raise StopAsyncIteration
+        if self._tells_probs and self.has_chunk:
+            await asyncio.sleep(0)  # Whoever is slower than the model would hold the loop.
         while not self.has_chunk:
             waiter = self._loop.create_future()
             self.wake(waiter)

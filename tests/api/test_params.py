@@ -72,8 +72,8 @@ GENERATION: dict[str, tuple[list[Any], list[Any]]] = {
     "dry_allowed_length": ([0, 2, INT_MAX], [-1, 2**31, 1.5, "1", None]),
     "dry_penalty_last_n": ([-1, 0, 10**6], [-2, 2**31, 0.5, "1", None]),
     "dry_sequence_breakers": (
-        [(), ("\n",), ("th", "é😀")],
-        [("",), "ab", ["a"], (1,), ("\ud800",), ("x",) * 100, None],
+        [(), ("\n",), ("th", "é😀"), ("x" * 16,) * 64],
+        [("",), "ab", ["a"], (1,), ("\ud800",), ("x",) * 65, ("x" * 1025,), None],
     ),
     "mirostat": ([0, 1, 2], [-1, 3, 1.0, True, "1", None]),
     "mirostat_tau": ([0, 5.0], [-0.1, math.nan, math.inf, "1", None]),
