@@ -50,7 +50,7 @@ Window = Callable[[float], Awaitable[None]]
 
 
 def run(settings: Settings) -> Result:
-    """Measure groups of four windows."""
+    """Measure groups of six windows."""
     n_groups = settings.count(max(20, 4 * settings.runs), 2)
     seconds = 0.05 if settings.quick else 0.2
     params = EngineParams(n_ctx=N_CTX, n_parallel=N_STREAMS, n_threads=N_THREADS)

@@ -168,6 +168,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--seconds", type=float, default=120.0, help="give up after these")
     parser.add_argument("--seed", type=int, default=0, help="of prompts and arrivals")
     args = parser.parse_args(argv)
+    if args.rate is not None and not args.rate > 0:
+        parser.error("--rate: must be positive")
+    if not 0 < args.clients <= MAX_CLIENTS:
+        parser.error(f"--clients: 1 to {MAX_CLIENTS}")
     try:
         address = Address.parse(args.url)
         load = Load(

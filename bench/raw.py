@@ -35,7 +35,7 @@ class RawLoop:
 
     :param n_ctx: cells of the pool; of all sequences together if it is partitioned.
     :param n_batch: rows of a forward at most.
-    :param kv_unified: one pool like that of an engine, or a part of it for each sequence.
+    :param kv_unified: one pool for all sequences, or a part of it for each sequence.
     :param flash_attention: None for llama.cpp's choice.
     """
 

@@ -11,6 +11,9 @@ from .pairs import Comparison
 BEGIN = "<!-- bench:begin -->"
 END = "<!-- bench:end -->"
 TARGET_HEADER = ("target", "holds?")
+MEDIANS = """\
+Columns are medians of the runs, taken in turn; a ratio is the median of the pairs' ratios, above 1
+where llamabox is better, and need not be that of the columns."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,7 +114,7 @@ def render_result(result: Result) -> str:
 
 
 def render_summary(machine: Sequence[tuple[str, str]], results: Sequence[Result]) -> str:
-    """The README's table: the main comparisons, and where they were taken."""
+    """The README's table: the main comparisons, what the columns are, and where they were taken."""
     rows = [
         (result.title, c.case, *_sides(c), f"**{c.ratio:.2f}x**")
         for result in results
@@ -123,7 +126,7 @@ def render_summary(machine: Sequence[tuple[str, str]], results: Sequence[Result]
     links = ["[All figures](bench/RESULTS.md)."]
     links += [f"[{p.caption}](bench/{p.name})." for result in results for p in result.plots]
     header = ("", "case", "llamabox", "peer", "ratio")
-    return f"{render_table(header, rows)}\n\n{where} {' '.join(links)}"
+    return f"{render_table(header, rows)}\n\n{MEDIANS}\n{where} {' '.join(links)}"
 
 
 def replace_summary(readme: Path, summary: str) -> bool:

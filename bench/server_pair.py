@@ -9,6 +9,8 @@ from collections.abc import Coroutine, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
 
+import orjson
+
 from .event_loop import event_loop
 from .http_stream import Address
 from .online import Load, closed_loop
@@ -23,6 +25,11 @@ OUR_FLAGS = ("--metrics",)
 FLAGS_TEXT = f"""\
 `python -m llamabox -t 1 {" ".join(OUR_FLAGS)}` and
 `llama-server -t 1 -tb 1 {" ".join(llama_server.FLAGS)}`"""
+
+LAYOUTS = {
+    "unified": "one pool of cells for all slots",
+    "partitioned": "as many cells for each slot",
+}
 
 T = TypeVar("T")
 
@@ -43,6 +50,13 @@ class ServerPair:
         """What `work` returns, once it is done."""
         return self._loop.run_until_complete(work)
 
+    def layout_note(self, label: str) -> str:
+        """How llamabox has chosen to keep its cells; llama-server is told by `FLAGS`."""
+        url = f"http://{self.ours.host}:{self.ours.port}/v1/models"
+        with urllib.request.urlopen(url, timeout=10) as response:
+            chosen = orjson.loads(response.read())["data"][0]["meta"]["kv_layout"]
+        return f"{label}: llamabox has chosen {LAYOUTS[chosen]}; llama-server has one pool for all"
+
     def load(self, address: Address, load: Load, n_clients: int) -> LoadResult:
         """A closed loop on one of the servers.
 
@@ -56,7 +70,7 @@ class ServerPair:
 
 @contextlib.contextmanager
 def server_pair(path: Path, *, n_parallel: int, n_ctx: int) -> Iterator[ServerPair]:
-    """Both servers with one compute thread, `n_parallel` slots and a pool of `n_ctx` cells.
+    """Both servers with one compute thread, `-np n_parallel` and `-c n_ctx`.
 
     :raises RuntimeError: a server does not start.
     """

@@ -12,8 +12,8 @@ MAX_INT = 2**31 - 1
 MAX_FLOAT = 1e30
 MAX_SAMPLERS = 32
 MIN_RATE = 0.001
+"""Tokens per second that a request can ask for at all."""
 MAX_RATE = 1e6
-"""Tokens per second."""
 MEASURED = -1
 MAX_BIAS_LENGTH = 4096
 """Of all texts among the biases together, in characters."""
@@ -128,11 +128,16 @@ def check_logit_bias(params: object) -> None:
         )
 
 
-def check_scales(params: object, name: str) -> None:
-    """Of LoRA adapters: (number, scale) pairs."""
+def check_pairs(params: object, name: str) -> None:
     pairs = getattr(params, name)
     if not isinstance(pairs, tuple) or not all(isinstance(p, tuple) and len(p) == 2 for p in pairs):
         raise InvalidRequest(f"{name}: {pairs!r} is not a tuple of pairs", param=name)
+
+
+def check_scales(params: object, name: str) -> None:
+    """Of LoRA adapters: (number, scale) pairs."""
+    check_pairs(params, name)
+    pairs = getattr(params, name)
     for number, scale in pairs:
         if not isinstance(number, int) or isinstance(number, bool) or not 0 <= number <= MAX_INT:
             raise InvalidRequest(f"{name}: {number!r} is not an adapter's number", param=name)
@@ -149,9 +154,8 @@ def check_scale(scale: object, name: str) -> None:
 
 def check_scaled_files(params: object, name: str) -> None:
     """(path, scale) pairs."""
+    check_pairs(params, name)
     pairs = getattr(params, name)
-    if not isinstance(pairs, tuple) or not all(isinstance(p, tuple) and len(p) == 2 for p in pairs):
-        raise InvalidRequest(f"{name}: {pairs!r} is not a tuple of pairs", param=name)
     for path, scale in pairs:
         if not isinstance(path, (str, os.PathLike)) or not os.fspath(path):
             raise InvalidRequest(f"{name}: {path!r} is not a path", param=name)

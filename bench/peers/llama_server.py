@@ -16,7 +16,8 @@ NAME = "llama-server"
 VARIABLE = "LLAMABOX_LLAMA_SERVER"
 MISSING = f"skipped: no {NAME} (`make peers`, or {VARIABLE}=PATH)"
 
-# One pool for all slots, as llamabox has; no layers on a GPU; what it counts, at /metrics.
+# One pool for all slots, which holds longer requests than parts of it (llamabox measures which is
+# faster); no layers on a GPU; what it counts, at /metrics.
 FLAGS = ("-kvu", "-ngl", "0", "--metrics")
 
 

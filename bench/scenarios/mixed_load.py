@@ -57,6 +57,7 @@ def run(settings: Settings) -> Result:
             sides = _Sides(servers, settings)
             comparisons += sides.compare(path)
             figures += sides.figures(path)
+            notes.append(servers.layout_note(model_label(path)))
             plots = plots or [sides.plot()]
     return Result(
         title=title,

@@ -45,6 +45,7 @@ def run(settings: Settings) -> Result:
             bursts = _Bursts(servers, settings)
             comparisons += bursts.compare(path)
             figures += bursts.figures(path)
+            notes.append(servers.layout_note(model_label(path)))
     return Result(
         title=title,
         about=ABOUT,

@@ -40,6 +40,7 @@ def run(settings: Settings) -> Result:
     for path in paths:
         with server_pair(path, n_parallel=max(N_CLIENTS), n_ctx=N_CTX) as servers:
             comparisons += _compare(servers, path, settings)
+            notes.append(servers.layout_note(model_label(path)))
     return Result(title=title, about=ABOUT, comparisons=tuple(comparisons), notes=tuple(notes))
 
 

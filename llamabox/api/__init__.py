@@ -6,15 +6,17 @@ Nothing here knows of HTTP, status codes or OpenAI's field names, and nothing he
 
 from .adapters import Adapter, Adapters
 from .backends import NUMA_STRATEGIES, add_rpc_servers, set_numa
+from .biases import check_bias_ids
 from .capabilities import Capabilities
 from .chat import RESERVED_VARIABLES, ChatTemplate
-from .choices import await_all, best, interleaved
+from .choices import await_all, best, interleaved, start_one
 from .context import Layout
 from .conversation import Conversation
 from .engine import Engine
 from .formats import CallArguments, CallStart, Content, Event, Reasoning, Tool
 from .hub import fetch
 from .infill import Infill
+from .jinja import compile_template
 from .loading import check_model_params
 from .messages import ChatMessage, ToolCall
 from .model import Model, packaged_model
@@ -75,7 +77,9 @@ __all__ = [
     "add_rpc_servers",
     "await_all",
     "best",
+    "check_bias_ids",
     "check_model_params",
+    "compile_template",
     "fetch",
     "interleaved",
     "list_devices",
@@ -83,5 +87,6 @@ __all__ = [
     "physical_cores",
     "piece_tokens",
     "set_numa",
+    "start_one",
     "system_info",
 ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -84,8 +85,7 @@ def _with_reasoning(message: Message, capabilities: Capabilities) -> Message:
     content = text_of(message.get("content"))
     if content and message.get("tool_calls") and not capabilities.reasoning_with_content:
         reasoning, message["content"] = f"{reasoning}{PARTED}{content}", ""
-        message["thinking"] = reasoning
-    return {"thinking": reasoning, **message, "reasoning_content": reasoning}
+    return message | dict.fromkeys(REASONING_FIELDS, reasoning)
 
 
 def _rename_developers(messages: list[Message], capabilities: Capabilities) -> None:
@@ -214,20 +214,28 @@ def _one_call_each(messages: list[Message], empty: str | None) -> list[Message]:
         while i < len(messages) and messages[i].get("role") == "tool":
             results.append(messages[i])
             i += 1
-        for j, call in enumerate(calls):
-            content = message.get("content") if j == 0 else empty
-            apart.append({**message, "content": content, "tool_calls": [call]})
-            apart += _take_results(results, call, is_last=j == len(calls) - 1)
+        rest = {name: value for name, value in message.items() if name not in REASONING_FIELDS}
+        for call, own in zip(calls, _results_of(calls, results), strict=True):
+            apart += [{**message, "tool_calls": [call]}, *own]
+            message = {**rest, "content": empty}
     return apart
 
 
-def _take_results(results: list[Message], call: dict[str, Any], *, is_last: bool) -> list[Message]:
-    """Remove from `results` those of a call: by its id, else the next one; the last takes all."""
-    own = [result for result in results if result.get("tool_call_id") == call.get("id")]
-    taken = results[:] if is_last else own or results[:1]
-    for result in taken:
-        results.remove(result)
-    return taken
+def _results_of(
+    calls: Sequence[Mapping[str, Any]], results: Sequence[Message]
+) -> list[list[Message]]:
+    """The results of each call: those with its id, else the next one; the last has the rest."""
+    left = OrderedDict(enumerate(results))
+    places: dict[str, list[int]] = {}
+    for i, result in left.items():
+        places.setdefault(str(result.get("tool_call_id")), []).append(i)
+    shared = []
+    for call in calls[:-1]:
+        own = [left.pop(i) for i in places.pop(str(call.get("id")), ()) if i in left]
+        if not own and left:
+            own = [left.popitem(last=False)[1]]
+        shared.append(own)
+    return [*shared, list(left.values())]
 
 
 def _with_calls_as_text(
@@ -250,21 +258,28 @@ def _generic_calls(calls: Sequence[Mapping[str, Any]]) -> str:
 def _results_of_users(messages: list[Message]) -> list[Message]:
     """Results as what the user says, and with what the user says next."""
     merged: list[Message] = []
-    follows_result = False
+    said: list[str] = []
     for message in messages:
-        is_result = message.get("role") == "tool"
-        if is_result:
+        role = message.get("role")
+        if role == "tool":
             content = text_of(message.get("content"))
-            message = {  # noqa: PLW2901
-                "role": "user",
-                "content": f"<tool_response>\n{content}\n</tool_response>",
-            }
-        if follows_result and message.get("role") == "user":
-            merged[-1]["content"] += "\n" + text_of(message.get("content"))
+            said.append(f"<tool_response>\n{content}\n</tool_response>")
+        elif said and role == "user":
+            merged.append(_said([*said, text_of(message.get("content"))]))
+            said = []
         else:
+            if said:
+                merged.append(_said(said))
+                said = []
             merged.append(message)
-        follows_result = is_result
+    if said:
+        merged.append(_said(said))
     return merged
+
+
+def _said(texts: Sequence[str]) -> Message:
+    """What the user says."""
+    return {"role": "user", "content": "\n".join(texts)}
 
 
 def _describe_tools(

@@ -2,8 +2,17 @@
 
 from __future__ import annotations
 
+from ..errors import InvalidRequest
 from ..params import GenerationParams
 from .text import Tokenizer
+
+
+def check_bias_ids(params: GenerationParams, n_vocab: int) -> None:
+    """:raises InvalidRequest: there is no such token."""
+    for token, _ in params.logit_bias:
+        if isinstance(token, int) and token >= n_vocab:
+            message = f"logit_bias: token {token} is not in a vocabulary of {n_vocab}"
+            raise InvalidRequest(message, param="logit_bias")
 
 
 def with_bias_ids(params: GenerationParams, tokenizer: Tokenizer) -> GenerationParams:

@@ -1,7 +1,7 @@
 """Calls of tools as a grammar of llguidance: for calls that have to be made, and for those whose
 arguments have to keep to a schema.
 
-Where plain text is allowed too, it is free up to the text that every call begins with.
+Where plain text is allowed too, it is free up to what tells that a call begins.
 """
 
 from __future__ import annotations
@@ -22,6 +22,8 @@ __all__ = ["WrittenGrammar", "call_grammar"]
 HEAD = "%llguidance {}\n"
 LEAST_TRIGGER = 5
 """Characters of the text that tells calls from others, if no control token does."""
+SIGN = re.compile(r"[^\w\s.\-]")
+"""One of which is in it, since names and words are in other texts too."""
 ANY_TOOL = Tool("")
 
 
@@ -40,19 +42,36 @@ def call_grammar(
     marked: Mapping[str, int],
     ends: Collection[int] = (),
     content: str = "",
+    lead: str = "",
+    may_lead: bool = True,
+    answer: str = "",
 ) -> str:
     """A grammar for `GenerationParams.grammar`.
 
-    :param tools: those that may be called, one at least.
+    :param tools: those that may be called: one at least, if there is no `content`.
     :param required: the output is calls; else it may be text, and calls among it.
     :param parallel: several calls.
     :param marked: tokens that no text can mean, by how they are written.
     :param ends: those of them that end a generation.
     :param content: a JSON schema that an output without calls keeps to, instead of any text.
+    :param lead: text in front of calls that have to be made, or of content that keeps to a schema.
+    :param may_lead: it need not be there.
+    :param answer: text in front of such content, behind `lead`; it need not be there without it.
     :returns: "" if nothing in this format tells a call from text, so that it has to be free.
     :raises InvalidRequest: a schema is wrong; it names no field.
     """
-    return _Writer(shapes, tools, parallel, marked, ends).write(required, content)
+    writer = _Writer(shapes, tools, parallel, marked, ends)
+    if required:
+        start = f"{writer.led(lead, may_lead)} {writer.forced()}"
+    elif content:
+        start = f"{writer.led(lead, may_lead, answer)} {writer.value(content)}"
+        if tools:
+            start = f"{writer.led(lead, may_lead)} {writer.opened()} | {start}"
+    else:
+        start = writer.among_text()
+    if not start:
+        return ""
+    return WrittenGrammar(HEAD + "\n".join([f"start: {start}", *writer.rules]) + "\n")
 
 
 class _Writer:
@@ -77,21 +96,37 @@ class _Writer:
         self.n_left = MAX_SOURCE
         longest_first = sorted(marked, key=len, reverse=True)
         self.marks = re.compile("|".join(map(re.escape, longest_first)) or r"(?!)")
+        self.firsts = [(*shapes.before, *shapes.call(tool)) for tool in tools]
 
-    def write(self, required: bool, content: str) -> str:
-        firsts = [(*self.shapes.before, *self.shapes.call(tool)) for tool in self.tools]
-        if required:
-            start = self._calls(firsts)
-        elif content:
-            firsts = [_opened(pieces) for pieces in firsts]
-            start = f"{self._calls(firsts)} | %json {json.dumps(prepared(parsed(content)))}"
-        else:
-            trigger = self._trigger([_lead(pieces) for pieces in firsts])
-            if not trigger:
-                return ""
-            calls = self._calls([_without(pieces, trigger) for pieces in firsts])
-            start = self._among_text(trigger, calls)
-        return WrittenGrammar(HEAD + "\n".join([f"start: {start}", *self.rules]) + "\n")
+    def led(self, lead: str, may_lead: bool, answer: str = "") -> str:
+        """What is in front of calls, or of an answer."""
+        lead, answer = self._text(lead), self._text(answer)
+        if not may_lead:
+            return f"{lead} {answer}"
+        lead = f"({lead})?" if lead else ""
+        return f"({lead} {answer})?" if answer else lead
+
+    def forced(self) -> str:
+        """Calls alone."""
+        return self._calls(self.firsts)
+
+    def opened(self) -> str:
+        """Calls beside a JSON value."""
+        return self._calls([_opened(pieces) for pieces in self.firsts])
+
+    def value(self, schema: str) -> str:
+        """A JSON value that keeps to a schema."""
+        return f"%json {json.dumps(prepared(parsed(schema)))}"
+
+    def among_text(self) -> str:
+        """Any text with calls in it; "" if nothing tells these."""
+        common = _common_start([_lead(pieces) for pieces in self.firsts])
+        trigger = self._trigger(common)
+        if not trigger:
+            return ""
+        lead = common[: common.index(trigger) + len(trigger)]
+        calls = self._calls([_without(pieces, lead) for pieces in self.firsts])
+        return self._among_text(trigger, calls)
 
     def _calls(self, firsts: list[tuple[Piece, ...]]) -> str:
         """``first call, (between call)*, after``."""
@@ -180,14 +215,16 @@ class _Writer:
             kept.append(piece)
         return kept, False
 
-    def _trigger(self, leads: list[str]) -> str:
-        """What all calls begin with and no other text does; "" if there is none to rely on."""
-        common = _common_start(leads)
+    def _trigger(self, common: str) -> str:
+        """What is in the beginning of all calls and in no other text; "" if there is none to rely
+        on."""
+        if self.shapes.trigger is not None:
+            return self.shapes.trigger
         mark = self.marks.search(common)
-        if mark:
-            return common[: mark.end()] if mark.start() == 0 else common[: mark.start()]
-        is_long = len(common.strip()) >= LEAST_TRIGGER
-        return common if is_long and not common.isalnum() else ""
+        text = common[: mark.start()] if mark else common
+        if len(text.strip()) >= LEAST_TRIGGER and SIGN.search(text):
+            return text
+        return mark[0] if mark else ""
 
     def _among_text(self, trigger: str, calls: str) -> str:
         """Any text with calls in it, which the trigger tells."""

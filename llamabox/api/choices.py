@@ -7,12 +7,21 @@ import dataclasses
 import math
 import secrets
 from collections.abc import AsyncGenerator, Sequence
+from typing import TYPE_CHECKING
 
 from ..errors import InvalidRequest
 from ..params import ChoiceParams, GenerationParams
 from ..ranges import MAX_SEED, RANDOM_SEED
 from .results import Chunk, Completion
-from .stream import AsyncStream, Stream
+from .stream import MANY_PROBS, AsyncStream, Stream
+
+if TYPE_CHECKING:
+    from .engine import Engine
+    from .prompts import Prompt
+
+FEW_BIASES = 100
+"""Tokens whose biases are set at once. For each of DRY's sequence breakers llama.cpp looks through
+the whole vocabulary."""
 
 
 def choice_params(params: GenerationParams, choices: ChoiceParams) -> list[GenerationParams]:
@@ -59,27 +68,45 @@ def mean_logprob(completion: Completion) -> float:
     return sum(token.logprob for token in completion.logprobs) / len(completion.logprobs)
 
 
+async def start_one(engine: Engine, prompt: Prompt, params: GenerationParams) -> AsyncStream:
+    """`Engine.submit`, with samplers that take long to make made off the event loop."""
+    if params.dry_multiplier or len(params.logit_bias) > FEW_BIASES:
+        (stream,) = await engine.submit_choices(prompt, params, ChoiceParams())
+        return stream
+    return engine.submit(prompt, params)
+
+
 async def interleaved(
     streams: Sequence[AsyncStream],
 ) -> AsyncGenerator[list[tuple[int, Chunk]], None]:
     """What is ready of any stream, as (its index, chunk) pairs, until all have ended.
+
+    Between batches of many probabilities the loop has a turn.
 
     :raises GenerationError: llama.cpp failed on one.
     """
     loop = asyncio.get_running_loop()
     running = dict(enumerate(streams))
     while running:
-        ready = [(i, stream.take_chunk()) for i, stream in running.items() if stream.has_chunk]
-        if ready:
-            for i, chunk in ready:
-                if chunk.finish_reason is not None:
-                    del running[i]
-            yield ready
-        else:
+        ready = [i for i, stream in running.items() if stream.has_chunk]
+        if not ready:
             waiter = loop.create_future()
             for stream in running.values():
                 stream.wake(waiter)
             await waiter
+        batch: list[tuple[int, Chunk]] = []
+        n_probs = 0
+        for i in ready:
+            chunk = running[i].take_chunk()
+            batch.append((i, chunk))
+            if chunk.finish_reason is not None:
+                del running[i]
+            n_probs += chunk.n_probs
+            if n_probs >= MANY_PROBS or i == ready[-1]:
+                yield batch
+                if n_probs:
+                    await asyncio.sleep(0)
+                batch, n_probs = [], 0
 
 
 def complete_all(streams: Sequence[Stream]) -> list[Completion]:

@@ -26,7 +26,14 @@ def shut_down(
     tier: SecondTier | None,
     owned_model: Model | None,
 ) -> None:
-    """End what runs and free it; blocks for a step at most."""
+    """End what runs and free it; blocks for a step at most.
+
+    The garbage collector may run this on a thread that is inside the gate. That thread has to get
+    out first, so another one does the work.
+    """
+    if gate.is_passed_by_caller:
+        threading.Thread(target=shut_down, kwargs=locals(), name="llamabox-close").start()
+        return
     gate.close()
     scheduler.close()
     thread.join()

@@ -124,6 +124,9 @@ class ConstraintCompiler:
         required: bool,
         parallel: bool,
         content: str = "",
+        lead: str = "",
+        may_lead: bool = True,
+        answer: str = "",
     ) -> str:
         """The grammar of an output with calls (`call_grammar`), for `GenerationParams.grammar`.
 
@@ -139,6 +142,9 @@ class ConstraintCompiler:
             marked=self._marked(),
             ends=self._ends(),
             content=content,
+            lead=lead,
+            may_lead=may_lead,
+            answer=answer,
         )
 
     def _marked(self) -> dict[str, int]:

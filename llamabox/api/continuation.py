@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -15,6 +16,28 @@ MARK = "\uf8f3\uf8f4\uf8f3"
 """Stands at the end of what is continued while the template renders; of Unicode's private use."""
 SPACE = " "
 """After the mark, to see whether the template trims what it stands in."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Begun:
+    """What there is of a message that is to be continued; nothing if none is.
+
+    :param text: of the field that is continued, as the caller gave it.
+    :param is_reasoning: it is the message's reasoning.
+    """
+
+    text: str = ""
+    is_reasoning: bool = False
+
+
+def begun_of(messages: Sequence[Mapping[str, Any]], wanted: ContinueField) -> Begun:
+    """What there is of the last message, if it is to be continued; raises as `continued_field`."""
+    if wanted is False:
+        return Begun()
+    last = messages[-1]
+    if continued_field(last, wanted) == "content":
+        return Begun(_text(last.get("content")))
+    return Begun(_text(next(filter(None, map(last.get, REASONING_FIELDS)))), is_reasoning=True)
 
 
 def continued_field(message: Mapping[str, Any], wanted: ContinueField) -> str:

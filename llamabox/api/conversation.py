@@ -6,10 +6,11 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from ..errors import InvalidRequest
 from ..params import ReasoningParams
 from .chat import ChatTemplate, Message
-from .continuation import ContinueField
-from .thinking import end_thinking, thinking_variables
+from .continuation import Begun, ContinueField, begun_of
+from .thinking import end_thinking, tags_of, thinking_variables
 from .tools import ToolChoice, ToolLike, ToolUse, tool_use
 
 DEFAULT_REASONING = ReasoningParams()
@@ -29,6 +30,7 @@ class Conversation:
     :param add_generation_prompt: end with the head of the assistant's turn.
     :param continue_final_message: end inside the last message, which is the assistant's (see
         `ChatTemplate.render`).
+    :raises InvalidRequest: `reasoning` or `template_kwargs` is none.
     """
 
     messages: Sequence[Message]
@@ -39,6 +41,12 @@ class Conversation:
     add_generation_prompt: bool = True
     reasoning: ReasoningParams = DEFAULT_REASONING
     continue_final_message: ContinueField = False
+
+    def __post_init__(self) -> None:
+        kinds = (("reasoning", ReasoningParams), ("template_kwargs", Mapping | None))
+        for name, kind in kinds:
+            if not isinstance(getattr(self, name), kind):
+                raise InvalidRequest(f"{name}: {getattr(self, name)!r} is none", param=name)
 
     @classmethod
     def split(
@@ -63,15 +71,11 @@ class Conversation:
             add_generation_prompt=self.add_generation_prompt,
             continue_final_message=self.continue_final_message,
         )
-        return end_thinking(template.source, text, self.reasoning, given, self.begun(text))
+        return end_thinking(tags_of(template), text, self.reasoning, given, self.begun())
 
-    def begun(self, prompt: str) -> str:
-        """What its prompt has of the message that is to be continued; "" if none is."""
-        if not self.continue_final_message:
-            return ""
-        others = (message.get("content") for message in reversed(self.messages[:-1]))
-        last = next((text.strip() for text in others if isinstance(text, str)), "")
-        return prompt.rpartition(last)[2] if last else prompt
+    def begun(self) -> Begun:
+        """What there is of the message that is to be continued; raises as `render`."""
+        return begun_of(self.messages, self.continue_final_message)
 
     def tool_use(self) -> ToolUse:
         """:raises InvalidRequest: the tools or the choice among them are wrong."""

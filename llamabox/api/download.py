@@ -27,7 +27,15 @@ from .gguf import MAGIC
 from .http_open import Answer, open_url, refusal
 from .versions import Version
 
-__all__ = ["Advance", "Wanted", "download", "request_headers"]
+__all__ = [
+    "Advance",
+    "Wanted",
+    "cache_folder",
+    "disk_errors",
+    "download",
+    "has_size",
+    "request_headers",
+]
 
 CHUNK = 1 << 20
 STALL_SECONDS = 30.0
@@ -68,7 +76,7 @@ def download(
     stale: Version | None = None,
 ) -> None:
     """Have a GGUF file at `target`; blocks. Unless `wanted` has its checksum, its `Version` is
-    beside it then.
+    beside it then. One of another size than `wanted` says is replaced.
 
     :param what: names the file in messages.
     :param headers: more request headers; ``Authorization`` goes to the URL's own origin only.
@@ -78,15 +86,34 @@ def download(
     partial = target.with_name(f"{target.name}.part")
     wanted = wanted or Wanted()
     transfer = _Transfer(url, partial, what=what, advance=advance, wanted=wanted, headers=headers)
-    with _disk_errors(what, target.parent):
+    with disk_errors(what, target.parent):
         target.parent.mkdir(parents=True, exist_ok=True)
         with locked(partial, lambda: advance(0, None)) as file:
-            if target.exists() and Version.of_file(target) != stale:
+            is_right = target.exists() and Version.of_file(target) != stale
+            if is_right and (wanted.size is None or has_size(target, wanted.size)):
                 partial.unlink(missing_ok=True)
                 return
             transfer.run(file)
             partial.replace(target)
             Version.move(partial, target)
+
+
+def cache_folder(path: str) -> Path:
+    """The folder of this path, which may begin with ``~``.
+
+    :raises HubError: nobody knows whose home that is.
+    """
+    try:
+        return Path(path).expanduser()
+    except RuntimeError as error:
+        raise HubError(f"{path}: {error}") from None
+
+
+def has_size(path: Path, size: int) -> bool:
+    """Whether there is a file of so many bytes."""
+    with contextlib.suppress(OSError):
+        return path.stat().st_size == size
+    return False
 
 
 def request_headers() -> dict[str, str]:
@@ -145,6 +172,7 @@ class _Transfer:
         while chunk := file.read(CHUNK):
             self._digest.update(chunk)
             self._n += len(chunk)
+            self._advance(self._n, self._size)
 
     def _restart(self, file: IO[bytes]) -> None:
         file.truncate(0)
@@ -220,7 +248,7 @@ class _Transfer:
         if self._sha256 is None:
             self._sha256 = answer.sha256
         if self._n == 0 and not self._is_named:
-            with _disk_errors(self._what, self._partial.parent):
+            with disk_errors(self._what, self._partial.parent):
                 Version.of(answer).write(self._partial)
         self._check_room()
         return True
@@ -242,7 +270,7 @@ class _Transfer:
             if chunk[: len(magic)] != magic:
                 self._restart(file)
                 raise HubFileDamaged(f"{self._what} is not a GGUF file: it begins {chunk[:16]!r}")
-            with _disk_errors(self._what, self._partial.parent):
+            with disk_errors(self._what, self._partial.parent):
                 file.write(chunk)
             self._digest.update(chunk)
             self._n += len(chunk)
@@ -286,7 +314,7 @@ def _content_range(answer: Answer) -> tuple[int, int | None]:
 
 
 @contextlib.contextmanager
-def _disk_errors(what: str, folder: Path) -> Iterator[None]:
+def disk_errors(what: str, folder: Path) -> Iterator[None]:
     """Raise our own errors for those of the file system."""
     try:
         yield

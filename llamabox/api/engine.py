@@ -17,7 +17,7 @@ from ..errors import EngineClosed, EngineOverloaded
 from ..params import ChoiceParams, EngineParams, GenerationParams, ModelParams
 from .adapters import Adapters
 from .chat import Message, model_template
-from .choices import await_all, best, complete_all
+from .choices import await_all, best, complete_all, start_one
 from .closing import shut_down
 from .constraints import ConstraintCompiler, is_constrained
 from .context import OwnedContext, draft_rows, n_sequences
@@ -265,7 +265,7 @@ class Engine:
         params = (params or GenerationParams()).replace(**options)
         prepared = await self.prepare(prompt)
         await self.constrain(params, prepared)
-        return self.submit(prepared, params)
+        return await start_one(self, prepared, params)
 
     async def agenerate_choices(
         self,
@@ -279,7 +279,9 @@ class Engine:
         """`generate_choices` for the running event loop; cancelled with its task."""
         choices = ChoiceParams(n=n, best_of=best_of)
         params = (params or GenerationParams()).replace(**options)
-        streams = await self.submit_choices(await self.prepare(prompt), params, choices)
+        prepared = await self.prepare(prompt)
+        await self.constrain(params, prepared)
+        streams = await self.submit_choices(prepared, params, choices)
         return best(await await_all(streams), choices, params)
 
     async def prepare(self, prompt: PromptLike) -> Prompt:
@@ -309,6 +311,8 @@ class Engine:
     def submit(self, prompt: Prompt, params: GenerationParams) -> AsyncStream:
         """Start a prepared prompt for the running event loop, without waiting.
 
+        Its samplers are made at once, which takes long with DRY: see `submit_choices`.
+
         :raises InvalidRequest: the prompt has no tokens, or is too long, or the grammar is wrong.
         :raises EngineClosed: the engine is closed.
         :raises EngineOverloaded: the queue is full.
@@ -331,7 +335,7 @@ class Engine:
         samplers are made off the event loop. `interleaved` reads them together, and `api.best`
         chooses among what came of them.
         """
-        self._prompts.check_length(prompt.n_tokens)
+        self._prompts.check(prompt)
         loop = asyncio.get_running_loop()
         delivery = self._delivery(loop)
         outboxes = [delivery.outbox] * choices.n_generated
@@ -350,8 +354,7 @@ class Engine:
         for name in HISTOGRAMS:
             fields[name] = Histogram(*fields[name])
         fields["n_accepted_at"] = fields["n_accepted_at"][: self.params.n_draft_max]
-        partitioned = self.layout.partitioned
-        n_pools = n_sequences(self.params, partitioned=True) if partitioned else 1
+        n_pools = n_sequences(self.params, partitioned=True) if self.layout.partitioned else 1
         return EngineStats(
             n_ctx=self.n_ctx,
             n_cells=self.n_ctx * n_pools,
@@ -382,7 +385,7 @@ class Engine:
             return delivery
 
     def _request(self, prompt: Prompt, params: GenerationParams, outbox: Outbox) -> Request:
-        self._prompts.check_length(prompt.n_tokens)
+        self._prompts.check(prompt)
         return self._requests.make(prompt, params, outbox)
 
     def _submit(self, *requests: Request) -> None:

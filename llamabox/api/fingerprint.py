@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import re
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +14,11 @@ from ..params import EngineParams
 from .context import Layout, OwnedContext, context_params
 from .control_vectors import read_directions
 from .model import Model
+from .split import all_parts
 
 N_HEAD = 16 << 20
 N_SAMPLES = 256
 N_SAMPLE = 4096
-SHARD = re.compile(r"-\d{5}-of-(?P<n>\d{5})(?=\.gguf$)")
 NUMBERS = (
     "rope_scaling_type",
     "pooling_type",
@@ -66,7 +65,7 @@ def fingerprint(model: Model, params: EngineParams, layout: Layout, context: Own
     if any(".rope.scaling." in key for key in model.metadata):
         facts["n_ctx"] = context.core.n_ctx  # some models scale by it
     digest = hashlib.blake2b(json.dumps(facts, sort_keys=True).encode())
-    for path in _shards(model.path):
+    for path in all_parts(model.path):
         hash_file(path, digest)
     return digest.digest()
 
@@ -86,15 +85,6 @@ def state_shape(context: OwnedContext) -> bytes:
     values."""
     state = context.one_cell()
     return len(state).to_bytes(8, "little") + state[8:48]
-
-
-def _shards(path: Path) -> list[Path]:
-    """The files of a model, of which `path` is the first."""
-    match = SHARD.search(path.name)
-    if match is None:
-        return [path]
-    n = int(match["n"])
-    return [path.with_name(SHARD.sub(f"-{i:05}-of-{n:05}", path.name)) for i in range(1, n + 1)]
 
 
 def hash_file(path: Path, digest: Any) -> None:

@@ -90,7 +90,12 @@ def open_url(url: str, headers: dict[str, str], seconds: float) -> Iterator[Answ
     redirects = _Redirects()
     opener = urllib.request.build_opener(redirects)
     request = urllib.request.Request(url, headers=headers)
-    with opener.open(request, timeout=seconds) as response:
+    try:
+        response = opener.open(request, timeout=seconds)
+    except ValueError as error:
+        # A redirect to what is no URL, or a host that is no name.
+        raise urllib.error.URLError(str(error)) from None
+    with response:
         first = redirects.first if redirects.first is not None else response.headers
         yield Answer(response.status, response.headers, first, response)
 

@@ -23,7 +23,7 @@ from ..errors import (
     HubUnreachable,
 )
 from ..sources import HubModel, ModelSource, UrlModel
-from .download import Wanted, download
+from .download import Wanted, cache_folder, download, has_size
 from .http_open import refusal
 from .hub_files import choose_files
 from .url_models import fetch_url
@@ -45,7 +45,7 @@ def fetch(source: ModelSource, *, progress: Show | None = None) -> Path:
 
     A download goes on where its connection was cut, or where another process has left it; what has
     come is checked by size and SHA-256. Of a split model, all parts are fetched, and the first is
-    returned. If the hub cannot be reached, the cache has to do.
+    returned. If the hub cannot be reached, or fails meanwhile, the cache has to do.
 
     :param progress: told the share of a download, 0 to 1; returning False gives it up.
     :raises HubAccessDenied: the repository is private or gated, and the token does not open it.
@@ -64,7 +64,13 @@ def fetch(source: ModelSource, *, progress: Show | None = None) -> Path:
     total = sum(sizes[part] for part in parts)
     logger.info("%s: %s (%d MiB)", source.repo, ", ".join(parts), total >> 20)
     share = Share(total, progress)
-    files = [_download(hub, source, part, sizes[part], share) for part in parts]
+    try:
+        files = [_download(hub, source, part, sizes[part], share) for part in parts]
+    except HubUnreachable as error:
+        logger.warning("%s; looking into the cache", error)
+        with contextlib.suppress(HubError):
+            return _from_cache(hub, source)
+        raise
     return files[0]
 
 
@@ -118,6 +124,8 @@ def _cached_snapshots(hub: ModuleType, source: HubModel) -> list[tuple[Path, lis
         cache = hub.scan_cache_dir(_cache(hub, source))
     except (hub.errors.CacheNotFound, ValueError):
         return []
+    except (OSError, RuntimeError) as error:
+        raise HubError(f"{source.repo}: the cache cannot be read: {error}") from None
     revisions = [
         revision
         for repo in cache.repos
@@ -144,20 +152,25 @@ def _download(hub: ModuleType, source: HubModel, part: str, size: int, share: Sh
     are fetched here, to where the package looks for them, if the hub tells their checksum.
     """
     what = f"{source.repo}: {part}"
-    cached = hub.try_to_load_from_cache(source.repo, part, cache_dir=_cache(hub, source))
+    cache = _cache(hub, source)
     with _translated(hub, what):
         url = hub.hf_hub_url(source.repo, part, endpoint=_endpoint())
         head = hub.get_hf_file_metadata(url, token=source.token, endpoint=_endpoint())
-    is_damaged = isinstance(cached, str) and Path(cached).stat().st_size != size
-    if is_damaged:
-        logger.warning("%s in the cache has not %d bytes; downloading it again", part, size)
-        Path(cached).resolve().unlink()
+        cached = hub.try_to_load_from_cache(
+            source.repo, part, cache_dir=cache, revision=head.commit_hash
+        )
+    held = [Path(cached)] if isinstance(cached, str) else []
     if head.etag and SHA256.fullmatch(head.etag):
-        blob = _cache(hub, source) / f"models--{source.repo.replace('/', '--')}/blobs/{head.etag}"
-        if not blob.exists() or blob.stat().st_size != size:
+        blob = cache / f"models--{source.repo.replace('/', '--')}/blobs/{head.etag}"
+        if not any(has_size(path, size) for path in (*held, blob)):
             headers = hub.utils.build_hf_headers(token=source.token)
             wanted = Wanted(size=size, sha256=head.etag)
             download(url, blob, what=what, advance=share.advance, wanted=wanted, headers=headers)
+    for path in held:
+        if not has_size(path, size):
+            logger.warning("%s in the cache has not %d bytes; downloading it again", part, size)
+            with _translated(hub, what):
+                path.resolve().unlink(missing_ok=True)
     path = _settle(hub, source, part, share.bar)
     if path.stat().st_size != size:
         raise HubFileDamaged(f"{what} came with {path.stat().st_size} bytes instead of {size}")
@@ -183,7 +196,7 @@ def _settle(hub: ModuleType, source: HubModel, part: str, bar: type) -> Path:
 def _cache(hub: ModuleType, source: HubModel) -> Path:
     """The folder of downloaded files; llama.cpp's variable comes before the hub's."""
     own = source.cache_dir or os.environ.get("LLAMA_CACHE")
-    return Path(own or hub.constants.HF_HUB_CACHE).expanduser()
+    return cache_folder(own or hub.constants.HF_HUB_CACHE)
 
 
 @contextlib.contextmanager

@@ -53,11 +53,13 @@ def _by_name(paths: Sequence[str], name: str) -> str | None:
 
 
 def _by_quant(models: Sequence[str], quant: str | None) -> str | None:
+    """The first with the quantization as a word, else with what ends so: F16 is in BF16 too."""
     for wanted in (quant,) if quant else DEFAULT_QUANTS:
-        pattern = re.compile(re.escape(wanted) + "[.-]", re.IGNORECASE)
-        for path in models:
-            if pattern.search(path):
-                return path
+        for before in ("(?<![A-Za-z0-9])", ""):
+            pattern = re.compile(before + re.escape(wanted) + "[.-]", re.IGNORECASE)
+            for path in models:
+                if pattern.search(path):
+                    return path
     return models[0] if models and quant is None else None
 
 

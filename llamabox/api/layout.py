@@ -81,12 +81,13 @@ def cell_bytes(model: Model, type_k: str = "f16", type_v: str = "f16") -> float:
     n_head = llama_cpp.llama_model_n_head(address)
     if n_head <= 0:
         return 0
-    head: str | int = model.n_embd // n_head
+    head = model.n_embd // n_head
     prefix = f"{model.metadata.get('general.architecture')}.attention"
-    n_bytes = sum(
-        int(model.metadata.get(f"{prefix}.{name}_length", head)) * CELL_TYPES[kind].n_bytes
-        for name, kind in (("key", type_k), ("value", type_v))
-    )
+    n_bytes = 0.0
+    for name, kind in (("key", type_k), ("value", type_v)):
+        told = model.metadata.get(f"{prefix}.{name}_length", "")
+        # What replaces a number may be none; llama.cpp does not take it then.
+        n_bytes += (int(told) if told.isdecimal() else head) * CELL_TYPES[kind].n_bytes
     n_layer: int = llama_cpp.llama_model_n_layer(address)
     n_head_kv: int = llama_cpp.llama_model_n_head_kv(address)
     return n_layer * n_head_kv * n_bytes

@@ -19,7 +19,7 @@ from .gate import Gate
 from .infill import Infill, infill_tokens
 from .pieces import piece_tokens
 from .text import Tokenizer, Tokens
-from .thinking import begin_thinking
+from .thinking import begin_thinking, tags_of
 from .tools import Tool, ToolUse
 from .turn import Turn, TurnOutput
 
@@ -99,7 +99,7 @@ class PromptReader:
         :raises TemplateError: the template refuses the messages.
         """
         if isinstance(prompt, Prompt):
-            self.check_length(prompt.n_tokens)
+            self.check(prompt)
             return prompt
         if isinstance(prompt, str):
             with self._gate.passed():
@@ -109,7 +109,7 @@ class PromptReader:
         if isinstance(prompt, Infill):
             with self._gate.passed():
                 return self._from_infill(prompt)
-        if not isinstance(prompt, (Sequence, np.ndarray)):
+        if getattr(prompt, "ndim", 1) == 0 or not isinstance(prompt, (Sequence, np.ndarray)):
             raise InvalidRequest("the prompt is no text, no tokens and no messages", param="prompt")
         return self._from_sequence(prompt)
 
@@ -158,12 +158,12 @@ class PromptReader:
         """The prompt of a conversation, and what follows it."""
         with self._gate.passed():
             thinking = begin_thinking(
-                self._template.source,
+                tags_of(self._template),
                 prompt.text,
                 self._tokenizer,
                 params=conversation.reasoning,
                 given=conversation.template_kwargs,
-                begun=conversation.begun(prompt.text),
+                begun=conversation.begun(),
             )
         turn = Turn.begin(
             format_of(self._template.tool_source),
@@ -171,9 +171,16 @@ class PromptReader:
             self._constraints,
             thinking,
             reasoning_format=conversation.reasoning.format,
-            prompt=prompt.text,
         )
         return Prompt(prompt.tokens, prompt.text, turn)
+
+    def check(self, prompt: Prompt) -> None:
+        """Raises as `read`, for a prompt that another engine may have made."""
+        self.check_length(prompt.n_tokens)
+        n_vocab = self._tokenizer.n_vocab
+        if prompt.tokens.min() < 0 or prompt.tokens.max() >= n_vocab:
+            message = f"the prompt is not of the vocabulary of {n_vocab} tokens"
+            raise InvalidRequest(message, param="prompt")
 
     def check_length(self, n_prompt: int) -> None:
         """Raises as `read`, for a prompt of so many tokens."""

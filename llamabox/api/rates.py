@@ -17,6 +17,7 @@ from .._core.ratelimit import Bucket
 from .._core.request import Request
 from .._core.sampler import Sampler
 from .._core.scheduler import Scheduler
+from ..checks import MIN_RATE
 from ..errors import InvalidRequest, ModelLoadError
 from ..params import EngineParams, GenerationParams
 from .context import OwnedContext
@@ -26,8 +27,6 @@ N_TRIAL = 65
 """Output tokens of a trial, of which the first one is not timed."""
 TRIAL_NS = 500_000_000
 """What a trial may take, but for the step that runs then."""
-LEAST = 0.001
-"""Tokens per second that a request can ask for at all."""
 KEPT_SECONDS = 60.0
 N_KEPT = 4096
 """Keys whose budget is kept after their last request."""
@@ -90,7 +89,7 @@ def most_tokens_per_second(
     if params.tokens_per_second >= 0:
         return params.tokens_per_second
     measured = trial_tokens_per_second(model, context, n_ctx)
-    return float(math.ceil(measured)) if measured > 1 else round(measured, 3) or LEAST
+    return float(math.ceil(measured)) if measured > 1 else round(measured, 3) or MIN_RATE
 
 
 def trial_tokens_per_second(model: Model, context: OwnedContext, n_ctx: int) -> float:
@@ -133,5 +132,7 @@ def trial_tokens_per_second(model: Model, context: OwnedContext, n_ctx: int) -> 
 
 def _wait(outbox: Outbox) -> None:
     """Until its only request has ended."""
+    poll = select.poll()
+    poll.register(outbox.fd, select.POLLIN)
     while not any(finish for *_, finish, _, _ in outbox.drain()):
-        select.select([outbox.fd], [], [])
+        poll.poll()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from .formats.events import Content, Event, Parser, Reasoning
 from .formats.markers import Markers
 from .formats.text_parser import SPACE, Reading, TextParser
+from .formats.tool_format import Tags
 from .thinking import Thinking
 
 __all__ = ["ReasoningParser", "RetoldParser", "reasoning_parser"]
@@ -25,14 +26,17 @@ def reasoning_parser(inner: Parser, thinking: Thinking, format_: str) -> Parser:
 
 
 class RetoldParser:
-    """Has the reasoning that another parser tells in the content.
+    """Has the reasoning that another parser tells in the content, between its tags.
 
     :param both: tell it as such, too.
+    :param is_open: the prompt has opened it.
     """
 
-    def __init__(self, inner: Parser, *, both: bool) -> None:
+    def __init__(self, inner: Parser, tags: Tags, *, both: bool, is_open: bool) -> None:
         self._inner = inner
+        self._tags = tags
         self._both = both
+        self._is_inside = is_open and not both
 
     def feed(self, text: str) -> list[Event]:
         return self._retold(self._inner.feed(text))
@@ -43,10 +47,15 @@ class RetoldParser:
     def _retold(self, events: list[Event]) -> list[Event]:
         told: list[Event] = []
         for event in events:
-            if isinstance(event, Reasoning):
-                told += [event, Content(event.text)] if self._both else [Content(event.text)]
-            else:
+            is_reasoning = isinstance(event, Reasoning)
+            if is_reasoning is not self._is_inside:
+                tag = self._tags.opening if is_reasoning else self._tags.closing
+                told.append(Content(tag))
+                self._is_inside = is_reasoning
+            if self._both or not is_reasoning:
                 told.append(event)
+            if isinstance(event, Reasoning):
+                told.append(Content(event.text))
         return told
 
 
@@ -70,7 +79,7 @@ class ReasoningParser(TextParser):
         self._is_open = thinking.is_open
         self._told = told
         self._in_content = in_content
-        self._has_thought = False
+        self._has_thought = thinking.is_begun
         self._gap: list[str] = []
         super().__init__()
 

@@ -69,8 +69,8 @@ class Chunk:
     """A piece of output.
 
     :param text: may be empty.
-    :param n_tokens: output tokens that it stands for; several if the consumer was slow. Text of
-        the last ones may come with the next chunk.
+    :param n_tokens: output tokens that it stands for; several if the consumer was slow, and no
+        more than tell some 2,000 probabilities. Text of the last ones may come with the next chunk.
     :param finish_reason: set in the last chunk.
     :param logprobs: of these tokens [n_tokens]; None if `n_probs` does not ask.
     :param tokens: their ids [n_tokens].
@@ -87,16 +87,21 @@ class Chunk:
     progress: Progress | None = None
     events: tuple[Event, ...] | None = None
 
+    @property
+    def n_probs(self) -> int:
+        """How many probabilities it tells."""
+        return sum(1 + len(token.top) for token in self.logprobs or ())
+
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Timings:
     """Where the time of a request went, in seconds; 0 for what did not happen.
 
     :param queue: submitted to admitted.
-    :param prefill: admitted to first token.
+    :param prefill: admitted to first token, or to the prompt's end if it is all that is computed.
     :param first_token: submitted to first token (TTFT).
     :param decode: first token to last token.
-    :param total: submitted to last token.
+    :param total: submitted to last token, or to the prompt's end.
     """
 
     queue: float

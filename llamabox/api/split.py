@@ -8,7 +8,7 @@ from pathlib import Path
 
 from ..errors import ModelLoadError
 
-__all__ = ["first_part", "part_names"]
+__all__ = ["all_parts", "first_part", "part_names"]
 
 logger = logging.getLogger(__name__)
 
@@ -27,12 +27,18 @@ def part_names(name: str) -> list[str]:
     return [f"{match['stem']}-{i:05d}-of-{n:05d}{match['suffix']}" for i in range(1, n + 1)]
 
 
+def all_parts(path: Path) -> list[Path]:
+    """The files of the model that a file belongs to, the first part first."""
+    names = part_names(path.name)
+    return [path] if len(names) == 1 else [path.with_name(name) for name in names]
+
+
 def first_part(path: Path) -> Path:
     """The file that a model is loaded from, given any part of it.
 
     :raises ModelLoadError: parts are missing.
     """
-    parts = [path.with_name(name) for name in part_names(path.name)]
+    parts = all_parts(path)
     if len(parts) == 1:
         return path
     missing = [part.name for part in parts if not part.is_file()]

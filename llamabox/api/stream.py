@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import select
+import time
 import weakref
 from collections.abc import AsyncIterator, Iterator
 
@@ -29,6 +30,11 @@ FINISH_REASONS = (
     FinishReason.DEADLINE,
 )
 """By the core's number; the one above them is a failure inside llama.cpp."""
+FINISH_LENGTH = FINISH_REASONS.index(FinishReason.LENGTH)
+
+MANY_PROBS = 2048
+"""Probabilities that a chunk tells at most, but for those of one token: several milliseconds' work,
+together with their JSON."""
 
 
 class Generation:
@@ -48,6 +54,7 @@ class Generation:
         self.result: Completion | None = None
         self._params = params
         self._tells_probs = params.n_probs >= 0
+        self._n_told = max(1, MANY_PROBS // (params.n_probs + 1)) if self._tells_probs else 0
         self._probs: Probs = []
         self._logprobs: list[SampledToken] = []
         self._texts: list[str] = []
@@ -55,6 +62,7 @@ class Generation:
         self._tokens: list[int] = []
         self._progress: Progress | None = None
         self._finish = 0
+        self._t_length = 0  # nanoseconds; when it had its length, which may be no token at all
         self._exhausted = False
         self._waiter: asyncio.Future[None] | None = None  # of an event loop, for the next event
         self._waits_for_end = False  # for the last event
@@ -79,6 +87,8 @@ class Generation:
         self._ready += text
         self._tokens += tokens
         self._finish = finish
+        if finish == FINISH_LENGTH:
+            self._t_length = time.clock_gettime_ns(time.CLOCK_MONOTONIC)
         if probs is not None:
             self._probs += probs
         if progress is not None:
@@ -96,19 +106,22 @@ class Generation:
         return bool(self._ready or self._finish or self._progress)
 
     def take_chunk(self) -> Chunk:
-        """All that is ready, as one chunk.
+        """All that is ready, as one chunk, or the first tokens of it if their probabilities are
+        many.
 
         :raises GenerationError: llama.cpp failed.
         """
         if self._finish >= len(FINISH_REASONS):
             self._exhausted = True
             raise GenerationError("llama.cpp failed on this request, or left no token to sample")
+        if self._tells_probs and len(self._tokens) > self._n_told:
+            return self._take_tokens()
         text = self._ready.decode("utf-8", "replace")
         chunk = Chunk(
             text,
             len(self._tokens),
             self._finish_reason() if self._finish else None,
-            self._take_logprobs() if self._tells_probs else None,
+            self._take_logprobs(len(self._tokens)) if self._tells_probs else None,
             tuple(self._tokens),
             self._progress,
             None if self._output is None else self._read(self._output, text),
@@ -120,6 +133,16 @@ class Generation:
         if chunk.finish_reason is not None:
             self._exhausted = True
             self.result = self._completion(chunk.finish_reason)
+        return chunk
+
+    def _take_tokens(self) -> Chunk:
+        """As many tokens as are told at a time; the text comes with the last ones."""
+        n = self._n_told
+        events = None if self._output is None else ()
+        told = tuple(self._tokens[:n])
+        chunk = Chunk("", n, None, self._take_logprobs(n), told, self._progress, events)
+        del self._tokens[:n]
+        self._progress = None
         return chunk
 
     def _finish_reason(self) -> FinishReason | None:
@@ -150,14 +173,16 @@ class Generation:
             n_reasoning=request.n_reasoning,
             n_drafted=request.n_drafted,
             n_draft_accepted=request.n_draft_accepted,
-            timings=_timings(*request.times),
+            timings=_timings(*request.times, self._t_length),
         )
 
-    def _take_logprobs(self) -> tuple[SampledToken, ...]:
+    def _take_logprobs(self, n_tokens: int) -> tuple[SampledToken, ...]:
         tokens = sampled_tokens(
-            self._probs, self.request.vocab, post_sampling=self._params.post_sampling_probs
+            self._probs[:n_tokens],
+            self.request.vocab,
+            post_sampling=self._params.post_sampling_probs,
         )
-        self._probs.clear()
+        del self._probs[:n_tokens]
         self._logprobs += tokens
         return tokens
 
@@ -176,7 +201,7 @@ class Generation:
             n_output=request.n_output,
             finish_reason=finish_reason,
             stop_string=self._params.stop[request.i_stop] if request.i_stop >= 0 else None,
-            timings=_timings(*request.times),
+            timings=_timings(*request.times, self._t_length),
             logprobs=tuple(self._logprobs) if self._tells_probs else None,
             message=self._output.message() if self._output else None,
             truncated=request.is_truncated,
@@ -277,6 +302,8 @@ class AsyncStream(Generation, AsyncIterator[Chunk]):
         """:raises GenerationError: llama.cpp failed."""
         if self._exhausted:
             raise StopAsyncIteration
+        if self._tells_probs and self.has_chunk:
+            await asyncio.sleep(0)  # Whoever is slower than the model would hold the loop.
         while not self.has_chunk:
             waiter = self._loop.create_future()
             self.wake(waiter)
@@ -296,24 +323,25 @@ class AsyncStream(Generation, AsyncIterator[Chunk]):
         """Wait for the end and return all of it; a task that is cancelled meanwhile cancels.
 
         :raises GenerationError: llama.cpp failed, or did before.
+        :raises RuntimeError: another task waits for this stream already, and goes on.
         """
         try:
             if self._output is None and not self._tells_probs:
                 await self._end()
             async for _ in self:
                 pass
-        except BaseException:
+        except (asyncio.CancelledError, GeneratorExit):
             self.cancel()
             raise
         return self._whole()
 
     async def _end(self) -> None:
         """Wait for the last event, without a chunk for each before it."""
-        self._waits_for_end = True
         try:
             while not self._finish:
                 waiter = self._loop.create_future()
                 self.wake(waiter)
+                self._waits_for_end = True
                 await waiter
         finally:
             self._waits_for_end = False
@@ -358,14 +386,17 @@ class LoopDelivery:
             self._listening = False
 
 
-def _timings(submitted: int, admitted: int, first: int, last: int) -> Timings:
+def _timings(submitted: int, admitted: int, first: int, last: int, length: int) -> Timings:
+    """In nanoseconds of the core's clock, 0 for what was not yet; a prompt without output is at its
+    end at `length`."""
+
     def seconds(start: int, end: int) -> float:
         return (end - start) / 1e9 if start and end else 0.0
 
     return Timings(
         queue=seconds(submitted, admitted),
-        prefill=seconds(admitted, first),
+        prefill=seconds(admitted, first or length),
         first_token=seconds(submitted, first),
         decode=seconds(first, last),
-        total=seconds(submitted, last),
+        total=seconds(submitted, last or length),
     )

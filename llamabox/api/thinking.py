@@ -11,6 +11,9 @@ import numpy as np
 
 from .._core.reasoning import Reasoning
 from ..params import ReasoningParams
+from .chat import ChatTemplate
+from .continuation import Begun
+from .formats import Tags, format_of
 from .text import Tokenizer, Tokens
 
 __all__ = [
@@ -19,20 +22,12 @@ __all__ = [
     "begin_thinking",
     "end_thinking",
     "find_tags",
+    "tags_of",
     "thinking_variables",
 ]
 
 DEFAULT_PARAMS = ReasoningParams()
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class Tags:
-    """What a model writes around its reasoning, without white space at the ends."""
-
-    opening: str
-    closing: str
-
-
+NOT_BEGUN = Begun()
 TAGS = (
     Tags("<|START_THINKING|>", "<|END_THINKING|>"),
     Tags("[THINK]", "[/THINK]"),
@@ -57,8 +52,9 @@ class Thinking:
     """What is known of an output's reasoning before there is any.
 
     :param is_open: the prompt ends inside the tags, so that the output begins with reasoning.
+    :param is_begun: that has its first words in the prompt.
     :param budget: tokens that it may take; -1 has no limit.
-    :param is_special: the tags are control tokens, which have to be rendered to be seen.
+    :param is_special: the tags have control tokens, which have to be rendered to be seen.
     :param opening_token: the opening tag's id, if it is one token; else -1.
     :param closing_token: the same of the closing tag.
     :param forced: tokens that end it when the budget is used up [n].
@@ -66,6 +62,7 @@ class Thinking:
 
     tags: Tags
     is_open: bool = False
+    is_begun: bool = False
     budget: int = -1
     is_special: bool = False
     opening_token: int = -1
@@ -92,6 +89,12 @@ def find_tags(template: str) -> Tags | None:
     A template may mention the closing tag alone, to cut reasoning out of the history.
     """
     return next((tags for tags in TAGS if tags.closing in template), None)
+
+
+def tags_of(template: ChatTemplate) -> Tags | None:
+    """The tags of a chat template's model: those of its format, or what `find_tags` finds."""
+    own = format_of(template.tool_source).reasoning
+    return find_tags(template.source) if own is None else own.tags
 
 
 def thinking_variables(params: ReasoningParams, given: Mapping[str, Any]) -> dict[str, Any]:
@@ -127,42 +130,46 @@ def _decided(params: ReasoningParams, given: Mapping[str, Any]) -> bool | None:
 
 
 def end_thinking(
-    template: str, prompt: str, params: ReasoningParams, given: Mapping[str, Any], begun: str = ""
+    tags: Tags | None,
+    prompt: str,
+    params: ReasoningParams,
+    given: Mapping[str, Any],
+    begun: Begun = NOT_BEGUN,
 ) -> str:
     """A rendered conversation, with its reasoning closed if it is open and there is to be none.
 
-    :param template: the chat template's source.
+    :param tags: of the chat template's model.
     :param given: what the caller gave the template.
     :param begun: the beginning of the assistant's message, if the prompt ends with one.
     """
-    tags = find_tags(template)
     if tags is None or not _is_off(params, given) or not _is_open(tags, prompt, begun):
         return prompt
     return f"{prompt.rstrip()}\n\n{tags.closing}\n\n"
 
 
 def begin_thinking(
-    template: str,
+    tags: Tags | None,
     prompt: str,
     tokenizer: Tokenizer,
     *,
     params: ReasoningParams = DEFAULT_PARAMS,
     given: Mapping[str, Any] | None = None,
-    begun: str = "",
+    begun: Begun = NOT_BEGUN,
 ) -> Thinking | None:
     """What a prompt says of the reasoning to come; parameters as those of `end_thinking`."""
-    tags = find_tags(template)
     if tags is None:
         return None
+    is_open = _is_open(tags, prompt, begun)
     budget = 0 if _is_off(params, given or {}) else params.budget
-    closing_token = _one_token(tokenizer, tags.closing)
+    closing = tokenizer.encode(tags.closing, add_special=False).tolist()
     return Thinking(
         tags,
-        is_open=_is_open(tags, prompt, begun),
+        is_open=is_open,
+        is_begun=is_open and bool(begun.text.rpartition(tags.opening)[2].strip()),
         budget=budget,
-        is_special=closing_token >= 0 and not tokenizer.decode([closing_token]),
+        is_special=not all(tokenizer.decode([token]) for token in closing),
         opening_token=_one_token(tokenizer, tags.opening),
-        closing_token=closing_token,
+        closing_token=closing[0] if len(closing) == 1 else -1,
         forced=_ending(tokenizer, tags, params.budget_message) if budget >= 0 else _NO_TOKENS,
     )
 
@@ -171,12 +178,15 @@ def _is_off(params: ReasoningParams, given: Mapping[str, Any]) -> bool:
     return params.budget == 0 or _decided(params, given) is False
 
 
-def _is_open(tags: Tags, prompt: str, begun: str) -> bool:
-    return prompt.rstrip().endswith(tags.opening) or _is_inside(tags, begun)
-
-
-def _is_inside(tags: Tags, text: str) -> bool:
-    return text.rfind(tags.opening) > text.rfind(tags.closing)
+def _is_open(tags: Tags, prompt: str, begun: Begun) -> bool:
+    """Whether a prompt ends inside the tags: they may be in what was begun, or in front of it."""
+    prompt = prompt.rstrip()
+    if prompt.endswith(tags.closing):
+        return False
+    text = tags.opening + begun.text if begun.is_reasoning else begun.text
+    if tags.opening in text or tags.closing in text:
+        return text.rfind(tags.opening) > text.rfind(tags.closing)
+    return prompt.removesuffix(text.rstrip()).rstrip().endswith(tags.opening)
 
 
 def _one_token(tokenizer: Tokenizer, tag: str) -> int:

@@ -43,6 +43,9 @@ def tool_use(
     given: Sequence[ToolLike] | None, choice: ToolChoice = "auto", *, parallel: bool = True
 ) -> ToolUse:
     """:raises InvalidRequest: a tool has no name, two share one, or the choice is none of them."""
+    listed: Any = given
+    if isinstance(listed, str) or not isinstance(listed, Sequence | None):
+        raise InvalidRequest(f"tools: {given!r} is no sequence of tools", param="tools")
     tools = tuple(map(read_tool, given or ()))
     names = collections.Counter(tool.name for tool in tools)
     double = next((name for name, n in names.items() if n > 1), None)
@@ -68,8 +71,11 @@ def read_tool(given: ToolLike) -> Tool:
     """:raises InvalidRequest: it has no name, or its parameters are no object."""
     if isinstance(given, Tool):
         return given
-    function = given.get("function", given)
-    name = function.get("name") if isinstance(function, Mapping) else None
+    described: Any = given
+    function = described.get("function", given) if isinstance(described, Mapping) else None
+    if not isinstance(function, Mapping):
+        raise InvalidRequest("tools: one is no description of a function", param="tools")
+    name = function.get("name")
     if not isinstance(name, str) or not name:
         raise InvalidRequest("tools: one has no name", param="tools")
     parameters = function.get("parameters") or {}

@@ -25,7 +25,6 @@ class Turn:
     :param grammar: what calls that have to be made, or have to keep to a schema, keep to; as all
         that an output keeps to, it holds behind the reasoning.
     :param reasoning_format: where reasoning is told; see `ReasoningParams`.
-    :param opening: what the format's parser has to know of the prompt's end.
     """
 
     format: ToolFormat
@@ -34,7 +33,9 @@ class Turn:
     thinking: Thinking | None = None
     grammar: str = ""
     reasoning_format: str = "auto"
-    opening: str = ""
+    _beside: dict[str, str] = dataclasses.field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )  # The grammar of the calls and the schema that was asked for last, by that schema.
 
     @classmethod
     def begin(
@@ -45,11 +46,9 @@ class Turn:
         thinking: Thinking | None,
         *,
         reasoning_format: str = "auto",
-        prompt: str = "",
     ) -> Turn:
         """A turn in the format of its template; the grammar of its calls is compiled, which blocks.
 
-        :param prompt: what the template made of the conversation.
         :raises InvalidRequest: the schema of a tool's arguments is wrong.
         """
         is_native = not use.is_forced or template_format.shapes_of(use.tools) is not None
@@ -60,7 +59,6 @@ class Turn:
             constraints,
             thinking,
             reasoning_format=reasoning_format,
-            opening=used_format.opening_of(prompt),
         )
         if not use.is_constrained:
             return turn
@@ -79,7 +77,8 @@ class Turn:
         """
         special = params.special or self._needs_special
         if not self.use.tools:
-            return params.replace(special=special)
+            params = params.replace(special=special)
+            return params if self.format.reasoning is None else self._constrained(params)
         stops = tuple(stop for stop in self.format.stops if stop not in params.stop)
         constrained = self._constrained(params)
         return constrained.replace(stop=params.stop + stops, special=special)
@@ -89,7 +88,7 @@ class Turn:
         """Whether there are control tokens among what its parser looks for."""
         if self.thinking is not None and self.thinking.is_special:
             return True
-        is_parsed = self.format.reasons or bool(self.use.tools)
+        is_parsed = self.format.reasoning is not None or bool(self.use.tools)
         return is_parsed and self.format.special_tokens
 
     def _constrained(self, params: GenerationParams) -> GenerationParams:
@@ -100,20 +99,35 @@ class Turn:
         if self.grammar and (self.use.is_forced or not params.json_schema):
             return params.replace(grammar=self.grammar, json_schema="")
         if params.json_schema:
-            try:
-                grammar = self._call_grammar(content=params.json_schema)
-            except InvalidRequest as error:
-                raise InvalidRequest(f"json_schema: {error}", param="json_schema") from None
-            return params.replace(grammar=grammar, json_schema="")
+            return params.replace(grammar=self._grammar_beside(params.json_schema), json_schema="")
         return params
 
+    def _grammar_beside(self, schema: str) -> str:
+        """That of an answer that keeps to a schema, or calls; a long one takes a while."""
+        grammar = self._beside.get(schema)
+        if grammar is None:
+            try:
+                grammar = self._call_grammar(content=schema)
+                self.constraints.compile(GenerationParams(grammar=grammar))
+            except InvalidRequest as error:
+                raise InvalidRequest(f"json_schema: {error}", param="json_schema") from None
+            self._beside.clear()
+            self._beside[schema] = grammar
+        return grammar
+
     def _call_grammar(self, content: str = "") -> str:
+        """Of reasoning, which no grammar holds for, the core has the grammar see the opening."""
+        own, thinking = self.format.reasoning, self.thinking
+        is_open = thinking is not None and thinking.is_open
         return self.constraints.calls(
             self._shapes,
             self.use.tools,
             required=self.use.is_forced,
             parallel=self.use.parallel,
             content=content,
+            lead=own.lead(is_open=is_open) if own and thinking else "",
+            may_lead=not is_open,
+            answer=own.answer if own else "",
         )
 
     @property
@@ -128,12 +142,17 @@ class Turn:
 
     def _parser(self) -> Parser:
         told = self.reasoning_format
-        if self.format.reasons:
+        own = self.format.reasoning
+        if own is not None:
             inner = self.format.parser(self.use.tools)
-            inner.feed(self.opening)
-            is_apart = told in ("auto", "deepseek")
-            return inner if is_apart else RetoldParser(inner, both=told != "none")
-        inner = self.format.parser(self.use.tools) if self.use.tools else PlainParser()
+            is_open = self.thinking is not None and self.thinking.is_open
+            if is_open:
+                inner.feed(own.opening)
+            if told in ("auto", "deepseek"):
+                return inner
+            return RetoldParser(inner, own.tags, both=told != "none", is_open=is_open)
+        is_marked = self.format.marks_answers or bool(self.use.tools)
+        inner = self.format.parser(self.use.tools) if is_marked else PlainParser()
         return inner if self.thinking is None else reasoning_parser(inner, self.thinking, told)
 
 

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from ..errors import HubError, HubUnreachable
 from ..sources import UrlModel
-from .download import STALL_SECONDS, Advance, download, request_headers
+from .download import STALL_SECONDS, Advance, cache_folder, disk_errors, download, request_headers
 from .http_open import open_url
 from .split import part_names
 from .versions import Version
@@ -55,25 +55,28 @@ def _folder(source: UrlModel, where: str) -> Path:
     root = source.cache_dir or os.environ.get("LLAMA_CACHE")
     if not root:
         root = str(Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache") / "llamabox")
-    return Path(root).expanduser() / "url" / hashlib.sha256(where.encode()).hexdigest()[:16]
+    return cache_folder(root) / "url" / hashlib.sha256(where.encode()).hexdigest()[:16]
 
 
 def _fetch(url: str, target: Path, what: str, source: UrlModel, advance: Advance) -> None:
     headers = {"Authorization": f"Bearer {source.token}"} if source.token else {}
-    if target.exists():
-        if source.offline or not _has_changed(url, target, what, headers):
+    with disk_errors(what, target.parent):
+        known = Version.of_file(target) if target.exists() else None
+    if known is not None:
+        if source.offline or not _has_changed(url, known, what, headers):
             advance(1, 1)
             return
     elif source.offline:
         raise HubUnreachable(f"offline, and {what} is not in {target.parent}")
     logger.info("downloading %s", what)
-    stale = Version.of_file(target)
-    download(url, target, what=what, advance=advance, headers=headers, stale=stale)
+    download(url, target, what=what, advance=advance, headers=headers, stale=known)
 
 
-def _has_changed(url: str, target: Path, what: str, headers: dict[str, str]) -> bool:
-    """Whether the server has another version than the one that is there."""
-    known = Version.of_file(target)
+def _has_changed(url: str, known: Version, what: str, headers: dict[str, str]) -> bool:
+    """Whether the server has another version than the one that is there.
+
+    A process may have ended before it wrote which version that is; then it counts as another.
+    """
     conditions = {"Range": "bytes=0-0"}
     if known.etag:
         conditions["If-None-Match"] = known.etag
@@ -81,7 +84,7 @@ def _has_changed(url: str, target: Path, what: str, headers: dict[str, str]) -> 
         conditions["If-Modified-Since"] = known.modified
     try:
         with open_url(url, {**request_headers(), **conditions, **headers}, STALL_SECONDS) as answer:
-            return known != Version() and Version.of(answer) != known
+            return Version.of(answer) != known
     except urllib.error.HTTPError as error:
         error.close()
         if error.code != 304:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import Any
 
 from ..checks import check_bool, check_int
 from ..errors import InvalidRequest
@@ -29,9 +30,14 @@ class CpuParams:
     poll: int = 50
 
     def __post_init__(self) -> None:
-        for cpu in self.cpus:
-            if not 0 <= cpu < MAX_CPUS:
-                raise InvalidRequest(f"cpus: {cpu!r} is not within 0 to {MAX_CPUS - 1}")
+        cpus: Any = self.cpus
+        if not isinstance(cpus, tuple):
+            raise InvalidRequest(f"cpus: {cpus!r} is not a tuple", param="cpus")
+        for cpu in cpus:
+            is_int = isinstance(cpu, int) and not isinstance(cpu, bool)
+            if not is_int or not 0 <= cpu < MAX_CPUS:
+                message = f"cpus: {cpu!r} is not within 0 to {MAX_CPUS - 1}"
+                raise InvalidRequest(message, param="cpus")
         check_bool(self, "strict")
         check_int(self, "priority", *PRIORITIES)
         check_int(self, "poll", 0, 100)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+from pathlib import Path
 from typing import Any
 
 from ..checks import (
@@ -31,10 +32,19 @@ QUANTIZED = CACHE_TYPES[3:]
 MAX_SEQUENCES = 256
 """Sequences that one llama.cpp context can hold (``LLAMA_MAX_SEQ``)."""
 MAX_CHECKPOINTS = 1024
+MIN_CHECKPOINT_STEP = 32
 MAX_THREADS = 512
 MAX_MIB = 1 << 40
 """Of any storage, as a number of bytes that the core can count."""
 MAX_NGRAM = 16
+BOOLS = (
+    "kv_offload",
+    "op_offload",
+    "context_shift",
+    "swa_full",
+    "lora_init_without_apply",
+    "warmup",
+)
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -178,7 +188,7 @@ class EngineParams:
         check_int(self, "preempt_ram", 0)
         check_int(self, "checkpoint_ram", 0)
         check_int(self, "ctx_checkpoints", 0, MAX_CHECKPOINTS)
-        check_int(self, "checkpoint_min_step", 32)
+        check_int(self, "checkpoint_min_step", MIN_CHECKPOINT_STEP)
         check_rate(self, "tokens_per_second", may_be_measured=True)
         check_int(self, "lookup_ngram_min", 0, MAX_NGRAM)
         check_int(self, "n_draft_max", 0, MAX_DRAFT)
@@ -193,8 +203,8 @@ class EngineParams:
         self._check_caches()
 
     def _check_nested(self) -> None:
-        check_bool(self, "kv_offload")
-        check_bool(self, "op_offload")
+        for name in BOOLS:
+            check_bool(self, name)
         kinds = (("cpu", CpuParams), ("cpu_batch", CpuParams | None), ("rope", RopeParams))
         for name, kind in kinds:
             if not isinstance(getattr(self, name), kind):
@@ -207,7 +217,6 @@ class EngineParams:
         self._check_cache_disk()
         check_scaled_files(self, "lora")
         check_scaled_files(self, "control_vectors")
-        check_bool(self, "lora_init_without_apply")
         self._check_layers()
 
     def _check_layers(self) -> None:
@@ -231,6 +240,10 @@ class EngineParams:
             return
         if not isinstance(folder, (str, os.PathLike)) or not os.fspath(folder):
             raise InvalidRequest(f"cache_disk: {folder!r} is not a path", param="cache_disk")
+        try:
+            Path(folder).expanduser()
+        except RuntimeError as error:
+            raise InvalidRequest(f"cache_disk: {folder}: {error}", param="cache_disk") from None
         if self.cache_ram == 0:
             raise InvalidRequest("cache_disk: needs some cache_ram", param="cache_disk")
         if self.cache_disk_max == 0:

@@ -24,9 +24,11 @@ from .replacing import replaced
 MAX_STOPS = 256
 MAX_STOP_LENGTH = 65_536
 """Of all stop strings together, in characters."""
-BOOLS = ("cache_prompt", "special", "progress")
+BOOLS = ("cache_prompt", "special", "progress", "post_sampling_probs", "ignore_eos")
 MAX_BREAKERS = 64
 """Each costs DRY a pass over the vocabulary when the request starts."""
+MAX_BREAKERS_LENGTH = 1024
+"""Of all together: characters may cost a millisecond each. llama.cpp looks at 40 bytes of one."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -188,9 +190,12 @@ class GenerationParams:
                 param="stop",
             )
         check_strings(self, "dry_sequence_breakers")
-        if len(self.dry_sequence_breakers) > MAX_BREAKERS:
+        breakers = self.dry_sequence_breakers
+        if len(breakers) > MAX_BREAKERS or sum(map(len, breakers)) > MAX_BREAKERS_LENGTH:
             raise InvalidRequest(
-                f"dry_sequence_breakers: more than {MAX_BREAKERS}", param="dry_sequence_breakers"
+                f"dry_sequence_breakers: more than {MAX_BREAKERS} strings or "
+                f"{MAX_BREAKERS_LENGTH} characters",
+                param="dry_sequence_breakers",
             )
         check_logit_bias(self)
         check_samplers(self)

@@ -4,8 +4,16 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from typing import Any
 
-from ..checks import check_choice, check_int, check_strings
+from ..checks import (
+    check_bool,
+    check_choice,
+    check_encodable,
+    check_int,
+    check_pairs,
+    check_strings,
+)
 from ..errors import InvalidRequest
 
 KvValue = int | float | bool | str
@@ -55,15 +63,43 @@ class ModelParams:
         check_choice(self, "split_mode", SPLIT_MODES)
         if self.devices is not None:
             check_strings(self, "devices")
-        if not all(math.isfinite(share) and share >= 0 for share in self.tensor_split):
-            raise InvalidRequest("tensor_split: shares are 0 or more", param="tensor_split")
-        if self.tensor_split and not any(self.tensor_split):
-            raise InvalidRequest("tensor_split: all shares are 0", param="tensor_split")
+        if self.use_mmap is not None:
+            check_bool(self, "use_mmap")
+        for name in ("use_mlock", "check_tensors", "repack"):
+            check_bool(self, name)
+        _check_shares(self.tensor_split)
+        check_pairs(self, "tensor_overrides")
+        for pair in self.tensor_overrides:
+            _check_tensor_override(pair)
+        check_pairs(self, "kv_overrides")
         for key, value in self.kv_overrides:
             _check_kv_override(key, value)
 
 
-def _check_kv_override(key: str, value: KvValue) -> None:
+def _check_shares(shares: Any) -> None:
+    if not isinstance(shares, tuple):
+        raise InvalidRequest(f"tensor_split: {shares!r} is not a tuple", param="tensor_split")
+    for share in shares:
+        is_number = isinstance(share, (int, float)) and not isinstance(share, bool)
+        if not is_number or not 0 <= share < math.inf:
+            message = f"tensor_split: {share!r} is not 0 or more"
+            raise InvalidRequest(message, param="tensor_split")
+    if shares and not any(shares):
+        raise InvalidRequest("tensor_split: all shares are 0", param="tensor_split")
+
+
+def _check_tensor_override(pair: tuple[Any, Any]) -> None:
+    for text in pair:
+        if not isinstance(text, str) or not text:
+            message = f"tensor_overrides: {text!r} is not a string, or is empty"
+            raise InvalidRequest(message, param="tensor_overrides")
+        check_encodable(text, "tensor_overrides")
+
+
+def _check_kv_override(key: Any, value: Any) -> None:
+    if not isinstance(key, str) or not isinstance(value, KvValue):
+        message = f"kv_overrides: {(key, value)!r} is not a key and its value"
+        raise InvalidRequest(message, param="kv_overrides")
     texts = [key, value] if isinstance(value, str) else [key]
     for text in texts:
         size = len(text.encode("utf-8", "surrogatepass"))

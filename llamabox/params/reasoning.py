@@ -24,7 +24,7 @@ class ReasoningParams:
         is forced. 0 is the same as not `enabled`, -1 has no limit.
     :param budget_message: text that is forced in front of the closing tag.
     :param format: "auto" and "deepseek" tell the reasoning apart from the content; "none" leaves
-        it there as the model wrote it; "deepseek-legacy" does both.
+        it there between its tags; "deepseek-legacy" does both.
     """
 
     enabled: bool | None = None

@@ -20,19 +20,24 @@ def main(argv: Sequence[str] | None = None) -> int:
     :returns: the exit status: 0 after a clean end, 1 if the server could not start.
     :raises SystemExit: the command line is wrong (2), or asked for help or the version (0).
     """
-    command = parse(sys.argv[1:] if argv is None else argv)
+    try:
+        command = parse(sys.argv[1:] if argv is None else argv)
+        _begin_log(command)
+        _prepare(command)
+        return _ACTIONS[command.action](command)
+    except IncompatibleLibrary as error:
+        logging.getLogger(__name__).error("%s", error)
+        return 1
+
+
+def _begin_log(command: Command) -> None:
+    """:raises SystemExit: its file cannot be written (2)."""
     try:
         configure_logging(command.log)
     except OSError as error:
         command.parser.error(f"argument --log-file: {error}")
     for warning in command.warnings:
         logging.getLogger(__name__).warning("%s", warning)
-    try:
-        _prepare(command)
-        return _ACTIONS[command.action](command)
-    except IncompatibleLibrary as error:
-        logging.getLogger(__name__).error("%s", error)
-        return 1
 
 
 def _prepare(command: Command) -> None:

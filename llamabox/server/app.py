@@ -16,6 +16,7 @@ from .api_keys import is_accepted
 from .config import ServerConfig
 from .cors import allow_origin, preflight
 from .errors import JsonErrorHandler, Unauthorized
+from .http_edges import AnsweredRequest
 from .routes import blueprints
 from .schema_unknown import warning
 from .service import ServerApp, ServerRequest, Service
@@ -38,6 +39,7 @@ def create_app(config: ServerConfig, service: Service | None = None) -> ServerAp
         f"llamabox-{uuid.uuid4().hex}",
         config=_sanic_config(config),
         ctx=service or Service(config),
+        request_class=AnsweredRequest,
         error_handler=JsonErrorHandler(),
         configure_logging=False,
     )

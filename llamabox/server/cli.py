@@ -9,7 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import InvalidRequest
-from ..params import EngineParams, GenerationParams, ModelParams
+from ..params import (
+    MAX_MIB,
+    MIN_CHECKPOINT_STEP,
+    EngineParams,
+    GenerationParams,
+    ModelParams,
+)
 from .cli_cells import rope_params
 from .cli_completion import add_completion
 from .cli_constraints import add_constraints, constraints_of
@@ -34,6 +40,13 @@ from .log import LogConfig
 __all__ = ["Action", "Command", "flag_parser", "parse"]
 
 AUTOMATICS = ("n_threads", "n_threads_batch", "n_threads_sampling", "n_parallel")
+NUMBERS: Mapping[str, Mapping[int, int]] = {
+    "n_threads": {0: AUTOMATIC},
+    "n_threads_batch": {0: AUTOMATIC},
+    "cache_ram": {-1: MAX_MIB},
+    "checkpoint_min_step": {0: MIN_CHECKPOINT_STEP},
+}
+"""llama-server's numbers for what others stand for here."""
 LISTS = ("kv_overrides", "logit_bias", "tensor_overrides")
 
 
@@ -57,11 +70,14 @@ def parse(argv: Sequence[str], environ: Mapping[str, str] | None = None) -> Comm
 
     :param environ: by default the process's.
     :raises SystemExit: with status 2 and one line on standard error, or 0 after the help text.
+    :raises IncompatibleLibrary: there is a chat template to compile, and llama.cpp does not fit.
     """
     parser = flag_parser()
     given = parser.parse_words(argv)
     file = _config_file(parser, given)
-    given = over(given, read_environment(parser, os.environ if environ is None else environ))
+    environment = read_environment(parser, os.environ if environ is None else environ)
+    warnings = (*given.get(WARNINGS, ()), *environment.get(WARNINGS, ()))
+    given = over(given, environment)
     values = over(given, file.values)
     try:
         config = _config(values)
@@ -73,7 +89,7 @@ def parse(argv: Sequence[str], environ: Mapping[str, str] | None = None) -> Comm
         action=values.get("action", Action.SERVE),
         config=config,
         log=log_config(values),
-        warnings=values.get(WARNINGS, ()),
+        warnings=warnings,
         parser=parser,
     )
 
@@ -116,6 +132,7 @@ def _config_file(parser: FlagParser, given: dict[str, Any]) -> ConfigFile:
 
 def _config(given: dict[str, Any]) -> ServerConfig:
     """The configuration of the flags in ``given``; the dataclasses know the defaults."""
+    given = {k: NUMBERS[k].get(v, v) if k in NUMBERS else v for k, v in given.items()}
     given = {k: v for k, v in given.items() if k not in AUTOMATICS or v != AUTOMATIC}
     given |= {name: tuple(given[name]) for name in LISTS if name in given}
     if "load_mode" in given:

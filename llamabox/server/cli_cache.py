@@ -15,7 +15,7 @@ def add_cache(group: FlagGroup) -> None:
         type=int,
         metavar="MIB",
         help="RAM for prefixes that the cells have no room for any more\n"
-        "(default: 1024, 0 = none, also on disk)",
+        "(default: 1024, 0 = none, also on disk, -1 = no limit)",
     )
     group.value(
         "--cache-disk",

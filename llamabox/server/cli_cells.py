@@ -88,7 +88,10 @@ def add_cells(group: FlagGroup) -> None:
     group.switch(
         "-kvo", "--kv-offload", dest="kv_offload", text="Keep cells where the layers are (default)"
     )
-    notes = (("k", "keys", "cannot be shifted"), ("v", "values", "need flash attention"))
+    notes = (
+        ("k", "keys", "f16 cannot be shifted"),
+        ("v", "values", "bf16 need flash attention"),
+    )
     for letter, whose, note in notes:
         group.value(
             f"-ct{letter}",
@@ -97,7 +100,7 @@ def add_cells(group: FlagGroup) -> None:
             choices=CACHE_TYPES,
             metavar="TYPE",
             help=f"Type of the cells' {whose}: {', '.join(CACHE_TYPES)}\n"
-            f"(default: f16; those after bf16 {note})",
+            f"(default: f16; those after {note})",
         )
     group.idle(
         "-dt",

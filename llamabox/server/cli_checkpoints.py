@@ -30,5 +30,5 @@ def add_checkpoints(group: FlagGroup) -> None:
         dest="checkpoint_min_step",
         type=int,
         metavar="N",
-        help="Tokens of a long prompt between two checkpoints (default: 8192)",
+        help="Tokens of a long prompt between two checkpoints (default: 8192, 0 = the least)",
     )

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from ..params import BACKEND_SAMPLING, KV_LAYOUTS
+import argparse
+
+from ..params import KV_LAYOUTS
 from .cli_absent import AUDIO_AND_IMAGES
 from .cli_adapters import add_control_vectors
 from .cli_cache import add_cache
@@ -15,6 +17,7 @@ from .cli_rate import add_rate_limit
 from .cli_reasoning import add_reasoning
 from .cli_reuse import add_prompt_reuse
 from .cli_shift import add_context_shift
+from .cli_switch import switch
 from .cli_templates import add_templates
 from .cli_threads import add_threads
 
@@ -96,7 +99,7 @@ def _add_steps(group: FlagGroup) -> None:
         dest="backend_sampling",
         nargs="?",
         const="on",
-        choices=BACKEND_SAMPLING,
+        type=switch,
         metavar="[on|off|auto]",
         help="Let llama.cpp sample beside the model; auto: if a GPU computes the logits\n"
         "(default: auto)",
@@ -119,4 +122,7 @@ def _add_steps(group: FlagGroup) -> None:
 
 
 def _seconds(milliseconds: str) -> float:
-    return float(milliseconds) / 1e3
+    try:
+        return float(milliseconds) / 1e3
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{milliseconds!r} is not a number") from None

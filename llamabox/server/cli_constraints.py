@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import orjson
+
 from ..errors import InvalidRequest
 from .cli_parser import FlagGroup
 
@@ -48,8 +50,10 @@ def add_constraints(group: FlagGroup) -> None:
 def constraints_of(given: Mapping[str, Any]) -> dict[str, str]:
     """What the flags in ``given`` that name files stand for, as fields of ``GenerationParams``.
 
-    :raises InvalidRequest: a file cannot be read, or there are two constraints.
+    :raises InvalidRequest: a file cannot be read, there are two constraints, or a schema is no
+        JSON.
     """
+    _check_json(given.get("json_schema", ""), "json_schema")
     read: dict[str, str] = {}
     for file, field in FILES:
         path: Path | None = given.get(file)
@@ -61,4 +65,13 @@ def constraints_of(given: Mapping[str, Any]) -> dict[str, str]:
             read[field] = path.read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError) as error:
             raise InvalidRequest(str(error), param=file) from None
+        if field == "json_schema":
+            _check_json(read[field], file)
     return read
+
+
+def _check_json(schema: str, name: str) -> None:
+    try:
+        orjson.loads(schema or "{}")
+    except orjson.JSONDecodeError as error:
+        raise InvalidRequest(f"is not JSON: {error}", param=name) from None

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from .cli_parser import FlagParser
+from .cli_absent import reason_of
+from .cli_parser import WARNINGS, FlagParser
+from .cli_switch import FALSE, TRUE
 
 __all__ = ["SWITCHES", "VALUES", "read_environment"]
 
 PREFIX, NEGATIVE = "LLAMA_ARG_", "LLAMA_ARG_NO_"
-TRUE = ("1", "true", "on", "yes", "enabled")
-FALSE = ("0", "false", "off", "no", "disabled")
 
 VALUES: Mapping[str, str] = {
     "LLAMA_API_KEY": "--api-key",
@@ -48,12 +48,12 @@ VALUES: Mapping[str, str] = {
     "LLAMA_ARG_MODEL": "--model",
     "LLAMA_ARG_MODEL_URL": "--model-url",
     "LLAMA_ARG_NUMA": "--numa",
+    "LLAMA_ARG_OVERRIDE_TENSOR": "--override-tensor",
     "LLAMA_ARG_N_CPU_MOE": "--n-cpu-moe",
     "LLAMA_ARG_N_GPU_LAYERS": "--n-gpu-layers",
     "LLAMA_ARG_N_GPU_LAYERS_DRAFT": "--n-gpu-layers-draft",
     "LLAMA_ARG_N_PARALLEL": "--parallel",
     "LLAMA_ARG_N_PREDICT": "--n-predict",
-    "LLAMA_ARG_OVERRIDE_TENSOR": "--override-tensor",
     "LLAMA_ARG_PORT": "--port",
     "LLAMA_ARG_PRESENCE_PENALTY": "--presence-penalty",
     "LLAMA_ARG_REASONING": "--reasoning",
@@ -88,7 +88,7 @@ VALUES: Mapping[str, str] = {
     "LLAMA_ARG_YARN_EXT_FACTOR": "--yarn-ext-factor",
     "LLAMA_ARG_YARN_ORIG_CTX": "--yarn-orig-ctx",
 }
-"""Flags with a value."""
+"""Flags with a value, of which overrides of tensors count in this order."""
 
 SWITCHES: Mapping[str, tuple[str, str | None]] = {
     "LLAMA_ARG_CACHE_PROMPT": ("--cache-prompt", "--no-cache-prompt"),
@@ -113,21 +113,48 @@ SWITCHES: Mapping[str, tuple[str, str | None]] = {
 """Flags without one: the flag for true, and that for false, which ``LLAMA_ARG_NO_`` stands for too,
 whatever its value."""
 
+ABSENT: Mapping[str, str] = {
+    "LLAMA_ARG_API_PREFIX": "--api-prefix",
+    "LLAMA_ARG_SSL_CERT_FILE": "--ssl-cert-file",
+    "LLAMA_ARG_SSL_KEY_FILE": "--ssl-key-file",
+}
+"""Flags of what is not here, without which a server must not be reached."""
+
 
 def read_environment(parser: FlagParser, environ: Mapping[str, str]) -> dict[str, Any]:
-    """The values of the flags that the environment's variables stand for.
+    """The values of the flags that the environment's variables stand for, with warnings of those
+    that stand for nothing.
 
-    :raises SystemExit: with status 2 and one line, if one cannot be read; the line names it.
+    :raises SystemExit: with status 2 and one line, if one cannot be read, or is of what is not
+        here; the line names it.
     """
+    for variable, flag in ABSENT.items():
+        if environ.get(variable):
+            parser.error(f"environment variable {variable}: {reason_of(flag)}")
     given: dict[str, Any] = {}
     for variable, flag in VALUES.items():
         if variable in environ:
-            given |= parser.parse_variable(variable, f"{flag}={environ[variable]}")
+            _add(given, parser.parse_variable(variable, f"{flag}={environ[variable]}"))
     for variable, (flag, negative) in SWITCHES.items():
         word = _switch(parser, variable, flag, negative, environ)
         if word is not None:
-            given |= parser.parse_variable(*word)
+            _add(given, parser.parse_variable(*word))
+    unknown = sorted(name for name in environ if name.startswith(PREFIX) and not _is_known(name))
+    _add(given, {WARNINGS: [f"environment variable {name}: is not known" for name in unknown]})
     return given
+
+
+def _add(given: dict[str, Any], more: Mapping[str, Any]) -> None:
+    """Lists add up; other values replace what is there."""
+    for name, value in more.items():
+        given[name] = [*given.get(name, ()), *value] if isinstance(value, list) else value
+
+
+def _is_known(variable: str) -> bool:
+    if variable in VALUES or variable in SWITCHES or variable in ABSENT:
+        return True
+    _, negative = SWITCHES.get(variable.replace(NEGATIVE, PREFIX, 1), ("", None))
+    return negative is not None
 
 
 def _switch(

@@ -11,7 +11,8 @@ from typing import Any
 
 from .._version import __version__
 from .cli_parser import FlagGroup
-from .log import COLORS, EVERYTHING, LogConfig
+from .cli_switch import switch
+from .log import EVERYTHING, LogConfig
 
 __all__ = ["Action", "add_general", "log_config"]
 
@@ -75,7 +76,7 @@ def _add_log(group: FlagGroup) -> None:
         dest="log_colors",
         nargs="?",
         const="on",
-        choices=COLORS,
+        type=switch,
         metavar="[on|off|auto]",
         help="Colored log; auto: on a terminal (default: off)",
     )

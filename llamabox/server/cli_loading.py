@@ -145,11 +145,11 @@ def add_loading(group: FlagGroup) -> None:
 
 
 def layers(text: str) -> int:
-    """A number of layers, or a word for all of them."""
+    """A number of layers; a word or any number below 0 for all of them."""
     if text in ("auto", "all"):
         return ALL_LAYERS
     try:
-        return int(text)
+        return max(int(text), ALL_LAYERS)
     except ValueError:
         raise argparse.ArgumentTypeError(f"{text!r} is neither a number, auto nor all") from None
 

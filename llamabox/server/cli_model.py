@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ..params import FLASH_ATTENTION
 from .cli_adapters import add_adapters
 from .cli_hub import add_hub
 from .cli_parser import FlagGroup
+from .cli_switch import switch
 
 __all__ = ["add_attention", "add_model", "add_warmup"]
 
@@ -35,7 +35,7 @@ def add_attention(group: FlagGroup) -> None:
         dest="flash_attention",
         nargs="?",
         const="on",
-        choices=FLASH_ATTENTION,
+        type=switch,
         metavar="[on|off|auto]",
         help="Flash Attention (default: auto, by a trial at the start)",
     )

@@ -14,7 +14,7 @@ from .cli_absent import reason_of
 __all__ = ["FlagGroup", "FlagParser"]
 
 _FLAG = re.compile(r"-{1,2}[A-Za-z]")
-_PARAMETER = re.compile(r"\b[a-z]+(?:_[a-z]+)+\b")
+_PARAMETER = re.compile(r"^[a-z]+(?=: )|\b[a-z]+(?:_[a-z]+)+\b")
 WARNINGS = "warnings"
 
 
@@ -30,7 +30,8 @@ class FlagParser(argparse.ArgumentParser):
             formatter_class=_HelpFormatter,
         )
         self.flags: dict[str, argparse.Action] = {}
-        self._places: dict[str, str] = {}
+        self._arguments: dict[str, str] = {}
+        self._variables: dict[str, str] = {}
         self._variable: str | None = None
 
     def error(self, message: str) -> NoReturn:
@@ -46,7 +47,8 @@ class FlagParser(argparse.ArgumentParser):
         :param place: where the value stands, if neither a flag nor a variable has it.
         """
         said = self.in_flags(reason.removeprefix(f"{name}: "))
-        place = place or self._places.get(name) or f"argument {self.flag_of(name)}"
+        place = place or self._arguments.get(name) or self._variables.get(name)
+        place = place or f"argument {self.flag_of(name)}"
         self.exit(2, f"{self.prog}: error: {place}: {said}\n")
 
     def flag_of(self, dest: str) -> str:
@@ -66,14 +68,31 @@ class FlagParser(argparse.ArgumentParser):
 
         :raises SystemExit: with status 2 and one line on standard error, or 0 after the help.
         """
-        words = [_with_dashes(word) for word in argv]
+        words = self._joined(argv)
         self._refuse_unknown(words)
-        given = vars(self.parse_args(words))
+        given = self._values(words)
         for word in words:
             action = self.flags.get(word.partition("=")[0])
             if action is not None:
-                self._places[action.dest] = f"argument {_long(action)}"
+                self._arguments[action.dest] = f"argument {_long(action)}"
         return given
+
+    def _values(self, words: Sequence[str]) -> dict[str, Any]:
+        for word in words:
+            name, _, value = word.partition("=")
+            if value == "--":  # which argparse drops, and fails on what is left
+                self.error(f"argument {name}: -- is no value")
+        return vars(self.parse_args(words))
+
+    def _joined(self, argv: Sequence[str]) -> list[str]:
+        """The words, in which the one value of a flag stands behind a "=": it may have dashes."""
+        words, rest = [], iter(argv)
+        for word in map(_with_dashes, rest):
+            action = self.flags.get(word)
+            has_value = action is not None and action.nargs in (None, 1)
+            value = next(rest, None) if has_value else None
+            words.append(word if value is None else f"{word}={value}")
+        return words
 
     def parse_variable(self, variable: str, word: str) -> dict[str, Any]:
         """The value of one flag, ``--name`` or ``--name=value``, which an environment variable has.
@@ -81,8 +100,8 @@ class FlagParser(argparse.ArgumentParser):
         :raises SystemExit: with status 2 and one line that names the variable.
         """
         with self._reading(variable):
-            given = vars(self.parse_args([word]))
-        self._places |= dict.fromkeys(given, f"environment variable {variable}")
+            given = self._values([word])
+        self._variables |= dict.fromkeys(given, f"environment variable {variable}")
         return given
 
     @contextlib.contextmanager
@@ -172,7 +191,7 @@ class _Ignore(argparse.Action):
     ) -> None:
         if self.const is not None:
             said = f"{option_string}: {self.const}"
-            setattr(namespace, WARNINGS, (*getattr(namespace, WARNINGS, ()), said))
+            setattr(namespace, WARNINGS, [*getattr(namespace, WARNINGS, ()), said])
 
 
 class _HelpFormatter(argparse.RawTextHelpFormatter):

@@ -8,6 +8,7 @@ from typing import Any
 from ..errors import InvalidRequest
 from ..params import REASONING_EFFORTS, REASONING_FORMATS, ReasoningParams
 from .cli_parser import FlagGroup
+from .cli_switch import switch
 
 __all__ = ["add_reasoning", "reasoning_params"]
 
@@ -40,7 +41,7 @@ def add_reasoning(group: FlagGroup) -> None:
         "-rea",
         "--reasoning",
         dest="reasoning_enabled",
-        choices=sorted(SWITCH),
+        type=switch,
         metavar="[on|off|auto]",
         help="The same by llama-server's name; on: also where the template has an own default",
     )

@@ -32,7 +32,7 @@ def add_server(group: FlagGroup) -> None:
         dest="api_key_file",
         type=Path,
         metavar="FILE",
-        help="File with such keys, one on each line",
+        help="File with such keys, one on each line; lines that begin with # are comments",
     )
     group.value(
         "--queue-max",
@@ -95,16 +95,19 @@ def _add_connections(group: FlagGroup) -> None:
 def api_keys(given: Mapping[str, Any]) -> tuple[str, ...]:
     """The keys that the flags in ``given`` name.
 
-    :raises InvalidRequest: the file of keys cannot be read, or has none.
+    :raises InvalidRequest: there is none among them, or the file of keys cannot be read.
     """
-    keys = [key for listed in given.get("api_key", ()) for key in listed.split(",")]
+    keys = [key for joined in given.get("api_key", ()) for key in joined.split(",")]
+    if "api_key" in given and not any(key.strip() for key in keys):
+        raise InvalidRequest("is empty", param="api_key")
     path: Path | None = given.get("api_key_file")
     if path is not None:
         try:
             lines = path.read_text(encoding="utf-8").splitlines()
         except (OSError, UnicodeDecodeError) as error:
             raise InvalidRequest(str(error), param="api_key_file") from None
-        if not any(line.strip() for line in lines):
+        listed = [line for line in lines if line.strip() and not line.startswith("#")]
+        if not listed:
             raise InvalidRequest(f"{path} has no keys", param="api_key_file")
-        keys += lines
+        keys += listed
     return tuple(key.strip() for key in keys if key.strip())

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from ..errors import InvalidRequest
+from ..errors import InvalidRequest, TemplateError
 from ..templates import NAMED_TEMPLATES
 from .cli_parser import FlagGroup
 
@@ -35,7 +35,7 @@ def add_templates(group: FlagGroup) -> None:
     group.value(
         "--chat-template-kwargs",
         dest="chat_template_kwargs",
-        type=_json_object,
+        type=_variables,
         metavar="JSON",
         help="Variables for the chat template, which requests may replace (default: none)",
     )
@@ -57,16 +57,30 @@ def add_templates(group: FlagGroup) -> None:
 def template_of(given: Mapping[str, Any]) -> str | None:
     """The template's source that the flags in ``given`` name; None for the model's own.
 
-    :raises InvalidRequest: the file cannot be read.
+    :raises InvalidRequest: the file cannot be read, or what it has does not compile.
+    :raises IncompatibleLibrary: what compiles it cannot be imported.
     """
     path: Path | None = given.get("template_file")
+    source: str | None = given.get("template_source")
     if path is not None:
         try:
-            return path.read_text(encoding="utf-8")
+            source = path.read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError) as error:
             raise InvalidRequest(str(error), param="template_file") from None
-    source: str | None = given.get("template_source")
+    if source is not None:
+        _check(source, "template_source" if path is None else "template_file")
     return source
+
+
+def _check(source: str, name: str) -> None:
+    from ..api import compile_template
+
+    if not source.strip():
+        raise InvalidRequest("the chat template is empty", param=name)
+    try:
+        compile_template(source)
+    except TemplateError as error:
+        raise InvalidRequest(str(error), param=name) from None
 
 
 def _named_or_source(text: str) -> str:
@@ -87,3 +101,13 @@ def _json_object(text: str) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise argparse.ArgumentTypeError("is not a JSON object")
     return value
+
+
+def _variables(text: str) -> dict[str, Any]:
+    from ..api import RESERVED_VARIABLES
+
+    variables = _json_object(text)
+    for name in variables:
+        if name in RESERVED_VARIABLES:
+            raise argparse.ArgumentTypeError(f"{name} is no variable that may be set")
+    return variables

@@ -27,7 +27,7 @@ def add_threads(group: FlagGroup) -> None:
         dest="n_threads",
         type=int,
         metavar="N",
-        help="Compute threads (default: -1, physical cores less one)",
+        help="Compute threads (default: -1, physical cores less one, also for 0)",
     )
     _add_placement(group, "", "", "")
     group.value(

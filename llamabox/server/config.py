@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import InvalidRequest
-from ..params import EngineParams, GenerationParams, ModelParams, ReasoningParams
+from ..params import MOVABLE, EngineParams, GenerationParams, ModelParams, ReasoningParams
 from ..sources import HubModel, ModelSource
 
 __all__ = ["ServerConfig"]
@@ -94,6 +94,14 @@ class ServerConfig:
         if self.tokens_per_second_per_key and not self.engine_params.tokens_per_second:
             message = "tokens_per_second_per_key: needs tokens_per_second"
             raise InvalidRequest(message, param="tokens_per_second_per_key")
+
+        self._check_reuse()
+
+    def _check_reuse(self) -> None:
+        keys = self.engine_params.cache_type_k
+        if self.defaults.n_cache_reuse and keys not in MOVABLE:
+            message = f"cache_type_k: {keys} keys cannot be moved, as n_cache_reuse has to"
+            raise InvalidRequest(message, param="cache_type_k")
 
     @property
     def unix_socket(self) -> Path | None:

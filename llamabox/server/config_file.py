@@ -14,8 +14,9 @@ from typing import Any
 import orjson
 
 from ..errors import InvalidRequest
-from ..params import SPLIT_MODES
+from ..params import SPLIT_MODES, EngineParams
 from ..sources import HubModel
+from .config import AUTOMATIC
 from .schema_fields import Fields
 
 __all__ = ["ConfigFile", "read_config_file"]
@@ -193,9 +194,14 @@ def _read_layout(section: Fields, file: ConfigFile) -> None:
     """`n_ctx` is that of all sequences together, where each has its share."""
     is_unified = section.boolean("kv_unified")
     _put(file, section, "kv_unified", "kv_layout", "unified" if is_unified else "partitioned")
-    n_ctx, n_sequences = section.integer("n_ctx"), section.integer("n_seq_max")
-    if not is_unified and n_ctx and n_sequences and n_sequences > 0:
-        file.values["n_ctx"] = n_ctx // n_sequences
+    n_ctx, n_sequences = section.integer("n_ctx") or 0, section.integer("n_seq_max")
+    if n_sequences in (None, AUTOMATIC):
+        n_sequences = EngineParams().n_parallel
+    if is_unified or n_ctx <= 0 or n_sequences <= 0:
+        return
+    if n_ctx < n_sequences:
+        raise section.refuse("n_ctx", f"{n_ctx} is less than a token for each of {n_sequences}")
+    file.values["n_ctx"] = n_ctx // n_sequences
 
 
 def _read_split_mode(section: Fields, file: ConfigFile) -> None:

@@ -28,6 +28,7 @@ def preflight(request: AnyRequest) -> HTTPResponse:
     asked = request.headers.get("access-control-request-headers", "*")
     return HTTPResponse(
         status=200,
+        content_type="text/plain",
         headers={
             "Access-Control-Allow-Methods": METHODS,
             "Access-Control-Allow-Headers": asked,

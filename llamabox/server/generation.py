@@ -7,6 +7,7 @@ import contextlib
 import uuid
 from collections.abc import Callable, Sequence
 from functools import partial
+from typing import TypeVar
 
 import orjson
 from sanic import HTTPResponse
@@ -20,6 +21,7 @@ from ..api import (
     await_all,
     best,
     interleaved,
+    start_one,
 )
 from ..errors import EngineClosed, GenerationError, InvalidRequest
 from ..params import ChoiceParams, GenerationParams
@@ -33,13 +35,23 @@ from .schema_output import named_in_body
 from .sse import EventStream, event
 from .trace import AnyRequest, Trace, trace_of
 
-__all__ = ["generate"]
+__all__ = ["check_outputs", "generate"]
 
 PRIORITY_HEADER = "X-Request-Priority"
 MAX_OUTPUTS = 1024
 """Outputs of all prompts of a request."""
 LARGE_REPLY = 10_000
-"""Log probabilities above which a reply is rendered off the event loop."""
+"""Log probabilities and biases above which a reply is rendered off the event loop."""
+_T = TypeVar("_T")
+
+
+def check_outputs(engine: Engine, n_prompts: int, choices: ChoiceParams) -> None:
+    """:raises InvalidRequest: so many prompts have more outputs than may be."""
+    n, n_queue = n_prompts * choices.n_generated, engine.params.n_queue
+    n_most = min(MAX_OUTPUTS, engine.params.n_parallel + n_queue) if n_queue else MAX_OUTPUTS
+    if n_prompts > 1 and n > n_most:
+        reason = f"{n} outputs of all prompts are more than {n_most}"
+        raise InvalidRequest(f"prompt: {reason}", param="prompt")
 
 
 async def generate(
@@ -68,22 +80,26 @@ async def generate(
             await _start(engine, prompts, params, asked.choices, outputs)
         except InvalidRequest as error:
             raise named_in_body(error) from None
-        reply = make_reply()
+        n_biases = len(params.logit_bias)
+        reply = await _run(make_reply, n_biases)
         if asked.stream:
             await _stream(request, outputs, asked, reply)
             return None
         generated = [_finished(completion) for completion in await await_all(outputs)]
         trace.n_output = sum(completion.n_output for completion in generated)
-        render = partial(_whole, reply, asked, params, generated)
-        if trace.n_output * (params.n_probs + 1) > LARGE_REPLY:
-            loop = asyncio.get_running_loop()
-            body = await loop.run_in_executor(None, render)
-        else:
-            body = render()
+        n_values = trace.n_output * (params.n_probs + 1) + len(generated) * n_biases
+        body = await _run(partial(_whole, reply, asked, params, generated), n_values)
         return HTTPResponse(body, content_type="application/json")
     finally:
         for output in outputs:
             output.cancel()
+
+
+async def _run(job: Callable[[], _T], n_values: int) -> _T:
+    """``job``, off the event loop if it renders many values."""
+    if n_values <= LARGE_REPLY:
+        return job()
+    return await asyncio.get_running_loop().run_in_executor(None, job)
 
 
 def _whole(
@@ -109,7 +125,8 @@ async def _constrain(
         if error.param == "grammar" and params.json_schema:  # it has become one, beside calls
             reason = str(error).removeprefix("grammar: ")
             error = InvalidRequest(f"json_schema: {reason}", param="json_schema")
-        raise named_as_asked(error, orjson.loads(request.body)) from None
+        body = await request.app.ctx.read(request.body, dict)
+        raise named_as_asked(error, body) from None
 
 
 async def _start(
@@ -119,22 +136,12 @@ async def _start(
     choices: ChoiceParams,
     outputs: list[AsyncStream],
 ) -> None:
-    """Append the outputs of each prompt to `outputs`; what raises leaves those that have started.
-
-    :raises InvalidRequest: there are too many of them.
-    """
-    n = len(prompts) * choices.n_generated
-    if n == 1:
-        outputs.append(engine.submit(prompts[0], params))
+    """Append the outputs of each prompt to `outputs`; an error leaves those that have started."""
+    if len(prompts) * choices.n_generated == 1:
+        outputs.append(await start_one(engine, prompts[0], params))
         return
-    if len(prompts) > 1:
-        n_queue = engine.params.n_queue
-        n_most = engine.params.n_parallel + n_queue if n_queue else MAX_OUTPUTS
-        if n > min(n_most, MAX_OUTPUTS):
-            reason = f"{n} outputs of all prompts are more than {min(n_most, MAX_OUTPUTS)}"
-            raise InvalidRequest(f"prompt: {reason}", param="prompt")
-        if params.tokens_per_second and params.rate_key is None:
-            params = params.replace(rate_key=f"request-{uuid.uuid4().hex}")
+    if len(prompts) > 1 and params.tokens_per_second and params.rate_key is None:
+        params = params.replace(rate_key=f"request-{uuid.uuid4().hex}")
     for prompt in prompts:
         outputs += await engine.submit_choices(prompt, params, choices)
 

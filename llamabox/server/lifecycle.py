@@ -29,8 +29,9 @@ logger = logging.getLogger(__name__)
 
 _T = TypeVar("_T")
 
-ENGINE_CLOSE_SECONDS = 3.0
+ENGINE_CLOSE_SECONDS = 2.5
 DRAIN_SECONDS = 1.0
+THREADS_SECONDS = 1.0
 """Together below the five seconds that a stop may take."""
 
 
@@ -87,7 +88,7 @@ class Server:
     async def stop(self) -> bool:
         """Accept nothing more, cancel what runs, let every reply send its end, close.
 
-        :returns: False if the engine was still busy when the time was up.
+        :returns: False if the engine or a thread was still busy when the time was up.
         """
         assert self._server is not None
         self._server.server.close()
@@ -95,12 +96,12 @@ class Server:
         if unix_socket is not None:
             unix_socket.unlink(missing_ok=True)
         await self._server.before_stop()
-        is_closed = await self._app.ctx.close(ENGINE_CLOSE_SECONDS)
+        await self._app.ctx.close(ENGINE_CLOSE_SECONDS)
         await _drain(self._server.connections)
         await self._server.after_stop()
-        self._app.ctx.free()
+        is_free = await self._app.ctx.free(THREADS_SECONDS)
         Sanic.unregister_app(self._app)
-        return is_closed
+        return is_free
 
 
 async def _drain(connections: Collection[_Connection]) -> None:
@@ -153,7 +154,7 @@ async def _serve(
     logger.info("llamabox %s listening on %s", __version__, location(config, listener))
     status = await _until_stopped(service, stopping, in_flags)
     if not await server.stop():
-        logger.warning("the engine is still busy; leaving without it")
+        logger.warning("a request is still being worked on; leaving without its end")
         os._exit(status)
     return status
 

@@ -8,9 +8,8 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-__all__ = ["COLORS", "EVERYTHING", "LogConfig", "configure_logging", "progress_bar"]
+__all__ = ["EVERYTHING", "LogConfig", "configure_logging", "progress_bar"]
 
-COLORS = ("on", "off", "auto")
 EVERYTHING = 5
 """The verbosity that leaves nothing out."""
 LEVELS = (logging.CRITICAL, logging.ERROR, logging.WARNING, logging.INFO, logging.DEBUG)

@@ -116,7 +116,9 @@ class NativeReply:
         """An event that no output token has come for."""
         slot = self._outputs[index].slot
         part = self._part(text, index) | {"tokens": [], "id_slot": slot, "tokens_predicted": 0}
-        return {name: value for name, value in part.items() if value != HOLE}
+        for name in ("timings", "completion_probabilities"):
+            part.pop(name, None)
+        return part
 
     def _values(self, chunk: Chunk, index: int) -> Iterator[bytes]:
         """What a frame's holes are for."""

@@ -16,11 +16,9 @@ def read_adapters(fields: Fields) -> dict[str, Any]:
 
     :raises InvalidRequest: it is no list of ``{"id", "scale"}``, or an id comes twice.
     """
-    adapters = fields.objects("lora")
+    adapters = fields.objects("lora", MAX_ADAPTERS)
     if adapters is None:
         return {}
-    if len(adapters) > MAX_ADAPTERS:
-        raise fields.refuse("lora", f"holds more than {MAX_ADAPTERS} adapters")
     scales: dict[int, float] = {}
     for adapter in adapters:
         index, scale = adapter.integer("id"), adapter.number("scale")

@@ -49,6 +49,8 @@ def _read_message(message: Fields) -> dict[str, Any]:
     read: dict[str, Any] = {"role": "tool" if role == "function" else role}
     read |= {name: message.string(name) for name in message.given(_KEPT)}
     read["content"] = _read_content(message)
+    if read["content"] is None and role == "assistant":
+        read["content"] = message.string("refusal") or None
     calls = _read_calls(message)
     if calls:
         read["tool_calls"] = calls

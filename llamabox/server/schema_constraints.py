@@ -11,9 +11,8 @@ import orjson
 from ..errors import InvalidRequest
 from .schema_fields import Fields, json_type
 
-__all__ = ["CONSTRAINT_FIELDS", "constraint_path", "named_as_asked", "read_constraints"]
+__all__ = ["named_as_asked", "read_constraints"]
 
-CONSTRAINT_FIELDS = ("grammar", "json_schema", "regex", "response_format")
 RESPONSE_FORMATS = ("text", "json_object", "json_schema")
 ANY_OBJECT = '{"type":"object"}'
 MAX_NAME = 64
@@ -47,10 +46,10 @@ def read_constraints(fields: Fields) -> dict[str, Any]:
 
 def named_as_asked(error: InvalidRequest, body: Mapping[str, Any]) -> InvalidRequest:
     """`error` of a constraint, with the name of the field that it came in."""
-    return error.about(constraint_path(body)) if error.param == "json_schema" else error
+    return error.about(_schema_path(body)) if error.param == "json_schema" else error
 
 
-def constraint_path(body: Mapping[str, Any]) -> str:
+def _schema_path(body: Mapping[str, Any]) -> str:
     """Where in a request its JSON schema stands."""
     asked = body.get("response_format")
     if not isinstance(asked, Mapping) or asked.get("type") == "text":

@@ -125,13 +125,15 @@ class Fields:
             raise self._mistyped(name, "an object")
         return Fields(value, self.path(name))
 
-    def objects(self, name: str) -> list[Fields] | None:
-        """An array of objects."""
+    def objects(self, name: str, n_most: int | None = None) -> list[Fields] | None:
+        """An array of objects, at most so many."""
         value = self.raw(name)
         if value is None:
             return None
         if not isinstance(value, list):
             raise self._mistyped(name, "an array of objects")
+        if n_most is not None and len(value) > n_most:
+            raise self.refuse(name, f"holds more than {n_most} objects")
         for index, item in enumerate(value):
             if not isinstance(item, dict):
                 raise self._mistyped_item(name, index, item, "an object")

@@ -41,7 +41,7 @@ def read_output(fields: Fields) -> dict[str, Any]:
     limits = fields.integers(LENGTH_FIELDS)
     changes: dict[str, Any] = {"n_predict": limits.get(length_field(fields))}
     stop = fields.strings("stop")
-    changes["stop"] = None if stop is None else tuple(stop)
+    changes["stop"] = None if stop is None else tuple(filter(None, stop))
     changes |= fields.integers(INTEGER_FIELDS)
     changes["deadline"] = fields.number("deadline")
     changes["n_predict_min"] = fields.integer("min_tokens")

@@ -20,6 +20,8 @@ ALIASES = {
 RANDOM_SEED = -1
 LLAMA_RANDOM_SEED = 2**32 - 1
 """``LLAMA_DEFAULT_SEED``, which llama-server tells of a request without a seed."""
+N_SEEDS = 2**32
+"""OpenAI's have 64 bits; as in llama-server, the lower half counts, of which -1 is all ones."""
 MAX_DIGITS = 20
 LEAST_DRY_BASE = 1.0
 """Below it both peers take the default."""
@@ -66,8 +68,9 @@ def read_sampling(fields: Fields) -> dict[str, Any]:
     aliased = fields.integers(INTEGER_ALIASES) | fields.numbers(NUMBER_ALIASES)
     changes: dict[str, Any] = {ALIASES[alias]: value for alias, value in aliased.items()}
     changes |= fields.integers(INTEGER_FIELDS) | fields.numbers(NUMBER_FIELDS)
-    if changes.get("seed") == LLAMA_RANDOM_SEED:
-        changes["seed"] = RANDOM_SEED
+    if changes.get("seed") is not None:
+        seed = changes["seed"] % N_SEEDS
+        changes["seed"] = RANDOM_SEED if seed == LLAMA_RANDOM_SEED else seed
     if changes.get("dry_base") is not None and changes["dry_base"] < LEAST_DRY_BASE:
         changes["dry_base"] = None
     breakers = fields.strings("dry_sequence_breakers")

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from .schema_fields import Fields, json_type
+from .schema_unknown import unknown_fields
 
 __all__ = ["Detokenize", "Tokenize", "read_detokenize", "read_tokenize"]
 
@@ -19,19 +20,25 @@ class Tokenize:
     :param add_special: with what the model wants around a text, such as BOS.
     :param parse_special: read control tokens in texts as such.
     :param with_pieces: tell what each token adds to a text.
+    :param unknown: names of fields that are not known.
     """
 
     content: list[int | str]
     add_special: bool
     parse_special: bool
     with_pieces: bool
+    unknown: tuple[str, ...]
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Detokenize:
-    """``/detokenize``."""
+    """``/detokenize``.
+
+    :param unknown: names of fields that are not known.
+    """
 
     tokens: list[int]
+    unknown: tuple[str, ...]
 
 
 def read_tokenize(body: Mapping[str, Any]) -> Tokenize:
@@ -50,6 +57,7 @@ def read_tokenize(body: Mapping[str, Any]) -> Tokenize:
         add_special=fields.boolean("add_special"),
         parse_special=fields.boolean("parse_special", default=True),
         with_pieces=fields.boolean("with_pieces"),
+        unknown=_unknown(fields),
     )
 
 
@@ -61,4 +69,10 @@ def read_detokenize(body: Mapping[str, Any]) -> Detokenize:
         raise fields.refuse("tokens", "is required")
     if not isinstance(tokens, list) or not set(map(type, tokens)) <= {int}:
         raise fields.refuse("tokens", "must be an array of token ids")
-    return Detokenize(tokens=tokens)
+    return Detokenize(tokens=tokens, unknown=_unknown(fields))
+
+
+def _unknown(fields: Fields) -> tuple[str, ...]:
+    """Reads last; there is one model, whatever its name."""
+    fields.string("model")
+    return unknown_fields(fields)

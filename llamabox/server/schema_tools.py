@@ -12,6 +12,7 @@ from .schema_fields import Fields, json_type
 __all__ = ["ToolFields", "read_tools"]
 
 CHOICES = ("auto", "none", "required")
+MAX_TOOLS = 1024
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,11 +35,13 @@ def read_tools(fields: Fields) -> ToolFields:
     """``tools``, ``tool_choice`` and ``parallel_tool_calls``, or ``functions`` and
     ``function_call``, which are not looked at beside them.
 
-    :raises InvalidRequest: one is not a function with a name, or none of the tools is chosen.
+    :raises InvalidRequest: one is not a function with a name, there are more than `MAX_TOOLS`, or
+        none of them is chosen.
     """
     parallel = fields.boolean("parallel_tool_calls", default=True)
-    tools = [_read_tool(tool) for tool in fields.objects("tools") or ()]
-    functions = [_read_function(function) for function in fields.objects("functions") or ()]
+    tools = [_read_tool(tool) for tool in fields.objects("tools", MAX_TOOLS) or ()]
+    listed = fields.objects("functions", MAX_TOOLS) or ()
+    functions = [_read_function(function) for function in listed]
     if functions and not tools:
         tools = [{"type": "function", "function": function} for function in functions]
         choice = _read_choice(fields, "function_call", tools)
@@ -112,11 +115,12 @@ def _read_allowed(fields: Fields, tools: list[dict[str, Any]]) -> list[dict[str,
     allowed = _allowed(fields)
     if allowed is None:
         return tools
+    names = _names(tools)
     wanted = set()
-    for tool in allowed.objects("tools") or ():
+    for tool in allowed.objects("tools", MAX_TOOLS) or ():
         holder = tool.object("function") or tool
         name = holder.string("name")
-        if name not in _names(tools):
+        if name not in names:
             raise holder.refuse("name", f"there is no tool {name!r}")
         wanted.add(name)
     if not wanted:

@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
+import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
-import orjson
 from sanic import Request, Sanic
 from sanic.config import Config
 
-from ..errors import InvalidRequest, LlamaboxError, ModelLoadError
+from ..errors import LlamaboxError, ModelLoadError
 from ..sources import ModelSource
 from .config import ServerConfig
 from .errors import NotReady
+from .json_body import LARGE_BODY, json_object
 from .scheduling import yield_to_computing
 
 if TYPE_CHECKING:
@@ -33,9 +35,6 @@ OpenEngine: TypeAlias = "Callable[[ServerConfig, Progress], Engine]"
 ServerApp: TypeAlias = "Sanic[Config, Service]"
 ServerRequest: TypeAlias = "Request[ServerApp, SimpleNamespace]"
 _T = TypeVar("_T")
-
-LARGE_BODY = 256 * 2**10
-"""Bytes above which a body is parsed off the event loop."""
 
 
 def open_engine(config: ServerConfig, progress: Progress) -> Engine:
@@ -154,22 +153,36 @@ class Service:
         self._is_closed = bool(done)
         return self._is_closed
 
-    def free(self) -> None:
-        """After the last reply: end the threads, and free the model if its engine is closed."""
-        self._executor.shutdown(wait=self._is_closed, cancel_futures=True)
-        if self._is_closed and self._engine is not None:
+    async def free(self, timeout: float) -> bool:
+        """After the last reply: end the threads, and free the model if nothing uses it.
+
+        :param timeout: seconds to wait for the threads.
+        :returns: False if the engine or a thread was still busy by then.
+        """
+        self._executor.shutdown(wait=False, cancel_futures=True)
+        if not self._is_closed:
+            return False
+        ending = asyncio.ensure_future(_run_apart(self._executor.shutdown))
+        done, _ = await asyncio.wait({ending}, timeout=timeout)
+        if done and self._engine is not None:
             self._engine.model.close()
             self._engine = None
+        return bool(done)
 
-    async def read(self, body: bytes, parse: Callable[[Mapping[str, Any]], _T]) -> _T:
-        """A request's dataclass from its body; a large body is parsed on another thread.
+    async def read(
+        self,
+        body: bytes,
+        parse: Callable[[Any], _T],
+        load: Callable[[bytes], Any] = json_object,
+    ) -> _T:
+        """What ``parse`` makes of a request's body; a large one is parsed on another thread.
 
-        :raises InvalidRequest: the body is not a JSON object, or ``parse`` refuses it.
+        :raises InvalidRequest: the body is not what ``load`` wants, or ``parse`` refuses it.
         """
         if len(body) <= LARGE_BODY:
-            return parse(json_object(body))
+            return parse(load(body))
         loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._executor, lambda: parse(json_object(body)))
+        return await loop.run_in_executor(self._executor, lambda: parse(load(body)))
 
     def count(self, route: str, status: int) -> None:
         """Add one answered HTTP request to the metrics."""
@@ -180,8 +193,7 @@ class Service:
         if self._loading is not None:
             await self._loading
         if self._engine is not None:
-            loop = asyncio.get_running_loop()
-            await loop.run_in_executor(self._executor, self._engine.close)
+            await _run_apart(self._engine.close)
 
     async def _load(self) -> None:
         started = time.perf_counter()
@@ -190,7 +202,7 @@ class Service:
             self._engine = await loop.run_in_executor(
                 self._executor, self._open_engine, self.config, self._progress
             )
-            await self._engine.constrain(self.config.defaults)
+            await self._check_defaults(self._engine)
         except LlamaboxError as error:
             self._error = error
         except Exception as error:
@@ -207,22 +219,33 @@ class Service:
                 layout.flash_attention,
             )
 
+    async def _check_defaults(self, engine: Engine) -> None:
+        """What only the model can tell of what requests get that say nothing of it.
+
+        :raises InvalidRequest: they could not run.
+        """
+        from ..api import check_bias_ids
+
+        defaults = self.config.defaults
+        check_bias_ids(defaults, engine.model.n_vocab)
+        await engine.constrain(defaults)
+
     def _progress(self, fraction: float) -> bool:
         self._show_progress(fraction)
         return not self._is_closing
 
 
-def json_object(body: bytes) -> Mapping[str, Any]:
-    """The JSON object that ``body`` holds.
+async def _run_apart(job: Callable[[], object]) -> None:
+    """Wait for ``job`` on a thread of its own, which nobody has to wait for."""
+    loop = asyncio.get_running_loop()
+    ended = asyncio.Event()
 
-    :raises InvalidRequest: it is empty, not UTF-8, not JSON or not an object.
-    """
-    if not body:
-        raise InvalidRequest("the request body is empty; a JSON object is needed")
-    try:
-        value = orjson.loads(body)
-    except orjson.JSONDecodeError as error:
-        raise InvalidRequest(f"the request body is not JSON: {error}") from None
-    if not isinstance(value, dict):
-        raise InvalidRequest("the request body must be a JSON object")
-    return value
+    def run() -> None:
+        try:
+            job()
+        finally:
+            with contextlib.suppress(RuntimeError):  # The loop may have ended before.
+                loop.call_soon_threadsafe(ended.set)
+
+    threading.Thread(target=run, daemon=True).start()
+    await ended.wait()

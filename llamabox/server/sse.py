@@ -9,6 +9,7 @@ from typing import Any
 import orjson
 from sanic import HTTPResponse
 
+from .http_edges import StreamUntilClose
 from .trace import AnyRequest
 
 __all__ = ["DONE", "HOLE", "EventStream", "event", "fill", "split_event"]
@@ -88,7 +89,8 @@ class EventStream:
             self._ping.cancel()
 
     async def _open(self) -> HTTPResponse:
-        reply = HTTPResponse(headers=_HEADERS, content_type="text/event-stream")
+        kind = StreamUntilClose if self._request.version == "1.0" else HTTPResponse
+        reply = kind(headers=_HEADERS, content_type="text/event-stream")
         self._response = await self._request.respond(reply)
         return self._response
 

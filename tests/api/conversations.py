@@ -9,7 +9,7 @@ Message = dict[str, Any]
 SYSTEM = {"role": "system", "content": "Be brief, <b>please</b> & 'quick'."}
 ASKS = {"role": "user", "content": 'What is "it"?'}
 ANSWERS = {"role": "assistant", "content": "It is fine."}
-REASONS = {**ANSWERS, "reasoning_content": "Hm, it may be."}
+REASONS = {**ANSWERS, **dict.fromkeys(("reasoning_content", "reasoning"), "Hm, it may be.")}
 ASKS_ON = {"role": "user", "content": "And now?"}
 PARTS = {
     "role": "user",
@@ -49,7 +49,8 @@ def result(index: int, name: str, content: str) -> Message:
 
 CALLS_ONE = calls(call(1, "get_weather", city="Köln", days=2))
 CALLS_TWO = calls(call(1, "get_weather", city="Köln"), call(2, "add", a=1.5, b=2))
-CALLS_REASONED = {**CALLS_ONE, "reasoning_content": "The weather is to be looked up."}
+LOOKS_UP = "The weather is to be looked up."
+CALLS_REASONED = {**CALLS_ONE, "reasoning_content": LOOKS_UP, "reasoning": LOOKS_UP}
 FIRST = result(1, "get_weather", "12 degrees")
 SECOND = result(2, "add", "3.5")
 

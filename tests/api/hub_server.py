@@ -22,6 +22,8 @@ class FakeHub:
     :ivar n_cut: so many of the next downloads end after `cut_after` bytes.
     :ivar said_sizes: sizes that are told instead of the true ones, by path.
     :ivar status: of every answer, if it is not 0.
+    :ivar file_status: of every answer that concerns one file, if it is not 0.
+    :ivar commit: of all files.
     :ivar redirect_to: URL of the server that has the files, to which downloads are sent.
     :ivar says_hash: downloads say the checksum of large files.
     :ivar knows_ranges: a part of a file can be asked for.
@@ -39,6 +41,8 @@ class FakeHub:
         self.n_cut = 0
         self.cut_after = 0
         self.status = 0
+        self.file_status = 0
+        self.commit = COMMIT
         self.redirect_to = ""
         self.says_hash = True
         self.knows_ranges = True
@@ -94,8 +98,9 @@ class _Handler(BaseHTTPRequestHandler):
         repo = match[1] if match else ""
         self.hub.counts[f"{self.command} {'list' if listing else 'file'}"] += 1
         self.hub.seen.append(self.headers.get("Authorization", ""))
-        if self.hub.status:
-            self._refuse(self.hub.status, "")
+        status = self.hub.status or (file and self.hub.file_status)
+        if status:
+            self._refuse(status, "")
         elif repo not in self.hub.files:
             self._refuse(401, "RepoNotFound")
         elif self.hub.tokens.get(repo, "") not in self.headers.get("Authorization", ""):
@@ -126,7 +131,9 @@ class _Handler(BaseHTTPRequestHandler):
             {"rfilename": path, "size": self._said_size(path, content)}
             for path, content in self.hub.files[repo].items()
         ]
-        body = orjson.dumps({"id": repo, "modelId": repo, "sha": COMMIT, "siblings": files})
+        body = orjson.dumps(
+            {"id": repo, "modelId": repo, "sha": self.hub.commit, "siblings": files}
+        )
         self.send_response(200)
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(body)))
@@ -139,7 +146,7 @@ class _Handler(BaseHTTPRequestHandler):
     def _redirect(self, content: bytes) -> None:
         self.send_response(302)
         self.send_header("Location", self.hub.redirect_to + self.path)
-        self.send_header("X-Repo-Commit", COMMIT)
+        self.send_header("X-Repo-Commit", self.hub.commit)
         self.send_header("X-Linked-Etag", f'"{hashlib.sha256(content).hexdigest()}"')
         self.send_header("X-Linked-Size", str(len(content)))
         self.send_header("Content-Length", "0")
@@ -163,7 +170,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_response(206 if is_part else 200)
         if is_part:
             self.send_header("Content-Range", f"bytes {start}-{len(content) - 1}/{len(content)}")
-        self.send_header("X-Repo-Commit", COMMIT)
+        self.send_header("X-Repo-Commit", self.hub.commit)
         self.send_header("ETag", etag)
         if self.hub.says_hash:
             self.send_header("X-Linked-Etag", f'"{hashlib.sha256(content).hexdigest()}"')

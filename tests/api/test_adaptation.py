@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import copy
+import dataclasses
 import json
+import random
 from typing import Any
 
 import pytest
 
 from llamabox import InvalidRequest, TemplateError
-from llamabox.api import Capabilities, ChatTemplate
+from llamabox.api import Capabilities, ChatTemplate, adaptation
 from tests.api.conversations import (
     ANSWERS,
     ASKS,
@@ -230,7 +232,7 @@ def test_ids_are_shortened_where_nine_characters_are_wanted() -> None:
 
 
 @pytest.mark.parametrize("name", ["reasoning_content", "thinking", "reasoning"])
-@pytest.mark.parametrize("read", ["reasoning_content", "thinking"])
+@pytest.mark.parametrize("read", ["reasoning_content", "thinking", "reasoning"])
 def test_reasoning_has_the_name_that_the_template_reads(name: str, read: str) -> None:
     source = "{% for m in messages %}{{ m." + read + " }}{{ m.content }}{% endfor %}"
     assert render(source, ASKS, {**ANSWERS, name: "Hm."}).endswith("Hm.It is fine.")
@@ -260,3 +262,69 @@ def test_a_template_for_tools_takes_over_where_there_are_tools() -> None:
     assert (template.source, template.tool_source) == (PLAIN, OBJECTS)
     assert ChatTemplate(PLAIN).tool_source == ""
     assert ChatTemplate(OBJECTS).tool_source == OBJECTS
+
+
+class TestLongHistories:
+    """Of many calls and results, each is looked at a few times."""
+
+    @pytest.mark.parametrize("seed", range(40))
+    def test_calls_take_their_own_results_else_the_next(self, seed: int) -> None:
+        chance = random.Random(seed)
+        ids = chance.choices(["a", "b", "c", "d", None], k=chance.randrange(2, 7))
+        made = [{"id": each, "function": {"name": "f", "arguments": {}}} for each in ids]
+        answers = [
+            {
+                "role": "tool",
+                "tool_call_id": chance.choice(["a", "b", "c", "e", None]),
+                "content": n,
+            }
+            for n in map(str, range(chance.randrange(9)))
+        ]
+        left, expected = list(answers), []
+        for asked in made[:-1]:
+            own = [each for each in left if each["tool_call_id"] == asked["id"]] or left[:1]
+            left = [each for each in left if each not in own]
+            expected.append(own)
+        assert adaptation._results_of(made, answers) == [*expected, left]
+
+    def test_a_result_is_looked_at_once(self) -> None:
+        n_looks = 0
+
+        class Result(dict[str, Any]):
+            def get(self, *args: Any) -> Any:
+                nonlocal n_looks
+                n_looks += 1
+                return super().get(*args)
+
+        made = [{"id": str(n)} for n in range(500)]
+        answers = [Result(tool_call_id=str(n)) for n in reversed(range(500))]
+        assert [own for (own,) in adaptation._results_of(made, answers)] == answers[::-1]
+        assert n_looks == 500
+
+    def test_a_run_of_results_is_joined_once(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        said: list[int] = []
+        join = adaptation._said
+        monkeypatch.setattr(
+            adaptation, "_said", lambda texts: said.append(len(texts)) or join(texts)
+        )
+        run = [{"role": "tool", "content": str(n)} for n in range(3)]
+        cannot = dataclasses.replace(Capabilities(), tool_results=False)
+        told = [ASKS, *run, ASKS_ON, ASKS, *run, ANSWERS, *run]
+        adapted, _ = adaptation.adapt(told, None, cannot)
+        user = "\n".join(f"<tool_response>\n{n}\n</tool_response>" for n in range(3))
+        assert adapted == [
+            ASKS,
+            {"role": "user", "content": f"{user}\n{ASKS_ON['content']}"},
+            ASKS,
+            {"role": "user", "content": user},
+            ANSWERS,
+            {"role": "user", "content": user},
+        ]
+        assert said == [4, 3, 3]
+
+    def test_reasoning_is_not_repeated_for_each_call(self) -> None:
+        source = ONE_CALL.replace("{%- if m.content", "{{- m.thinking }}{%- if m.content")
+        thoughtful = {**CALLS_TWO, "reasoning_content": "Hm.", "content": "So."}
+        prompt = render(source, ASKS, thoughtful, FIRST, SECOND)
+        assert "[assistant]Hm.So.get_weather(" in prompt
+        assert "[assistant]add(" in prompt

@@ -107,11 +107,15 @@ def test_a_mixed_load_gives_each_what_it_gets_alone(
 
 def test_no_set_starves(engine: Engine) -> None:
     """An endless request of one set, and short ones of another, all of which end meanwhile."""
-    with engine.stream("x", GREEDY, lora=SETS[1], n_predict=900) as endless:
+    params = engine.params.replace(context_shift=True)
+    with (
+        Engine(engine.model, params) as shifting,
+        shifting.stream("x", GREEDY, lora=SETS[1], n_predict=50_000) as endless,
+    ):
         next(endless)
         for i in range(4):
-            assert engine.generate(f"y{i}", GREEDY, lora=SETS[2], n_predict=4).n_output == 4
-        assert endless.result is None
+            assert shifting.generate(f"y{i}", GREEDY, lora=SETS[2], n_predict=4).n_output == 4
+        assert not endless.request.finish
 
 
 @pytest.mark.parametrize("lora", [((2, 1.0),), ((0, 1.0), (9, 0.0))])

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import pytest
+from llguidance import LLMatcher, LLTokenizer, TokenizerWrapper
 
 from llamabox import Engine, EngineParams, FinishReason, GenerationParams, InvalidRequest
-from llamabox.api.formats import GENERIC
+from llamabox.api.call_grammar import call_grammar
+from llamabox.api.formats import FORMATS, GENERIC
 from llamabox.api.formats.hermes import HERMES_SHAPES
 from llamabox.api.formats.qwen_coder import QWEN_CODER
 from llamabox.api.formats.tool_format import CallShapes, Id, Json, Literal, Maybe, Tool, Until
@@ -166,6 +168,117 @@ def test_whole_outputs(
 def test_nothing_tells_bare_names_from_text(engine: Engine) -> None:
     assert engine.constraints.calls(NAMES, [WEATHER, ADD], required=False, parallel=True) == ""
     assert engine.constraints.calls(NAMES, [WEATHER, ADD], required=True, parallel=True)
+
+
+class Marking:
+    """A tokenizer of bytes and some control tokens, as llguidance takes one."""
+
+    bos_token_id = None
+
+    def __init__(self, marks: Sequence[str]) -> None:
+        self.marked = {mark: 256 + i for i, mark in enumerate(marks)}
+        self.tokens = [bytes([i]) for i in range(256)] + [mark.encode() for mark in marks]
+        self.eos_token_id = len(self.tokens)
+        self.tokens.append(b"<eos>")
+        self.special_token_ids = [*self.marked.values(), self.eos_token_id]
+
+    def __call__(self, text: bytes | str) -> list[int]:
+        return list(text.encode() if isinstance(text, str) else text)
+
+    def takes(self, grammar: str, text: str) -> bool:
+        """Whether an output may begin like this."""
+        matcher = LLMatcher(LLTokenizer(TokenizerWrapper(self)), grammar)
+        tokens: list[int] = []
+        while text:
+            mark = next((mark for mark in self.marked if text.startswith(mark)), "")
+            tokens += [self.marked[mark]] if mark else text[0].encode()
+            text = text[len(mark) or 1 :]
+        assert not matcher.get_error()
+        return int(matcher.try_consume_tokens(tokens)) == len(tokens)
+
+
+HARMONY_MARKS = ("<|channel|>", "<|message|>", "<|call|>", "<|start|>", "<|constrain|>", "<|end|>")
+HARMONY_CALL = "<|channel|>commentary to=functions.add <|constrain|>json<|message|>"
+
+
+@pytest.mark.parametrize(
+    ("name", "marks", "fits", "fits_not"),
+    [
+        (
+            "harmony",
+            HARMONY_MARKS,
+            (
+                "<|channel|>final<|message|>Hi",
+                "<|channel|>analysis<|message|>Hi<|end|><|start|>assistant<|channel|>final",
+                "<|channel|>commentary<|message|>Hi<|end|>",
+                f"<|channel|>analysis<|message|>Hi<|end|><|start|>assistant{HARMONY_CALL}{TWO}",
+            ),
+            (f"{HARMONY_CALL}{PARIS}", f"{HARMONY_CALL}Hi"),
+        ),
+        (
+            "deepseek-v4",
+            ("｜DSML｜",),
+            ("if a < b", '<｜DSML｜tool_calls>\n<｜DSML｜invoke name="add">'),
+            ("<｜DSML｜other",),
+        ),
+        (
+            "gigachat-3",
+            ("<|message_sep|>", "<|role_sep|>"),
+            ("Hi<|message_sep|>", f"function call<|role_sep|>\n{ONE[12:-12]}"),
+            ("function call<|role_sep|>\n{}",),
+        ),
+        ("hermes", ("<tool_call>",), ("a < b", "<tool_call>\n{"), ("<tool_call>a",)),
+    ],
+)
+def test_a_call_is_told_by_what_nothing_else_has(
+    name: str, marks: tuple[str, ...], fits: tuple[str, ...], fits_not: tuple[str, ...]
+) -> None:
+    shapes = next(format_.shapes for format_ in FORMATS if format_.name == name)
+    assert shapes is not None
+    tokenizer = Marking(marks)
+    grammar = call_grammar(shapes, [ADD], required=False, parallel=True, marked=tokenizer.marked)
+    for text in (*fits, *fits_not):
+        assert tokenizer.takes(grammar, text) == (text in fits), text
+
+
+@pytest.mark.parametrize("name", ["kimi-k3", "chatglm", "functionary-v3.2"])
+def test_where_nothing_tells_calls_they_are_free(name: str) -> None:
+    shapes = next(format_.shapes for format_ in FORMATS if format_.name == name)
+    assert shapes is not None
+    marked = {"<|open|>": 300, "<|close|>": 301, "<|sep|>": 302}
+    for tools in ([ADD], [Tool("search_web", strict=True), Tool("search_docs", strict=True)]):
+        grammar = call_grammar(shapes, tools, required=False, parallel=True, marked=marked)
+        assert grammar == ""
+
+
+def test_reasoning_may_be_opened_before_calls_and_answers() -> None:
+    harmony = next(format_ for format_ in FORMATS if format_.name == "harmony")
+    assert harmony.shapes is not None
+    assert harmony.reasoning is not None
+    tokenizer, own = Marking(HARMONY_MARKS), harmony.reasoning
+    options: dict[str, Any] = {"marked": tokenizer.marked, "parallel": False}
+    for is_open in (False, True):
+        options |= {"lead": own.lead(is_open=is_open), "may_lead": not is_open}
+        lead = "" if is_open else own.opening
+        led = f"{lead}{own.resumed}"
+        forced = call_grammar(harmony.shapes, [ADD], required=True, **options)
+        assert tokenizer.takes(forced, f"{led}{HARMONY_CALL}{TWO}")
+        assert tokenizer.takes(forced, f"{HARMONY_CALL}{TWO}") is not is_open
+        assert not tokenizer.takes(forced, f"{led}{own.answer}")
+        for tools in ((), [ADD]):
+            answer = call_grammar(
+                harmony.shapes,
+                tools,
+                required=False,
+                content='{"enum":[7]}',
+                answer=own.answer,
+                **options,
+            )
+            assert tokenizer.takes(answer, f"{led}{own.answer}7")
+            assert tokenizer.takes(answer, f"{led}{HARMONY_CALL}{TWO}") is bool(tools)
+            assert not tokenizer.takes(answer, f"{led}7")
+            for unled in ("7", f"{own.answer}7"):
+                assert tokenizer.takes(answer, unled) is not is_open
 
 
 def test_forced_calls(engine: Engine) -> None:

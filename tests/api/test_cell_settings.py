@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -117,6 +118,27 @@ def test_the_parameters_reach_llama_cpp(tiny_model: Model) -> None:
     assert not c_params.op_offload
     usual = context_params(tiny_model, SMALL, UNIFIED)
     assert (usual.rope_scaling_type, usual.rope_freq_base) == (-1, 0.0)
+
+
+@pytest.mark.parametrize(
+    ("names", "n_parts"),
+    [
+        (["m-00001-of-00002.gguf", "m-00002-of-00002.gguf"], 2),
+        (["m-00001-of-00002.GGUF", "m-00002-of-00002.GGUF"], 2),
+        (["m-00003-of-00002.gguf", "m-00001-of-00002.gguf"], 1),
+        (["m-00001-of-00000.gguf", "m.gguf"], 1),
+    ],
+)
+def test_saved_cells_are_of_all_parts(
+    tiny_path: Path, tmp_path: Path, names: list[str], n_parts: int
+) -> None:
+    paths = [tmp_path / name for name in names]
+    for path in paths:
+        path.write_bytes(tiny_path.read_bytes())
+    with Model.load(paths[0]) as model:
+        before = digest(model)
+        paths[1].write_bytes(b"another part")
+        assert (digest(model) != before) == (n_parts == 2)
 
 
 def test_a_sliding_window_leaves_room_for_prompts_beside_all_slots(

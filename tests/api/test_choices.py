@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import threading
+from typing import Any
 
 import pytest
 
@@ -20,6 +22,7 @@ from llamabox import (
     Model,
     interleaved,
 )
+from llamabox.api import requests
 from llamabox.ranges import MAX_SEED
 from tests.api.conftest import ENDLESS, SMALL
 from tests.core.running import eventually
@@ -198,3 +201,27 @@ def test_a_closed_engine_starts_none(tiny_model: Model) -> None:
         engine.generate_choices("x", n=2)
     with pytest.raises(EngineClosed):
         asyncio.run(engine.agenerate_choices("x", n=2))
+
+
+@pytest.mark.parametrize(
+    ("options", "is_apart"),
+    [
+        ({}, False),
+        ({"dry_multiplier": 0.8}, True),
+        ({"logit_bias": tuple((i, 5.0) for i in range(101))}, True),
+    ],
+)
+def test_samplers_that_take_long_are_made_off_the_event_loop(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch, options: dict[str, Any], is_apart: bool
+) -> None:
+    threads, sampler = [], requests.Sampler
+
+    def make(*args: Any, **fields: Any) -> requests.Sampler:
+        threads.append(threading.current_thread())
+        return sampler(*args, **fields)
+
+    monkeypatch.setattr(requests, "Sampler", make)
+    params = HOT.replace(seed=7, **options)
+    awaited = asyncio.run(engine.agenerate("x", params))
+    assert (threads[0] is not threading.main_thread()) == is_apart
+    assert outputs([awaited]) == outputs([engine.generate("x", params)])

@@ -10,12 +10,13 @@ import random
 import re
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 
 from llamabox import (
+    Conversation,
     Engine,
     EngineParams,
     GenerationError,
@@ -214,6 +215,37 @@ def test_answers_beside_calls_are_constrained_off_the_event_loop(
     asyncio.run(run())
     assert threads
     assert threading.main_thread() not in threads
+
+
+@pytest.mark.parametrize("n", [None, 2])
+def test_a_schema_beside_calls_is_written_and_compiled_once(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch, n: int | None
+) -> None:
+    """And not on the event loop."""
+    work = []
+    for name in ("calls", "_compile"):
+        monkeypatch.setattr(engine.constraints, name, recorded(engine.constraints, name, work))
+    tool = {"type": "function", "function": {"name": "f", "parameters": {"type": "object"}}}
+    hi = Conversation(messages=[{"role": "user", "content": "Hi"}], tools=[tool])
+    schema = json.dumps({"const": f"with {n} choices"})
+    if n is None:
+        asyncio.run(engine.agenerate(hi, json_schema=schema, n_predict=2))
+    else:
+        asyncio.run(engine.agenerate_choices(hi, n=n, json_schema=schema, n_predict=2))
+    assert [name for name, _ in work] == ["calls", "_compile"]
+    assert threading.main_thread() not in [thread for _, thread in work]
+
+
+def recorded(
+    compiler: ConstraintCompiler, name: str, work: list[tuple[str, threading.Thread]]
+) -> Callable[..., object]:
+    method = getattr(compiler, name)
+
+    def record(*args: object, **options: object) -> object:
+        work.append((name, threading.current_thread()))
+        return method(*args, **options)
+
+    return record
 
 
 BUSHY = 'root ::= "y" a0\na40 ::= "x" | ""\n' + "\n".join(

@@ -26,7 +26,7 @@ from llamabox import (
     UrlModel,
     fetch,
 )
-from llamabox.api import Model, download
+from llamabox.api import Model, download, versions
 from llamabox.api.split import first_part
 from tests.api.hub_server import FakeHub
 from tests.conftest import RandomModels
@@ -221,7 +221,11 @@ class TestResuming:
         partial.write_bytes(CONTENT)
         assert fetch(source).read_bytes() == CONTENT
 
-    def test_two_at_a_time_download_it_once(self, web: FakeHub, tmp_path: Path):
+    @pytest.mark.parametrize("etags", [{}, {NAME: ""}])
+    def test_two_at_a_time_download_it_once(
+        self, web: FakeHub, tmp_path: Path, etags: dict[str, str]
+    ):
+        web.etags = etags
         source = source_of(web, tmp_path)
         paths: list[Path] = []
         threads = [threading.Thread(target=lambda: paths.append(fetch(source))) for _ in range(3)]
@@ -231,6 +235,29 @@ class TestResuming:
             thread.join()
         assert [path.read_bytes() for path in paths] == [CONTENT] * 3
         assert web.ranges.count(0) == 1
+
+    def test_a_beginning_may_be_given_up_while_it_is_read(self, web: FakeHub, tmp_path: Path):
+        source = source_of(web, tmp_path)
+        with pytest.raises(HubError, match="given up"):
+            fetch(source, progress=lambda share: share < 0.5)
+        with pytest.raises(HubError, match="given up"):
+            fetch(source, progress=lambda share: False)
+        assert len(web.ranges) == 1
+
+    def test_an_end_between_the_file_and_its_version(
+        self, web: FakeHub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ):
+        source = source_of(web, tmp_path)
+
+        def end(*_: object) -> None:
+            raise KeyboardInterrupt
+
+        with monkeypatch.context() as patched:
+            patched.setattr(versions.Version, "move", end)
+            with pytest.raises(KeyboardInterrupt):
+                fetch(source)
+        web.files[REPO][NAME] = CONTENT + b"new"
+        assert fetch(source).read_bytes() == CONTENT + b"new"
 
 
 class TestChecks:
@@ -306,6 +333,12 @@ class TestRefusals:
         assert "\n" not in str(refusal.value)
         assert NAME in str(refusal.value)
 
+    @pytest.mark.parametrize("url", ["http://[::1", "http://a..b", "http://a:b", "gopher://a"])
+    def test_a_redirect_to_nowhere(self, web: FakeHub, tmp_path: Path, url: str):
+        web.redirect_to = url
+        with pytest.raises(HubUnreachable, match=NAME):
+            fetch(source_of(web, tmp_path))
+
     def test_nobody_answers(self, web: FakeHub, tmp_path: Path):
         source = source_of(web, tmp_path)
         path = fetch(source)
@@ -359,6 +392,24 @@ class TestRefusals:
             source = HubModel(repo=REPO, cache_dir=str(folder))
         with pytest.raises(ModelLoadError, match="cannot be written"):
             fetch(source)
+
+    @pytest.mark.parametrize("offline", [False, True])
+    @pytest.mark.parametrize("kind", [UrlModel, HubModel])
+    def test_a_folder_that_cannot_be_looked_into(
+        self, web: FakeHub, tmp_path: Path, kind: type, offline: bool
+    ):
+        folder = tmp_path / ("n" * 256)
+        source = source_of(web, folder, offline=offline)
+        if kind is HubModel:
+            source = HubModel(repo=REPO, cache_dir=str(folder), offline=offline)
+        with pytest.raises(HubError, match="File name too long"):
+            fetch(source)
+
+    def test_a_folder_of_nobody(self, web: FakeHub):
+        folder = "~no.such.user/x"
+        for source in (source_of(web, Path(folder)), HubModel(repo=REPO, cache_dir=folder)):
+            with pytest.raises(HubError, match=folder):
+                fetch(source)
 
 
 class TestSplitFiles:

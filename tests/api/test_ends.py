@@ -9,6 +9,7 @@ from tests.models.random_gguf import EOS, IM_END
 
 GREEDY = GenerationParams(temperature=0, seed=1, n_predict=24)
 ENDS = ((EOS, 1000.0), (IM_END, 900.0))
+WORD = 100
 
 
 def spelled(text: str) -> str:
@@ -72,13 +73,23 @@ def test_the_least_length_leaves_the_other_tokens_as_they_are(engine: Engine) ->
     assert engine.generate("hello", GREEDY, n_predict_min=24).tokens == free.tokens
 
 
-def test_it_holds_for_sampled_and_drafted_tokens(engine: Engine) -> None:
+def test_it_holds_for_sampled_tokens(engine: Engine) -> None:
     params = GenerationParams(
         seed=3, n_predict=40, n_predict_min=20, logit_bias=((EOS, 30.0),), n_probs=2
     )
     completion = engine.generate("hello " * 20, params)
     assert completion.n_output > 20
     assert not set(completion.tokens[:20]) & {EOS, IM_END}
+
+
+def test_it_holds_for_drafted_tokens(engine: Engine) -> None:
+    """A draft goes beyond the least length; all of it is one token, which goes on until then."""
+    again = ((WORD, 500.0), *ENDS)
+    with Engine(engine.model, engine.params.replace(lookup_ngram_min=1)) as drafting:
+        drafting._scheduler.speculation.lengths.costs.fix(1e6)
+        completion = drafting.generate("hello", GREEDY, logit_bias=again, n_predict_min=20)
+    assert completion.tokens == (WORD,) * 20 + (EOS,)
+    assert completion.n_draft_accepted > 0
 
 
 def test_a_stop_string_before_the_least_length_is_text(engine: Engine) -> None:

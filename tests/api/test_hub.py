@@ -77,6 +77,7 @@ FILES = [
     "model-IQ4_XS.gguf",
     "model-Q4_K_M.gguf",
     "model-Q8_0.gguf",
+    "model_F16.gguf",
     "sub/big-Q6_K-00002-of-00002.gguf",
     "sub/big-Q6_K-00001-of-00002.gguf",
 ]
@@ -90,6 +91,9 @@ class TestChoice:
             ({}, ["model-Q4_K_M.gguf"]),
             ({"quant": "q8_0"}, ["model-Q8_0.gguf"]),
             ({"quant": "Q6_K"}, BIG),
+            ({"quant": "f16"}, ["model_F16.gguf"]),
+            ({"quant": "bf16"}, ["model-BF16.gguf"]),
+            ({"quant": "Q4_XS"}, ["model-IQ4_XS.gguf"]),
             ({"file": "model-BF16.gguf"}, ["model-BF16.gguf"]),
             ({"file": "*IQ4*", "quant": "Q8_0"}, ["model-IQ4_XS.gguf"]),
             ({"file": "mmproj*"}, ["mmproj-model-Q4_K_M.gguf"]),
@@ -171,6 +175,23 @@ class TestDownload:
         path.resolve().write_bytes(SMALL[:99])
         assert fetch(source).read_bytes() == SMALL
 
+    def test_a_damaged_file_that_no_snapshot_has_is_mended(
+        self, hub: FakeHub, source: HubModel
+    ) -> None:
+        path = fetch(source)
+        path.resolve().write_bytes(SMALL[:99])
+        path.unlink()
+        assert fetch(source).read_bytes() == SMALL
+        assert hub.counts["GET file"] == 2
+
+    def test_a_file_of_a_snapshot_need_not_be_a_link(self, hub: FakeHub, source: HubModel) -> None:
+        path = fetch(source)
+        path.resolve().replace(path)
+        assert fetch(source) == path
+        assert hub.counts["GET file"] == 1
+        path.write_bytes(SMALL[:99])
+        assert fetch(source).read_bytes() == SMALL
+
     @pytest.mark.parametrize("change", [-1, 1])
     def test_another_size_than_the_hub_says_is_refused(
         self, hub: FakeHub, source: HubModel, change: int
@@ -247,3 +268,31 @@ class TestWithoutTheHub:
         path = fetch(source)
         hub.status = 507
         assert fetch(source) == path
+
+    @pytest.mark.parametrize("status", [429, 503])
+    @pytest.mark.parametrize("has_new", [False, True])
+    def test_where_it_lists_its_files_and_gives_none(
+        self, hub: FakeHub, source: HubModel, status: int, has_new: bool
+    ) -> None:
+        path = fetch(source)
+        if has_new:
+            hub.files[REPO]["model-Q4_K_M.gguf"] = SMALL + b"more"
+            hub.commit = hub.commit[::-1]
+        hub.file_status = status
+        assert fetch(source) == path
+        assert path.read_bytes() == SMALL
+        with pytest.raises(HubUnreachable, match=f"status {status}"):
+            fetch(changed(source, quant="Q8_0"))
+
+    def test_where_a_new_version_is_cut(
+        self, hub: FakeHub, source: HubModel, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(download, "FIRST_DELAY", 0.001)
+        path = fetch(source)
+        hub.files[REPO]["model-Q4_K_M.gguf"] = SMALL + b"more"
+        hub.commit = hub.commit[::-1]
+        hub.n_cut = 100
+        assert fetch(source) == path
+        assert path.read_bytes() == SMALL
+        hub.n_cut = 0
+        assert fetch(source).read_bytes() == SMALL + b"more"

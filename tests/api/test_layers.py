@@ -26,7 +26,17 @@ MAY_IMPORT = {
         "_version",
         "",
     },
-    "api": {"api", "_core", "errors", "params", "ranges", "sources", "templates", "_version"},
+    "api": {
+        "api",
+        "_core",
+        "checks",
+        "errors",
+        "params",
+        "ranges",
+        "sources",
+        "templates",
+        "_version",
+    },
     "_core": {"_core", "errors", "params"},
     "errors": set(),
     "params": {"params", "errors", "samplers", "checks", "ranges"},
@@ -161,6 +171,7 @@ def test_all_is_exactly_the_public_names_and_sorted() -> None:
         assert getattr(llamabox, name) is not None
     private = {"annotations", "importlib", "TYPE_CHECKING", "Any"}
     modules = {path.stem for path in ROOT.iterdir()} | {"api", "server"}
+    assert set(names) <= set(dir(llamabox))
     public = {name for name in vars(llamabox) if not name.startswith("_")}
     assert public - private - modules <= set(names)
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import llama_cpp
 import pytest
 
-from llamabox import Engine, EngineParams, InvalidRequest, Model
+from llamabox import Engine, EngineParams, InvalidRequest, Model, ModelParams
 from llamabox.api import layout as layouts
 from llamabox.api.context import Layout, new_context
 from llamabox.api.layout import cell_bytes, choose_layout
@@ -123,6 +125,16 @@ def test_the_size_of_a_cell_is_what_a_sequences_state_grows_by(
         llama_cpp.llama_free(context)
         growth = (sizes[1] - sizes[0]) / 4
         assert 0 <= growth - cell_bytes(model) <= 32
+
+
+@pytest.mark.parametrize("instead", ["abc", "", True, 0.5])
+def test_a_length_is_not_replaced_by_what_is_no_number(
+    tiny_path: Path, tiny_model: Model, instead: str | bool | float
+) -> None:
+    """Neither does llama.cpp."""
+    params = ModelParams(kv_overrides=(("llama.attention.key_length", instead),))
+    with Model.load(tiny_path, params) as model:
+        assert cell_bytes(model) == cell_bytes(tiny_model)
 
 
 @pytest.mark.parametrize("architecture", ["mamba", "gemma3"])

@@ -5,18 +5,23 @@ from __future__ import annotations
 import asyncio
 import math
 import re
+from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest
 
 from llamabox import (
     Candidate,
+    ChoiceParams,
     Chunk,
     Completion,
     Engine,
     FinishReason,
     GenerationParams,
     SampledToken,
+    interleaved,
 )
+from llamabox.api.stream import MANY_PROBS
 from tests.api.conftest import ENDLESS
 from tests.core.running import eventually
 
@@ -112,3 +117,60 @@ def test_after_the_samplers_they_sum_to_one_at_most(engine: Engine) -> None:
         assert entry.token in {candidate.token for candidate in entry.top}
     greedy = engine.generate("hello", params, temperature=0).logprobs or ()
     assert {entry.logprob for entry in greedy} == {0.0}
+
+
+MANY = ENDLESS.replace(n_predict=64, n_probs=200)
+
+
+async def slow_parts(parts_of_all: AsyncIterator[Any], engine: Engine) -> list[Any]:
+    """What is read after everything has ended; between two parts the loop has a turn."""
+    n_turns = 0
+
+    async def count() -> None:
+        nonlocal n_turns
+        while True:
+            n_turns += 1
+            await asyncio.sleep(0)
+
+    wait_for_end(engine)
+    counter = asyncio.create_task(count())
+    parts, seen = [], []
+    async for part in parts_of_all:
+        parts.append(part)
+        seen.append(n_turns)
+    counter.cancel()
+    assert len(set(seen)) == len(seen)
+    return parts
+
+
+def test_many_are_told_a_few_at_a_time(engine: Engine) -> None:
+    async def read() -> None:
+        stream = await engine.astream("hello", MANY)
+        chunks = await slow_parts(stream, engine)
+        assert len(chunks) > 64 * 201 // MANY_PROBS
+        assert max(chunk.n_probs for chunk in chunks) <= MANY_PROBS
+        assert all(len(chunk.logprobs) == chunk.n_tokens == len(chunk.tokens) for chunk in chunks)
+        result = stream.result
+        assert result is not None
+        check(result, 200)
+        assert result.logprobs == tuple(entry for chunk in chunks for entry in chunk.logprobs)
+        assert result.tokens == tuple(token for chunk in chunks for token in chunk.tokens)
+        assert result.text == "".join(chunk.text for chunk in chunks)
+        assert [chunk.finish_reason for chunk in chunks[:-1]] == [None] * (len(chunks) - 1)
+
+    asyncio.run(read())
+
+
+def test_those_of_many_choices_come_in_small_batches(engine: Engine) -> None:
+    async def read() -> None:
+        prompt = await engine.prepare("hello")
+        streams = await engine.submit_choices(prompt, MANY, ChoiceParams(n=4))
+        batches = await slow_parts(interleaved(streams), engine)
+        assert max(sum(chunk.n_probs for _, chunk in batch) for batch in batches) < 2 * MANY_PROBS
+        for i, stream in enumerate(streams):
+            assert stream.result is not None
+            tokens = [token for batch in batches for j, c in batch if i == j for token in c.tokens]
+            assert tuple(tokens) == stream.result.tokens
+            check(stream.result, 200)
+
+    asyncio.run(read())

@@ -39,6 +39,12 @@ def test_every_wrong_file_is_refused_by_name_and_reason(
     assert capfd.readouterr() == ("", "")
 
 
+@pytest.mark.parametrize("path", ["", ".", "/"])
+def test_a_path_without_a_name_is_a_directory(path: str) -> None:
+    with pytest.raises(ModelLoadError, match="a directory, not a GGUF file"):
+        Engine(path, SMALL)
+
+
 def test_no_wrong_file_ends_the_process_nor_prints(wrong_files: dict[str, WrongFile]) -> None:
     code = """
 import sys, llamabox

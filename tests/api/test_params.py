@@ -8,7 +8,14 @@ from typing import Any
 
 import pytest
 
-from llamabox import ChoiceParams, Engine, EngineParams, GenerationParams, InvalidRequest
+from llamabox import (
+    ChoiceParams,
+    Engine,
+    EngineParams,
+    GenerationParams,
+    InvalidRequest,
+    ModelParams,
+)
 from llamabox.params import CpuParams, RopeParams
 
 INT_MAX = 2**31 - 1
@@ -19,7 +26,7 @@ GENERATION: dict[str, tuple[list[Any], list[Any]]] = {
     "n_indent": ([0, 4, INT_MAX], [-1, 2**31, 1.5, "1", None]),
     "n_keep": ([-1, 0, INT_MAX], [-2, 2**31, 1.5, "1", True, None]),
     "n_discard": ([0, 1, INT_MAX], [-1, 2**31, 1.5, "1", True, None]),
-    "cache_prompt": ([True, False], []),
+    "cache_prompt": ([True, False], [1, "no", None]),
     "n_cache_reuse": ([0, 1, INT_MAX], [-1, 2**31, 1.5, "1", True, None]),
     "stop": (
         [(), ("a",), ("a", "ab", "é😀")],
@@ -28,11 +35,11 @@ GENERATION: dict[str, tuple[list[Any], list[Any]]] = {
     "special": ([True, False], [1, "yes", None]),
     "progress": ([True, False], [1, "yes", None]),
     "n_probs": ([-1, 0, 1, 256], [-2, 257, 0.5, "1", None, True]),
-    "post_sampling_probs": ([True, False], []),
+    "post_sampling_probs": ([True, False], [1, "no", None]),
     "n_draft_max": ([-1, 0, 64], [-2, 65, 1.5, "1", True, None]),
     "n_draft_min": ([-1, 0, 64], [-2, 65, 1.5, "1", True, None]),
     "draft_p_min": ([-1, 0, 0.5, 1], [-1.1, 1.1, math.nan, "1", None]),
-    "ignore_eos": ([True, False], []),
+    "ignore_eos": ([True, False], [1, "no", None]),
     "priority": ([0, -3, 1000], [1001, -1001, 1.5, "1", None]),
     "deadline": ([0, 0.5, 60], [-1, math.inf, math.nan, "1", None]),
     "tokens_per_second": (
@@ -65,8 +72,8 @@ GENERATION: dict[str, tuple[list[Any], list[Any]]] = {
     "dry_allowed_length": ([0, 2, INT_MAX], [-1, 2**31, 1.5, "1", None]),
     "dry_penalty_last_n": ([-1, 0, 10**6], [-2, 2**31, 0.5, "1", None]),
     "dry_sequence_breakers": (
-        [(), ("\n",), ("th", "é😀")],
-        [("",), "ab", ["a"], (1,), ("\ud800",), ("x",) * 100, None],
+        [(), ("\n",), ("th", "é😀"), ("x" * 16,) * 64],
+        [("",), "ab", ["a"], (1,), ("\ud800",), ("x",) * 65, ("x" * 1025,), None],
     ),
     "mirostat": ([0, 1, 2], [-1, 3, 1.0, True, "1", None]),
     "mirostat_tau": ([0, 5.0], [-0.1, math.nan, math.inf, "1", None]),
@@ -119,13 +126,13 @@ ENGINE: dict[str, tuple[list[Any], list[Any]]] = {
     "n_queue": ([0, 1, 10_000], [-1, 1.5, "1", None]),
     "target_itl": ([0, 0.02], [-1, math.inf, math.nan, "1", None]),
     "preempt_ram": ([0, 64], [-1, 1.5, "1", None]),
-    "context_shift": ([True, False], []),
-    "swa_full": ([True, False], []),
+    "context_shift": ([True, False], [1, "no", None]),
+    "swa_full": ([True, False], [1, "no", None]),
     "checkpoint_ram": ([0, 64], [-1, 1.5, "1", None]),
     "ctx_checkpoints": ([0, 32], [-1, 1025, 1.5, "1", None]),
     "checkpoint_min_step": ([32, 8192], [31, -1, 1.5, "1", None]),
     "cache_ram": ([0, 1024, 2**40], [-1, 1.5, "1", None, 2**41]),
-    "cache_disk": ([None, "/tmp/x"], ["", 5, True]),
+    "cache_disk": ([None, "/tmp/x", "~/x"], ["", 5, True, "~no.such.user/x"]),
     "cache_disk_max": ([0, 8192], [-1, 1.5, "1", None, 2**41]),
     "cache_min_tokens": ([1, 128], [0, -1, 1.5, "1", None]),
     "backend_sampling": (["auto", "on", "off"], ["", "On", True, 1, None]),
@@ -157,13 +164,47 @@ ENGINE: dict[str, tuple[list[Any], list[Any]]] = {
         [None, (1, 1), (2, 9)],
         [(0, 3), (3, 2), (1,), [1, 2], (1.0, 2), (True, 2), "12", 3],
     ),
-    "warmup": ([True, False], []),
+    "warmup": ([True, False], [1, "no", None]),
+}
+MODEL: dict[str, tuple[list[Any], list[Any]]] = {
+    "n_gpu_layers": ([-1, 0, 99], [-2, 1.5, "1", None]),
+    "devices": ([None, (), ("CUDA0",)], ["CUDA0", ["CUDA0"], ("",), (1,)]),
+    "split_mode": (["none", "layer", "row"], ["", "Row", 1, None]),
+    "main_gpu": ([0, 3], [-1, 1.5, "1", None]),
+    "tensor_split": (
+        [(), (3, 1.5), (0, 1)],
+        [[3, 1], "3,1", 5, None, ("a",), (None,), (True,), (-1,), (math.nan,), (math.inf,), (0, 0)],
+    ),
+    "tensor_overrides": (
+        [(), ((".*exps", "CPU"),)],
+        [5, "a=b", None, [("a", "b")], (1, 2), ((1, 2),), (("", "CPU"),), (("a", "b", "c"),)],
+    ),
+    "kv_overrides": (
+        [(), (("a", 1), ("b", 2.5), ("c", True), ("d", "x"))],
+        [5, "x", None, [("a", 1)], (1, 2), ((1, 2),), ((5, 5),), (("", 5),), (("a", None),)],
+    ),
+    "use_mmap": ([None, True, False], [1, "no"]),
+    "use_mlock": ([True, False], [1, "no", None]),
+    "check_tensors": ([True, False], [5, "no", None]),
+    "repack": ([True, False], [1, "no", None]),
+}
+CPU: dict[str, tuple[list[Any], list[Any]]] = {
+    "cpus": ([(), (0, 511)], ["x", 5, None, [0], ("a",), (1.5,), (True,), (-1,), (512,)]),
+    "strict": ([True, False], [1, "no", None]),
+    "priority": ([-1, 3], [-2, 4, 1.5, "1", None]),
+    "poll": ([0, 100], [-1, 101, 1.5, "1", None]),
 }
 CHOICES: dict[str, tuple[list[Any], list[Any]]] = {
     "n": ([1, 2, 128], [0, -1, 129, 1.5, "1", True, None]),
     "best_of": ([None, 1, 128], [0, -1, 129, 1.5, "1", True]),
 }
-TABLES = [(GenerationParams, GENERATION), (EngineParams, ENGINE), (ChoiceParams, CHOICES)]
+TABLES = [
+    (GenerationParams, GENERATION),
+    (EngineParams, ENGINE),
+    (ModelParams, MODEL),
+    (CpuParams, CPU),
+    (ChoiceParams, CHOICES),
+]
 
 
 def cases(i: int) -> list[Any]:
@@ -243,9 +284,3 @@ def test_replace_changes_a_copy_and_checks_it() -> None:
     assert params.top_k == 40
     with pytest.raises(InvalidRequest):
         params.replace(top_p=2)
-
-
-@pytest.mark.parametrize("value", ["no", 0, None])
-def test_cache_prompt_is_a_boolean(value: object) -> None:
-    with pytest.raises(InvalidRequest, match=r"cache_prompt: .* is not a boolean"):
-        GenerationParams(cache_prompt=value)  # type: ignore[arg-type]

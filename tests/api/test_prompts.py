@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from llamabox import Engine, GenerationError, InvalidRequest, PromptTooLong
+from llamabox import Engine, GenerationError, InvalidRequest, Prompt, PromptTooLong
 from llamabox.api import Conversation, Tool, prompts
 from llamabox.api.prompts import MANY_CHARS, is_short
 from tests.api.conftest import ENDLESS
@@ -35,6 +35,7 @@ def user(content: Any) -> dict[str, Any]:
         [[1], [2, 3]],
         np.array([[1, 2]]),
         np.array([0.5, 1.5]),
+        np.array(5),
     ],
     ids=str,
 )
@@ -143,6 +144,40 @@ def test_refusals_leave_no_request_behind(engine: Engine) -> None:
 def test_what_is_no_message_is_refused(engine: Engine, message: Any) -> None:
     with pytest.raises(InvalidRequest):
         engine.chat([message])
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("reasoning", True),
+        ("reasoning", {"enabled": False}),
+        ("template_kwargs", 5),
+        ("template_kwargs", ["a"]),
+        ("tools", 5),
+        ("tools", "abc"),
+        ("tools", [5]),
+    ],
+)
+def test_what_is_no_field_of_a_conversation_is_refused(
+    engine: Engine, name: str, value: Any
+) -> None:
+    with pytest.raises(InvalidRequest) as error:
+        engine.chat([user("x")], **{name: value})
+    assert error.value.param == name
+
+
+@pytest.mark.parametrize("token", [-1, 512])
+def test_a_prompt_of_another_vocabulary_is_refused(engine: Engine, token: int) -> None:
+    async def run(prompt: Prompt) -> None:
+        with pytest.raises(InvalidRequest, match="vocabulary"):
+            await engine.agenerate(prompt, n_predict=1)
+        with pytest.raises(InvalidRequest, match="vocabulary"):
+            await engine.agenerate_choices(prompt, n=2, n_predict=1)
+
+    prompt = Prompt(np.array([1, token], np.int32), "")
+    with pytest.raises(InvalidRequest, match="vocabulary"):
+        engine.generate(prompt, n_predict=1)
+    asyncio.run(run(prompt))
 
 
 def test_no_messages_are_refused(engine: Engine) -> None:

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import os
+import resource
+from pathlib import Path
 
 import pytest
 
@@ -54,6 +58,18 @@ def test_keys_do_not_pile_up(monkeypatch: pytest.MonkeyPatch) -> None:
     for i in range(100):
         budgets.bucket(params(5, str(i)))
     assert len(budgets._shared) == len(budgets._recent) == 10
+
+
+def test_a_process_with_many_open_files_can_measure_its_rate(tiny_model: Model) -> None:
+    """`select.select` takes no descriptor above 1023."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with contextlib.ExitStack() as undo:
+        undo.callback(resource.setrlimit, resource.RLIMIT_NOFILE, (soft, hard))
+        resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, min(4096, hard)), hard))
+        for _ in range(1024):
+            undo.enter_context(Path(os.devnull).open())
+        with Engine(tiny_model, SMALL.replace(tokens_per_second=-1)) as engine:
+            assert engine.tokens_per_second > 0
 
 
 def test_nobody_may_ask_for_more_than_the_cap(tiny_model: Model) -> None:

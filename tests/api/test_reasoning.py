@@ -82,6 +82,13 @@ class TestSplitting:
     def test_what_the_prompt_opens(self, text: str, reasoning: str, content: str):
         check_all_cuts(text, Thinking(THINK, is_open=True), (reasoning, content))
 
+    @pytest.mark.parametrize(
+        ("text", "reasoning"),
+        [(" why\n</think>\n\nanswer", " why"), ("\n\nwhy</think>answer", "\n\nwhy")],
+    )
+    def test_what_was_begun_goes_on_as_it_is_written(self, text: str, reasoning: str):
+        check_all_cuts(text, Thinking(THINK, is_open=True, is_begun=True), (reasoning, "answer"))
+
     @pytest.mark.parametrize("tags", TAGS)
     def test_tags_of_all_models(self, tags: Tags):
         text = f"{tags.opening}\nwhy\n{tags.closing}\nanswer"

@@ -13,6 +13,7 @@ import pytest
 import llamabox
 from llamabox import Engine, EngineClosed, EngineParams, FinishReason, InvalidRequest, Model
 from tests.api.conftest import ENDLESS
+from tests.core.running import eventually
 
 LONG = ENDLESS.replace(n_predict=-1)
 
@@ -32,6 +33,37 @@ def test_two_closers_both_wait_for_the_end(tiny_model: Model) -> None:
         closer.join()
         assert n_step_threads() == n_before
     assert stream.completion().finish_reason is FinishReason.CANCELLED
+
+
+def test_an_engine_that_is_collected_by_a_thread_at_work_on_it_ends(
+    tiny_model: Model, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Garbage is collected wherever it is, inside the engine's gate too."""
+    n_before = n_step_threads()
+    engine = Engine(tiny_model, EngineParams(n_ctx=512, n_threads=1))
+    reader, encode = engine._prompts, tiny_model.tokenizer.encode
+    cycle: list[object] = [engine]
+    cycle.append(cycle)
+
+    def collect_and_encode(text: str, **options: bool) -> object:
+        gc.collect()
+        return encode(text, **options)
+
+    monkeypatch.setattr(tiny_model.tokenizer, "encode", collect_and_encode)
+    n_tokens: list[int] = []
+    worker = threading.Thread(
+        target=lambda: n_tokens.append(reader.read("hello").n_tokens), daemon=True
+    )
+    gc.disable()
+    try:
+        del engine, cycle
+        worker.start()
+        worker.join(20)
+    finally:
+        gc.enable()
+    assert n_tokens
+    assert n_tokens[0] > 0
+    eventually(lambda: n_step_threads() == n_before, "the engine has ended")
 
 
 def test_streams_that_are_dropped_after_the_engine_closed_free_their_descriptors(

@@ -96,6 +96,19 @@ def test_cancelling_a_task_cancels_its_request(engine: Engine) -> None:
     assert_cancels(engine, 3)
 
 
+def test_a_second_task_that_waits_is_refused_and_costs_the_first_nothing(engine: Engine) -> None:
+    async def run() -> Completion:
+        stream = await engine.astream("hello", ENDLESS, n_predict=200)
+        first = asyncio.create_task(stream.completion())
+        await asyncio.sleep(0)
+        with pytest.raises(RuntimeError, match="another task waits"):
+            await stream.completion()
+        return await first
+
+    completion = asyncio.run(run())
+    assert (completion.n_output, completion.finish_reason) == (200, FinishReason.LENGTH)
+
+
 def test_a_loop_that_ends_with_running_streams_leaves_the_engine_usable(engine: Engine) -> None:
     async def run() -> None:
         stream = await engine.astream("hello", LONG)

@@ -21,7 +21,7 @@ from llamabox import (
 from llamabox.api import Conversation
 from llamabox.api.chat import ChatTemplate
 from llamabox.api.formats.harmony import HARMONY
-from llamabox.api.thinking import begin_thinking
+from llamabox.api.thinking import Thinking, begin_thinking, find_tags, tags_of
 from llamabox.api.turn import Turn
 
 PARAMS = EngineParams(n_ctx=512, n_parallel=3, flash_attention="off", kv_layout="unified")
@@ -39,6 +39,34 @@ OPENS = """\
 {% endif %}{% endif %}"""
 """A template that opens the tag; if `obeys` is given, only where there is to be reasoning."""
 FORCED = "\n</think>\n\n"
+QWEN_LIKE = """\
+{%- for m in messages %}<|im_start|>{{ m.role }}
+{% if m.role == 'assistant' %}{% set content = m.content or '' %}
+{%- set reasoning = m.reasoning_content or '' %}
+{%- if '</think>' in content %}
+{%- set reasoning = content.split('</think>')[0].split('<think>')[-1] %}
+{%- set content = content.split('</think>')[-1].lstrip() %}
+{%- endif %}<think>
+{{ reasoning.strip() }}
+</think>
+
+{{ content }}{% else %}{{ m.content }}{% endif %}<|im_end|>
+{% endfor %}{% if add_generation_prompt %}<|im_start|>assistant
+{% endif %}"""
+QWQ_LIKE = """\
+{%- for m in messages %}<|im_start|>{{ m.role }}
+{% if m.reasoning_content %}<think>
+{{ m.reasoning_content }}</think>{% endif %}
+{{- (m.content or '').split('</think>')[-1] }}<|im_end|>
+{% endfor %}{% if add_generation_prompt %}<|im_start|>assistant
+<think>
+{% endif %}"""
+HIDES = """\
+{%- for m in messages if m.role == 'user' %}{{ m.content }}{{ '</think>' if 0 }}
+{% endfor %}{% if add_generation_prompt %}<think>
+{% endif %}"""
+"""One that leaves out what the assistant said."""
+ASKED_IN_PARTS = [{"type": "text", "text": "What does <think> mean? hi"}]
 
 
 @pytest.fixture(scope="module")
@@ -96,13 +124,6 @@ class TestPrompt:
         prompt = prompt_of(engine, {"enable_thinking": False})
         assert prompt.text.endswith("</think>\n\n")
 
-    def test_a_message_that_was_begun_may_be_inside(self, engine: Engine):
-        tokenizer = engine.model.tokenizer
-        for begun, is_open in (("<think>so far", True), ("<think>so</think>far", False)):
-            thinking = begin_thinking(OPENS, f"...{begun}", tokenizer, begun=begun)
-            assert thinking is not None
-            assert thinking.is_open is is_open
-
     def test_reasoning_that_was_begun_is_gone_on_with(self, engine: Engine):
         begun = {"role": "assistant", "content": "<think>The dog is"}
         prompt = asyncio.run(
@@ -117,15 +138,15 @@ class TestPrompt:
 
     def test_a_format_that_reasons_is_told_how_the_prompt_ends(self, engine: Engine):
         use = Conversation(messages=QUESTION).tool_use()
-        for told, expected in (("auto", ("why", "yes")), ("none", (None, "whyyes"))):
-            turn = Turn.begin(
-                HARMONY,
-                use,
-                engine.constraints,
-                None,
-                reasoning_format=told,
-                prompt="...<|start|>assistant<|channel|>analysis<|message|>",
-            )
+        assert HARMONY.reasoning is not None
+        tags = HARMONY.reasoning.tags
+        for told, expected in (
+            ("auto", ("why", "yes")),
+            ("none", (None, f"why{tags.closing}yes")),
+            ("deepseek-legacy", ("why", f"{tags.opening}why{tags.closing}yes")),
+        ):
+            thinking = Thinking(tags, is_open=True)
+            turn = Turn.begin(HARMONY, use, engine.constraints, thinking, reasoning_format=told)
             output = turn.output()
             output.feed("why<|end|><|start|>assistant<|channel|>final<|message|>yes", is_last=True)
             message = output.message()
@@ -135,12 +156,60 @@ class TestPrompt:
     def test_text_of_the_user_opens_nothing(self, engine: Engine):
         template = ChatTemplate("{{ messages[0].content }}:{% if 0 %}</think>{% endif %}")
         text = template.render([{"role": "user", "content": "<think>"}])
-        thinking = begin_thinking(template.source, text, engine.model.tokenizer)
+        thinking = begin_thinking(find_tags(template.source), text, engine.model.tokenizer)
         assert thinking is not None
         assert not thinking.is_open
 
     def test_other_prompts_have_none(self, engine: Engine):
         assert engine.generate("<think>", GREEDY, n_predict=3).n_reasoning == 0
+
+
+class TestBegun:
+    """Of a message that is to be continued, what was said before says nothing."""
+
+    @pytest.mark.parametrize("asked", ["hi", "think", ASKED_IN_PARTS], ids=str)
+    @pytest.mark.parametrize("source", [QWEN_LIKE, QWQ_LIKE, HIDES])
+    @pytest.mark.parametrize(
+        ("begun", "is_open"),
+        [
+            ({"content": "<think>\nThe user says hi"}, True),
+            ({"content": [{"type": "text", "text": "<think>\nThe user says hi"}]}, True),
+            ({"content": "<think>\nhi\n</think>\n\nI think hi"}, False),
+            ({"content": "I think hi"}, None),
+            ({"content": ""}, None),
+            ({"reasoning_content": "The user says hi"}, True),
+        ],
+    )
+    def test_it_may_end_inside_the_tags(
+        self, engine: Engine, source: str, asked: Any, begun: dict[str, Any], is_open: bool | None
+    ):
+        """None: the template decides, which opens them in front of an answer, or does not."""
+        if source == HIDES and "content" not in begun:
+            return
+        template = ChatTemplate(source)
+        messages = [{"role": "user", "content": asked}, {"role": "assistant", **begun}]
+        conversation = Conversation(messages=messages, continue_final_message=True)
+        prompt = conversation.render(template)
+        told = conversation.begun()
+        thinking = begin_thinking(tags_of(template), prompt, engine.model.tokenizer, begun=told)
+        assert thinking is not None
+        assert thinking.is_open is ((source == HIDES) if is_open is None else is_open)
+        assert thinking.is_begun is (thinking.is_open and begun != {"content": ""})
+
+    def test_it_is_closed_where_there_is_to_be_none(self, engine: Engine):
+        template = ChatTemplate(QWEN_LIKE)
+        begun = {"role": "assistant", "reasoning_content": "The user says hi"}
+        conversation = Conversation(
+            messages=[*QUESTION, begun],
+            continue_final_message=True,
+            reasoning=ReasoningParams(enabled=False),
+        )
+        prompt = conversation.render(template)
+        assert prompt.endswith("The user says hi\n\n</think>\n\n")
+        told = conversation.begun()
+        thinking = begin_thinking(tags_of(template), prompt, engine.model.tokenizer, begun=told)
+        assert thinking is not None
+        assert not thinking.is_open
 
 
 class TestBudget:

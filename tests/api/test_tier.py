@@ -10,6 +10,7 @@ import pytest
 
 from llamabox import Engine, EngineParams, InvalidRequest, Prompt
 from tests.conftest import RandomModels
+from tests.core.running import eventually
 
 SMALL = EngineParams(
     n_ctx=1024,
@@ -54,8 +55,7 @@ def test_a_prompt_outlives_its_cells_and_its_engine(
 def wait_for_files(engine: Engine, folder: Path) -> None:
     n_files = len(list(folder.glob("*.prefix")))
     assert n_files > 0
-    while engine.stats().n_tier_disk_blocks < n_files:
-        pass
+    eventually(lambda: engine.stats().n_tier_disk_blocks >= n_files, "the files are known")
 
 
 @pytest.mark.parametrize(

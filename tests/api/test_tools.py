@@ -155,6 +155,7 @@ def test_an_id_that_a_model_writes_twice_is_one_calls_only() -> None:
     [
         ([WEATHER, WEATHER], "auto", "tools"),
         ([{"type": "function"}], "auto", "tools"),
+        ([{"function": "f"}], "auto", "tools"),
         ([{"name": "f", "parameters": 1}], "auto", "tools"),
         ([WEATHER], "rm", "tool_choice"),
         ([WEATHER], Tool("none"), "tool_choice"),

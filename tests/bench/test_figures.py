@@ -98,7 +98,9 @@ def test_plots_stand_beside_the_page() -> None:
     result = Result(title="T", about="A", plots=(plot,))
     machine = [("CPU", "x"), ("llama-cpp-python", "1"), ("date", "today")]
     assert "![An x](x.png)" in render_page(machine, [result])
-    assert "[An x](bench/x.png)" in render_summary(machine, [result])
+    summary = render_summary(machine, [result])
+    assert "[An x](bench/x.png)" in summary
+    assert "median of the pairs' ratios" in summary
 
 
 def test_result_page() -> None:

@@ -218,6 +218,11 @@ def test_clients_and_rates_are_bounded() -> None:
         asyncio.run(open_loop(address, load, 0.0))
 
 
-def test_command_line_refuses_other_hosts() -> None:
+@pytest.mark.parametrize(
+    "words",
+    ["--url http://example.org", "--rate 0", "--rate nan", "--clients 0", "--requests 0"],
+)
+def test_command_line_refuses_in_a_line(words: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit, match="2"):
-        main(["--url", "http://example.org"])
+        main(words.split())
+    assert "error: " in capsys.readouterr().err

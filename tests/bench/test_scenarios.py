@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -27,11 +27,11 @@ AGAINST_LLAMA_SERVER = ("streaming", "shared_prefix", "mixed_load", "pool_pressu
 
 @contextlib.contextmanager
 def llamabox_as_peer(
-    model: Path, *, n_parallel: int, n_ctx: int, n_threads: int
+    model: Path, *, n_parallel: int, n_ctx: int, n_threads: int, flags: Sequence[str] = ()
 ) -> Iterator[Address]:
     """What answers in the place of llama-server."""
     size = {"n_parallel": n_parallel, "n_ctx": n_ctx, "n_threads": n_threads}
-    with llamabox_server(model, flags=OUR_FLAGS, **size) as address:
+    with llamabox_server(model, flags=(*OUR_FLAGS, *flags), **size) as address:
         yield address
 
 
@@ -50,6 +50,8 @@ def test_scenario_measures_both_sides(name: str, monkeypatch: pytest.MonkeyPatch
         assert len(comparison.ours) == len(comparison.peers) >= 1
         assert comparison.ratio > 0
         assert math.isfinite(comparison.ratio)
+    tells_layout = any("llamabox has chosen" in note for note in result.notes)
+    assert tells_layout == (name in ("streaming", "shared_prefix", "mixed_load"))
     assert result.title in render_page(MACHINE, [result])
     assert "a CPU, llama-cpp-python 1.2.3" in render_summary(MACHINE, [result])
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
-from tests.core.running import CANCELLED, GREEDY, LENGTH, Core, LoadedModel
+from tests.core.running import CANCELLED, GREEDY, LENGTH, Core, LoadedModel, eventually
 
 
 @pytest.fixture(name="core")
@@ -83,6 +83,10 @@ def test_the_garbage_collector_frees_a_request_and_its_sampler(core: Core) -> No
 
 def wait_for_events(core: Core) -> list[tuple[object, ...]]:
     events: list[tuple[object, ...]] = []
-    while not events:
-        events = core.outbox.drain()
+
+    def has_come() -> bool:
+        events.extend(core.outbox.drain())
+        return bool(events)
+
+    eventually(has_come, "an event comes")
     return events

@@ -38,8 +38,7 @@ def test_two_outboxes_are_each_notified_of_their_own(tiny: LoadedModel) -> None:
         assert core.scheduler.submit(theirs)
         gate.open()
         core.wait(mine)
-        while not theirs.finish:
-            pass
+        eventually(lambda: theirs.finish != 0, "the other outbox's request ends")
         select.select([other.fd], [], [])
         assert {request for request, *_ in other.drain()} == {theirs}
     assert mine.n_tokens == 2
@@ -78,8 +77,7 @@ def test_a_prompt_token_makes_no_python_object(tiny: LoadedModel) -> None:
         core.scheduler.stats()
         made = sys.getallocatedblocks() - before
         request.cancel()
-        while not request.finish:
-            pass
+        eventually(lambda: request.finish != 0, "the request ends")
         core.outbox.drain()
         return made
 

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from types import SimpleNamespace
-from typing import Any
 
 import numpy as np
 
@@ -26,7 +25,7 @@ class FaultyEngine:
     """
 
     def __init__(self, script: Script = (), refusal: Exception | None = None) -> None:
-        self.model = SimpleNamespace(name="faulty", close=lambda: None)
+        self.model = SimpleNamespace(name="faulty", n_vocab=512, close=lambda: None)
         self.params = EngineParams()
         self.n_ctx = 4096
         self.layout = SimpleNamespace(kv_layout="unified", flash_attention="off")
@@ -44,9 +43,6 @@ class FaultyEngine:
 
     async def prepare(self, prompt: str | Sequence[int]) -> Prompt:
         return Prompt(np.zeros(3, np.int32), "text")
-
-    async def prepare_chat(self, messages: Sequence[Mapping[str, Any]], **_: Any) -> Prompt:
-        return await self.prepare("")
 
     async def constrain(self, params: GenerationParams, prompt: Prompt | None = None) -> None:
         pass

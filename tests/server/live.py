@@ -87,12 +87,16 @@ class LiveServer:
 
 
 class ServerProcess:
-    """``python -m llamabox`` with ``flags``; its log is read in the background."""
+    """``python -m llamabox`` with ``flags``; its log is read in the background.
 
-    def __init__(self, *flags: str) -> None:
+    :param code: a program that takes them instead.
+    """
+
+    def __init__(self, *flags: str, code: str | None = None) -> None:
+        program = ["-m", "llamabox"] if code is None else ["-c", code]
         self.lines: list[str] = []
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "llamabox", *flags],
+            [sys.executable, *program, *flags],
             stderr=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
             text=True,
@@ -134,8 +138,8 @@ class ServerProcess:
 
 
 @contextlib.contextmanager
-def server_process(*flags: str) -> Iterator[ServerProcess]:
-    server = ServerProcess(*flags)
+def server_process(*flags: str, code: str | None = None) -> Iterator[ServerProcess]:
+    server = ServerProcess(*flags, code=code)
     try:
         yield server
     finally:

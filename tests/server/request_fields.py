@@ -73,7 +73,7 @@ SAMPLING = {
     "repeat_penalty": parameter(1.2, "repeat_penalty", 1.2, 0),
     "repetition_penalty": parameter(1.2, "repeat_penalty", 1.2, "x"),
     "samplers": parameter(["top_k", "temp"], "samplers", ("top_k", "temperature"), ["top_z"]),
-    "seed": parameter(7, "seed", 7, -2),
+    "seed": parameter(7, "seed", 7, 0.5),
     "temp": parameter(0.5, "temperature", 0.5, "hot"),
     "temperature": parameter(0.5, "temperature", 0.5, "hot"),
     "top_k": parameter(5, "top_k", 5, 1.5),
@@ -109,7 +109,7 @@ OUTPUT = {
     "speculative.n_min": parameter(1, "n_draft_min", 1, "x"),
     "speculative.p_min": parameter(0.5, "draft_p_min", 0.5, 2),
     "t_max_predict_ms": parameter(500, "max_predict_time", 0.5, -2),
-    "stop": parameter("end", "stop", ("end",), [""]),
+    "stop": parameter("end", "stop", ("end",), 5),
 }
 CHOICES = {
     "best_of": Field(3, ("choices.best_of", 3), 0),

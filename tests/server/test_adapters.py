@@ -9,6 +9,7 @@ from typing import Any
 import httpx
 import pytest
 
+from llamabox.server.json_body import LARGE_BODY
 from tests.conftest import RandomModels
 from tests.models.lora import write_adapter
 from tests.server.conftest import small_config
@@ -83,6 +84,8 @@ def test_scales_are_set_for_requests_to_come(adapted: httpx.Client) -> None:
         b'[{"id": 0, "scale": "1"}]',
         b'[{"id": 0, "scale": 1e300}]',
         b'[{"id": 0, "scale": 1}, {"id": 0, "scale": 2}]',
+        b"[" + b"{}," * 256 + b"5]",
+        b"[" + b" " * LARGE_BODY + b"5]",
     ],
 )
 def test_what_is_wrong_is_a_400_and_changes_nothing(adapted: httpx.Client, body: bytes) -> None:
@@ -91,3 +94,14 @@ def test_what_is_wrong_is_a_400_and_changes_nothing(adapted: httpx.Client, body:
     assert response.status_code == 400
     assert response.json()["error"]["message"]
     assert scales(adapted) == before
+
+
+def test_too_many_are_told_before_they_are_looked_at(adapted: httpx.Client) -> None:
+    response = adapted.post("/lora-adapters", content=b"[" + b"5," * 256 + b"5]")
+    assert "more than 256" in response.json()["error"]["message"]
+
+
+def test_a_long_list_is_read(adapted: httpx.Client) -> None:
+    body = b"[" + b" " * LARGE_BODY + b'{"id": 0, "scale": 1}, {"id": 1, "scale": 0.5}]'
+    assert adapted.post("/lora-adapters", content=body).status_code == 200
+    assert scales(adapted) == [1.0, 0.5]

@@ -87,6 +87,9 @@ def test_timings_are_numbers(client: httpx.Client, max_tokens: int) -> None:
     assert timings["predicted_n"] == max_tokens
     assert timings["cache_n"] + timings["prompt_n"] == reply["usage"]["prompt_tokens"]
     assert (timings["predicted_per_second"] > 0) == (max_tokens > 1)
+    assert timings["prompt_n"] > 0
+    assert timings["prompt_ms"] > 0
+    assert timings["prompt_per_second"] > 0
 
 
 def test_a_stream_has_openais_shape(client: httpx.Client) -> None:

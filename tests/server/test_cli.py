@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from llamabox import EngineParams, GenerationParams, ModelParams, __version__
+from llamabox.params import MAX_MIB, MIN_CHECKPOINT_STEP
 from llamabox.server.cli import Action, flag_parser, parse
 from llamabox.server.config import ServerConfig
 from llamabox.server.log import LogConfig
@@ -125,7 +126,16 @@ def test_the_layout_of_the_cells_can_be_chosen(argv: list[str], expected: str) -
 
 @pytest.mark.parametrize(
     ("argv", "expected"),
-    [(["-fa"], "on"), (["-fa", "off"], "off"), (["--no-flash-attn"], "off"), ([], "auto")],
+    [
+        (["-fa"], "on"),
+        (["-fa", "1"], "on"),
+        (["-fa", "TRUE"], "on"),
+        (["-fa", "off"], "off"),
+        (["-fa", "disabled"], "off"),
+        (["-fa", "-1"], "auto"),
+        (["--no-flash-attn"], "off"),
+        ([], "auto"),
+    ],
 )
 def test_flash_attention_can_be_chosen(argv: list[str], expected: str) -> None:
     assert parse(argv).config.engine_params.flash_attention == expected
@@ -167,9 +177,52 @@ def test_long_names_take_underscores_and_equal_signs() -> None:
     assert config.alias == "a_b"
 
 
+def test_numbers_mean_what_they_do_to_llama_server() -> None:
+    config = parse("-t 0 -tb 0 -cram -1 -cms 0 -ngl -2".split()).config
+    params = config.engine_params
+    assert (params.n_threads, params.n_threads_batch) == (None, None)
+    assert params.cache_ram == MAX_MIB
+    assert params.checkpoint_min_step == MIN_CHECKPOINT_STEP
+    assert config.model_params.n_gpu_layers == -1
+
+
 def test_minus_one_leaves_the_threads_to_the_engine() -> None:
     params = parse("-t -1 -tb -1 --threads-sampling -1".split()).config.engine_params
     assert (params.n_threads, params.n_threads_batch, params.n_threads_sampling) == (None,) * 3
+
+
+def test_a_value_may_begin_with_a_dash() -> None:
+    argv = ["-r", "--END--", "--api-key", "-abc", "-r", "--a_b", "-n", "-1", "--alias", "-m"]
+    config = parse(argv, {}).config
+    assert config.defaults.stop == ("--END--", "--a_b")
+    assert (config.api_keys, config.defaults.n_predict) == (("-abc",), -1)
+    assert (config.alias, config.model) == ("-m", None)
+
+
+@pytest.mark.parametrize("key", ["", " ", ","])
+def test_an_empty_key_is_refused(capsys: pytest.CaptureFixture[str], key: str) -> None:
+    assert "argument --api-key: is empty" in refusal(capsys, "--api-key", key)
+
+
+def test_the_contents_of_files_are_looked_at(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    path = tmp_path / "file"
+    for flag, text, said in (
+        ("--json-schema-file", "{bad", "is not JSON"),
+        ("--chat-template-file", "{% if %}", "does not compile"),
+        ("--chat-template-file", " \n", "is empty"),
+    ):
+        path.write_text(text)
+        line = refusal(capsys, flag, str(path))
+        assert f"argument {flag}: " in line
+        assert said in line
+
+
+def test_the_help_tells_which_keys_cannot_be_shifted() -> None:
+    flags = flag_parser().flags
+    assert "after f16 cannot be shifted" in (flags["-ctk"].help or "")
+    assert "after bf16 need flash" in (flags["-ctv"].help or "")
 
 
 def test_a_template_by_name_and_by_file(tmp_path: Path) -> None:
@@ -207,11 +260,14 @@ def test_an_unknown_flag_names_the_nearest(
     [
         ("--port 70000", "--port: 70000 is not within 0 to 65535"),
         ("--port x", "--port: invalid int value: 'x'"),
+        ("--target-itl x", "--target-itl: 'x' is not a number"),
+        ("-fa perhaps", "--flash-attn: 'perhaps' is none of on, 1, true"),
+        ("-rea maybe", "--reasoning: 'maybe' is none of on, 1, true"),
         ("--timeout -1", "--timeout: -1 is not 0 or more"),
         ("--threads-http 0", "--threads-http: 0 is neither -1 nor 1 or more"),
         ("-c -1", "--ctx-size: -1 is not within 0"),
         ("-np 0", "--parallel: 0 is not within 1 to 256"),
-        ("-t 0", "--threads: 0 is not within 1"),
+        ("-t 600", "--threads: 600 is not within 1 to 512"),
         ("--threads-sampling 0", "--threads-sampling: 0 is not within 1"),
         ("-n -2", "--predict: -2 is not within -1"),
         ("-s -2", "--seed: -2 is not"),
@@ -220,6 +276,19 @@ def test_an_unknown_flag_names_the_nearest(
         ("--chat-template nosuch", "--chat-template: 'nosuch' is neither Jinja nor one of bailing"),
         ("--chat-template-file /no/such/file", "--chat-template-file: "),
         ("-m", "expected one argument"),
+        ("-r --", "argument -r: -- is no value"),
+        ("--port --host", "--port: invalid int value: '--host'"),
+        ("-j {bad", "--json-schema: is not JSON: "),
+        ("--chat-template {%if%}", "--chat-template: the chat template does not compile: "),
+        (
+            '--chat-template-kwargs {"messages":1}',
+            "--chat-template-kwargs: messages is no variable",
+        ),
+        (
+            "-ctk bf16 --cache-reuse 16",
+            "--cache-type-k: bf16 keys cannot be moved, as --cache-reuse",
+        ),
+        ("-ctk q8_0 --context-shift", "--cache-type-k: q8_0 keys cannot be moved, as --context-sh"),
         ("model.gguf", "unrecognized arguments: model.gguf"),
     ],
 )

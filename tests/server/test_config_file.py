@@ -107,9 +107,11 @@ def test_flags_win_wherever_they_stand(write: Any) -> None:
 
 
 def test_without_one_pool_the_context_is_shared_out(write: Any) -> None:
-    path = write(model={"n_ctx": 4096, "n_seq_max": 4, "kv_unified": False})
-    params = parse(["--config", path]).config.engine_params
-    assert (params.n_ctx, params.n_parallel, params.kv_layout) == (1024, 4, "partitioned")
+    for sessions, n_each in (({"n_seq_max": 8}, 512), ({"n_seq_max": -1}, 1024), ({}, 1024)):
+        path = write(model={"n_ctx": 4096, "kv_unified": False, **sessions})
+        params = parse(["--config", path]).config.engine_params
+        assert (params.n_ctx, params.kv_layout) == (n_each, "partitioned")
+        assert params.n_ctx * params.n_parallel == 4096
 
 
 class TestHub:
@@ -152,6 +154,13 @@ class TestHub:
         ({"model": {"n_seq_max": 0}}, "model.n_seq_max", "not within"),
         ({"model": {"draft_model_num_pred_tokens": 65}}, "model.draft_model_num_pred_tokens", "64"),
         ({"model": {"kv_unified": 1}}, "model.kv_unified", "must be a boolean"),
+        (
+            {"model": {"n_ctx": 3, "n_seq_max": 4, "kv_unified": False}},
+            "model.n_ctx",
+            "3 is less than a token for each of 4",
+        ),
+        ({"model": {"chat_template": ""}}, "model.chat_template", "is empty"),
+        ({"model": {"chat_template": ["{%", "if %}"]}}, "model.chat_template", "not compile"),
         ({"model": {"chat_template": [1]}}, "model.chat_template[0]", "must be a string"),
         (
             {"model": {"draft_model": "draft-mtp"}},

@@ -85,6 +85,23 @@ def test_a_variable_of_a_switch_has_both_directions(variable: str) -> None:
     assert not same(parse([flag], {}), parse([negative], {}))
 
 
+@pytest.mark.parametrize(
+    ("variable", "flag"),
+    [
+        ("LLAMA_ARG_FLASH_ATTN", "--flash-attn"),
+        ("LLAMA_ARG_REASONING", "--reasoning"),
+        ("LLAMA_ARG_LOG_COLORS", "--log-colors"),
+        ("LLAMA_ARG_BACKEND_SAMPLING", "--backend-sampling"),
+    ],
+)
+def test_a_switch_of_three_takes_any_word_for_them(variable: str, flag: str) -> None:
+    words = {"on": ("1", "true", "enabled"), "off": ("0", "False"), "auto": ("-1", "AUTO")}
+    for word, others in words.items():
+        for other in others:
+            assert same(parse([], {variable: other}), parse([flag, word], {}))
+    assert not same(parse([flag, "on"], {}), parse([flag, "off"], {}))
+
+
 def test_a_false_switch_without_an_opposite_is_as_none() -> None:
     assert parse([], {"LLAMA_ARG_ENDPOINT_METRICS": "1"}).config.metrics
     assert not parse([], {"LLAMA_ARG_ENDPOINT_METRICS": "false"}).config.metrics
@@ -95,12 +112,18 @@ def test_a_false_switch_without_an_opposite_is_as_none() -> None:
     [
         ({"LLAMA_ARG_PORT": "x"}, "LLAMA_ARG_PORT: invalid int value: 'x'"),
         ({"LLAMA_ARG_CTX_SIZE": "-5"}, "LLAMA_ARG_CTX_SIZE: -5 is not within 0"),
-        ({"LLAMA_ARG_MLOCK": "perhaps"}, "LLAMA_ARG_MLOCK: 'perhaps' is none of 1, true"),
+        ({"LLAMA_ARG_MLOCK": "perhaps"}, "LLAMA_ARG_MLOCK: 'perhaps' is none of on, 1"),
         ({"LLAMA_ARG_EMBEDDINGS": "1"}, "LLAMA_ARG_EMBEDDINGS: there are no embeddings"),
         ({"LLAMA_ARG_MMPROJ": "x.gguf"}, "LLAMA_ARG_MMPROJ: prompts have text only"),
         ({"LLAMA_ARG_API_KEY_FILE": "/no/such"}, "LLAMA_ARG_API_KEY_FILE: "),
         ({"LLAMA_ARG_HF_FILE": "x"}, "LLAMA_ARG_HF_FILE: needs the repository"),
         ({"LLAMA_ARG_TENSOR_SPLIT": "0,0"}, "LLAMA_ARG_TENSOR_SPLIT: all shares are 0"),
+        ({"LLAMA_API_KEY": ""}, "LLAMA_API_KEY: is empty"),
+        ({"LLAMA_ARG_ALIAS": "--"}, "LLAMA_ARG_ALIAS: -- is no value"),
+        ({"LLAMA_ARG_CHAT_TEMPLATE": "{%if%}"}, "LLAMA_ARG_CHAT_TEMPLATE: the chat template does"),
+        ({"LLAMA_ARG_SSL_KEY_FILE": "x"}, "LLAMA_ARG_SSL_KEY_FILE: not done here: put a reverse"),
+        ({"LLAMA_ARG_SSL_CERT_FILE": "x"}, "LLAMA_ARG_SSL_CERT_FILE: not done here"),
+        ({"LLAMA_ARG_API_PREFIX": "/x"}, "LLAMA_ARG_API_PREFIX: not done here"),
         ({"LLAMA_ARG_CHAT_TEMPLATE_FILE": "/no/such"}, "LLAMA_ARG_CHAT_TEMPLATE_FILE: "),
     ],
 )
@@ -112,6 +135,35 @@ def test_an_unreadable_variable_is_named(
 
 def test_variables_of_deprecated_flags_warn() -> None:
     assert len(parse([], {"LLAMA_ARG_DEFRAG_THOLD": "0.1"}).warnings) == 1
+
+
+def test_variables_that_stand_for_nothing_warn() -> None:
+    strange = {"LLAMA_ARG_POOLING": "cls", "LLAMA_ARG_NO_MLOCK": "1", "LLAMA_ARG_ZZZ": ""}
+    known = {"LLAMA_ARG_NO_MMAP": "1", "LLAMA_ARG_API_PREFIX": "", "LLAMA_ARG_PORT": "5"}
+    command = parse(["-dt", "0.1"], {**strange, **known, "LLAMA_ARG_DEFRAG_THOLD": "1"})
+    assert [line.split(": ")[0] for line in command.warnings] == [
+        "-dt",
+        "--defrag-thold",
+        *(f"environment variable {name}" for name in sorted(strange)),
+    ]
+    assert parse([], {**known, "PATH": "/bin"}).warnings == ()
+
+
+def test_variables_that_add_up_do() -> None:
+    environ = {
+        "LLAMA_ARG_CPU_MOE": "1",
+        "LLAMA_ARG_N_CPU_MOE": "2",
+        "LLAMA_ARG_OVERRIDE_TENSOR": "a=CPU",
+    }
+    assert same(parse([], environ), parse(["-ot", "a=CPU", "-ncmoe", "2", "-cmoe"], {}))
+    assert same(parse(["-ot", "b=CPU"], environ), parse(["-ot", "b=CPU"], {}))
+
+
+def test_what_is_refused_is_where_the_value_stands(capsys: pytest.CaptureFixture[str]) -> None:
+    line = refusal(capsys, ["-c", "-5"], {"LLAMA_ARG_CTX_SIZE": "4096"})
+    assert "argument --ctx-size: -5 is not within" in line
+    environ = {"LLAMA_ARG_DRAFT_MAX": "5", "LLAMA_ARG_SPEC_DRAFT_N_MAX": "-9"}
+    assert "variable LLAMA_ARG_SPEC_DRAFT_N_MAX: -9" in refusal(capsys, [], environ)
 
 
 def write(folder: Path, **sections: object) -> str:
@@ -202,9 +254,9 @@ def test_repeated_flags_replace_the_variable() -> None:
 
 def test_keys_come_from_a_file_too(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "keys"
-    path.write_text("one\n\n two \n")
+    path.write_text("# of the clients\none\n\n two \n")
     assert parse(["--api-key-file", str(path)], {}).config.api_keys == ("one", "two")
-    path.write_text("\n")
+    path.write_text("\n# none\n")
     line = refusal(capsys, ["--api-key-file", str(path)])
     assert "argument --api-key-file:" in line
     assert "has no keys" in line
@@ -236,7 +288,7 @@ def test_the_mask_may_be_the_name_of_a_file(
         ("--cpu-strict 2", "neither 0 nor 1"),
         ("-devd A", "--device-draft: there is no draft model; --model-draft names it"),
         ("-ngld 3", "--gpu-layers-draft: there is no draft model"),
-        ("-md d -ngld -2", "--gpu-layers-draft: -2 is not within"),
+        ("-md d -ngld 9999999999", "--gpu-layers-draft: 9999999999 is not within"),
         ("--cache-disk d -cram 0", "--cache-disk: needs some --cache-ram"),
         ("--draft-max 2 --draft-min 5", "--draft-min: 5 is above the --draft-max of 2"),
         ("--tokens-per-second-per-key", "needs --tokens-per-second"),

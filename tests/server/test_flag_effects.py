@@ -144,7 +144,15 @@ def test_the_threads_of_a_server_are_where_its_flags_say() -> None:
         assert "-dt: has no effect" in log
 
 
-def test_what_is_refused_while_loading_names_the_flag_too() -> None:
-    run = run_cli("--port", "0", "-c", "2000000000", "--kv-layout", "partitioned")
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ("-c 2000000000 --kv-layout partitioned", "--ctx-size: 5 times 2000000000 cells"),
+        ("-l 99999999+5", "--logit-bias: token 99999999 is not in a vocabulary of"),
+        ("--grammar bad", "--grammar: "),
+    ],
+)
+def test_what_is_refused_while_loading_names_the_flag_too(words: str, said: str) -> None:
+    run = run_cli("--port", "0", *words.split())
     assert run.returncode == 1
-    assert "ERROR   --ctx-size: 5 times 2000000000 cells" in run.stderr
+    assert f"ERROR   {said}" in run.stderr

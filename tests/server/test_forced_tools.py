@@ -9,6 +9,9 @@ import httpx
 import jsonschema
 import pytest
 
+from llamabox.server import schema_tools
+from llamabox.server.schema_fields import Fields
+from llamabox.server.schema_tools import read_tools
 from tests.server.sse_reader import events
 from tests.server.test_tools import ADD, GREEDY, HELLO, PARIS, PATH, WEATHER, ask
 
@@ -109,12 +112,15 @@ def test_a_response_format_is_for_the_answer(client: httpx.Client) -> None:
         "additionalProperties": False,
     }
     asked_format = {"type": "json_schema", "json_schema": {"name": "answer", "schema": schema}}
-    called = ask(client, response_format=asked_format)["choices"][0]
-    assert called["finish_reason"] in {"tool_calls", "stop"}
-    if called["finish_reason"] == "stop":
-        jsonschema.validate(json.loads(called["message"]["content"]), schema)
-    answer = ask(client, messages=HELLO, response_format=asked_format)["choices"][0]
-    if answer["finish_reason"] == "stop":
+    assert ask(client, response_format=asked_format)["choices"][0]["finish_reason"] == "tool_calls"
+    hot = {"temperature": 1.5, "top_k": 0, "top_p": 1, "min_p": 0, "messages": HELLO}
+    replies = [
+        ask(client, response_format=asked_format, seed=seed, **hot)["choices"][0]
+        for seed in range(4)
+    ]
+    answers = [reply for reply in replies if reply["finish_reason"] == "stop"]
+    assert answers, "all of these call a tool, or do not end"
+    for answer in answers:
         jsonschema.validate(json.loads(answer["message"]["content"]), schema)
 
 
@@ -141,3 +147,18 @@ def test_a_grammar_goes_with_no_tools(client: httpx.Client) -> None:
     response = client.post(PATH, json=body)
     assert response.status_code == 400
     assert response.json()["error"]["param"] == "grammar"
+
+
+def test_allowed_tools_are_looked_up_in_one_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    tools = [{"type": "function", "function": {"name": f"t{i}"}} for i in range(200)]
+    choice = {"type": "allowed_tools", "mode": "required", "tools": tools[100:]}
+    names_of, seen = schema_tools._names, []
+
+    def names(given: list[Any]) -> set[str]:
+        seen.append(len(given))
+        return names_of(given)
+
+    monkeypatch.setattr(schema_tools, "_names", names)
+    found = read_tools(Fields({"tools": tools, "tool_choice": choice}))
+    assert (found.tools, found.choice) == (tools[100:], "required")
+    assert seen == [200]

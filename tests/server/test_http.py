@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import socket
 from collections.abc import Iterator
@@ -14,6 +15,7 @@ import pytest
 from tests.server.conftest import N_CTX, small_config
 from tests.server.faults import FaultyEngine
 from tests.server.live import HANG, LiveServer
+from tests.server.sse_reader import parse
 
 HELLO = {"messages": [{"role": "user", "content": "Hello!"}], "max_tokens": 2}
 ORIGIN = {"Origin": "https://page.example"}
@@ -66,6 +68,14 @@ def test_health_and_preflight_need_no_key(locked: LiveServer) -> None:
     with locked.client() as client:
         assert client.get("/health").json() == {"status": "ok"}
         assert client.options("/v1/chat/completions", headers=ORIGIN).status_code == 200
+
+
+def exchange(server: LiveServer, request: bytes) -> bytes:
+    """All that comes back until the server closes the connection."""
+    host, port = server.url.removeprefix("http://").split(":")
+    with socket.create_connection((host, int(port)), timeout=HANG) as raw:
+        raw.sendall(request)
+        return b"".join(iter(lambda: raw.recv(65536), b""))
 
 
 def test_health(client: httpx.Client) -> None:
@@ -150,6 +160,7 @@ def test_a_preflight_allows_what_it_asks_for(client: httpx.Client, path: str) ->
     assert response.status_code == 200
     assert response.headers["access-control-allow-origin"] == ORIGIN["Origin"]
     assert "POST" in response.headers["access-control-allow-methods"]
+    assert response.headers["content-type"] == "text/plain"
     assert response.headers["access-control-allow-headers"] == "authorization, content-type"
 
 
@@ -181,16 +192,34 @@ def test_the_access_log_has_a_line_per_request(
         b"nonsense\r\n\r\n",
         b"GET / HTTP/9\r\n\r\n",
         b"POST /completion HTTP/1.1\r\ncontent-length: x\r\n\r\n",
+        b"GET /\x1b[31mred HTTP/1.1\r\n\r\n",
+        b"GET /\x1b[31m\xff HTTP/1.1\r\n\r\n",
+        b"GET /\xff HTTP/1.1\r\n\r\n",
+        b"GET x:y HTTP/1.1\r\n\r\n",
     ],
 )
-def test_what_is_no_http_gets_a_json_error(server: LiveServer, head: bytes) -> None:
-    host, port = server.url.removeprefix("http://").split(":")
-    with socket.create_connection((host, int(port)), timeout=HANG) as raw:
-        raw.sendall(head)
-        raw.shutdown(socket.SHUT_WR)
-        reply = b"".join(iter(lambda: raw.recv(65536), b""))
+def test_what_is_no_http_gets_a_json_error(
+    server: LiveServer, caplog: pytest.LogCaptureFixture, head: bytes
+) -> None:
+    reply = exchange(server, head)
     assert reply.startswith(b"HTTP/1.1 400 ")
     assert b'"type":"invalid_request_error"' in reply
+    assert not [record for record in caplog.records if record.exc_info]
+    assert "\x1b" not in caplog.text
+
+
+@pytest.mark.parametrize("keep_alive", [False, True])
+def test_a_stream_for_http_1_0_has_no_chunks(server: LiveServer, keep_alive: bool) -> None:
+    body = json.dumps(HELLO | {"stream": True, "max_tokens": 20, "ignore_eos": True}).encode()
+    head = b"POST /v1/chat/completions HTTP/1.0\r\nContent-Length: %d\r\n" % len(body)
+    head += b"Connection: keep-alive\r\n\r\n" if keep_alive else b"\r\n"
+    reply_head, _, stream = exchange(server, head + body).partition(b"\r\n\r\n")
+    assert reply_head.startswith(b"HTTP/1.1 200 ")
+    assert b"transfer-encoding" not in reply_head.lower()
+    assert b"\r\nconnection: close" in reply_head.lower()
+    *chunks, done = parse(stream)
+    assert done == "[DONE]"
+    assert chunks[-1]["choices"][0]["finish_reason"] == "length"
 
 
 def test_the_openai_client_lists_the_models(openai_client: openai.OpenAI) -> None:

@@ -25,6 +25,19 @@ from tests.server.sse_reader import parse
 
 STOP_SECONDS = 5.0
 LISTENING = r"listening on (http://\S+)"
+HELD_TOKENIZE = """
+import sys, threading
+from llamabox.server.__main__ import main
+from llamabox.server.routes import tokens
+
+def hold(*_):
+    print("held", file=sys.stderr)
+    threading.Event().wait()
+
+tokens._tokens = hold
+sys.exit(main(sys.argv[1:]))
+"""
+"""A server on which every text keeps a thread busy for ever."""
 ENDLESS = {"prompt": "Once upon a time", "ignore_eos": True, "stream": True}
 REQUESTS = (
     ("GET", "/v1/models"),
@@ -196,13 +209,13 @@ def test_a_model_that_cannot_be_loaded_is_one_line_and_status_1(tmp_path: Path, 
     assert "Traceback" not in result.stderr
 
 
-def test_a_template_that_does_not_compile_is_one_line_and_status_1(tmp_path: Path) -> None:
+def test_a_template_that_does_not_compile_is_one_line_and_status_2(tmp_path: Path) -> None:
     path = tmp_path / "chat.jinja"
     path.write_text("{% for %}")
     result = run_cli("--chat-template-file", str(path), "--port", "0")
-    assert result.returncode == 1
-    (line,) = [line for line in result.stderr.splitlines() if " ERROR " in line]
-    assert "template" in line
+    assert result.returncode == 2
+    (line,) = result.stderr.splitlines()
+    assert "argument --chat-template-file: the chat template does not compile" in line
 
 
 def test_the_packaged_model_is_announced() -> None:
@@ -270,6 +283,29 @@ def test_a_second_signal_does_not_wait() -> None:
             server.wait_for_line("stopping")
             server.process.terminate()
             assert server.wait() == 1
+
+
+@pytest.mark.parametrize("n_signals", [1, 2])
+def test_a_thread_that_is_busy_does_not_hold_the_server_up(n_signals: int) -> None:
+    with server_process("--port", "0", code=HELD_TOKENIZE) as server:
+        url = server.wait_for_line(LISTENING).group(1)
+        server.wait_for_line("model loaded")
+        host, port = url.removeprefix("http://").split(":")
+        with socket.create_connection((host, int(port)), timeout=HANG) as client:
+            body = b'{"content": "a"}'
+            head = b"POST /tokenize HTTP/1.1\r\nContent-Length: %d\r\n\r\n" % len(body)
+            client.sendall(head + body)
+            server.wait_for_line("held")
+            started = time.monotonic()
+            server.process.terminate()
+            if n_signals > 1:
+                server.wait_for_line("stopping")
+                server.process.terminate()
+            assert server.wait() == n_signals - 1
+            assert time.monotonic() - started < STOP_SECONDS
+        assert not [line for line in server.lines if "Traceback" in line]
+        is_left = any("still being worked on" in line for line in server.lines)
+        assert is_left == (n_signals == 1)
 
 
 def test_half_a_request_does_not_hold_the_server_up() -> None:

@@ -172,6 +172,14 @@ def test_an_echo_begins_with_the_prompt(client: httpx.Client, path: str) -> None
     assert "".join(pieces) == "Once upon" + plain
 
 
+def test_any_prompt_is_echoed(client: httpx.Client) -> None:
+    """The frames of a stream are cut at a value of their own."""
+    body = {**GREEDY, "prompt": "\x00", "echo": True, "timings_per_token": True}
+    first, *_ = events(client, NATIVE, body)
+    assert first["content"] == "\x00"
+    assert not first.keys() & {"timings", "completion_probabilities"}
+
+
 def test_log_probabilities_are_not_echoed(client: httpx.Client) -> None:
     body = {"prompt": "x", "echo": True, "logprobs": 1, "max_tokens": 1}
     assert error_of(client.post(TEXT, json=body), 400)["param"] == "echo"
@@ -215,6 +223,9 @@ def test_a_model_without_such_tokens_refuses(exact_client: httpx.Client) -> None
     error = error_of(exact_client.post(TEXT, json={"prompt": "x", "suffix": "y"}), 400)
     assert error["param"] == "suffix"
     assert "this model cannot fill in" in error["message"]
+    gap = {"input_prefix": "x", "input_suffix": "y"}
+    error = error_of(exact_client.post("/infill", json=gap), 400)
+    assert error["param"] == "input_suffix"
 
 
 def test_a_suffix_needs_a_text(fim_client: httpx.Client) -> None:

@@ -15,7 +15,7 @@ from llamabox.params import GenerationParams, ReasoningParams
 from llamabox.server import schema
 from llamabox.server.schema_fields import Fields
 from llamabox.server.schema_unknown import IGNORED
-from tests.server.request_fields import ALL, CASES, CHAT, NATIVE, TEXT, body_of
+from tests.server.request_fields import ALL, CASES, CHAT, MESSAGES, NATIVE, TEXT, body_of
 
 DEFAULTS = GenerationParams()
 READERS = {
@@ -105,6 +105,23 @@ def test_unknown_fields_are_listed_in_a_header(
     assert response.headers["x-llamabox-warning"] == "unknown fields: top_kk, tail_free"
 
 
+@pytest.mark.parametrize(
+    ("route", "body"),
+    [
+        ("/apply-template", {"messages": MESSAGES}),
+        ("/tokenize", {"content": "x", "model": "m"}),
+        ("/detokenize", {"tokens": [1], "model": "m"}),
+    ],
+)
+def test_so_are_those_of_routes_that_generate_nothing(
+    client: httpx.Client, route: str, body: dict[str, Any]
+) -> None:
+    assert "x-llamabox-warning" not in client.post(route, json=body).headers
+    response = client.post(route, json=body | {"tops": 5})
+    assert response.status_code == 200
+    assert response.headers["x-llamabox-warning"] == "unknown fields: tops"
+
+
 def test_the_list_of_unknown_fields_is_short_and_safe(client: httpx.Client) -> None:
     names = ["a\r\nSet-Cookie: b", "\x00\u20ac, c", "x" * 9999, *(f"f{i}" for i in range(500))]
     body = dict.fromkeys(names, 1) | {"prompt": "x", "max_tokens": 1}
@@ -139,8 +156,29 @@ def test_samplers_can_be_letters() -> None:
 
 
 def test_seeds_and_bases_that_peers_write_for_a_default() -> None:
-    assert params_of(seed=2**32 - 1).seed == -1
+    assert params_of(seed=2**32 - 1).seed == params_of(seed=-1).seed == -1
     assert params_of(dry_base=0).dry_base == DEFAULTS.dry_base
+
+
+def test_of_a_longer_seed_the_lower_half_counts() -> None:
+    assert params_of(seed=2**40 + 5).seed == 5
+    assert params_of(seed=-(2**63) + 5).seed == 5
+    assert params_of(seed=-2).seed == 2**32 - 2
+
+
+@pytest.mark.parametrize("stop", ["", [], [""], ["", ""]])
+def test_empty_stop_strings_stop_nothing(stop: str | list[str]) -> None:
+    assert params_of(stop=stop).stop == ()
+    assert params_of(stop=["a", "", "b"]).stop == ("a", "b")
+
+
+def test_a_refusal_is_what_the_assistant_said() -> None:
+    messages = [{"role": "assistant", "content": None, "refusal": "no"}]
+    (read_message,) = read(CHAT, {"messages": messages}).messages
+    assert read_message["content"] == "no"
+    for refused in ({"role": "user", "refusal": "no"}, {"role": "assistant", "refusal": ""}):
+        with pytest.raises(InvalidRequest, match="content"):
+            read(CHAT, {"messages": [refused]})
 
 
 def test_a_token_outside_the_vocabulary_is_a_400(client: httpx.Client) -> None:

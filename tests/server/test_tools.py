@@ -266,6 +266,12 @@ def test_a_client_that_leaves_in_a_call_costs_nobody_anything(client: httpx.Clie
         ("tools[0].function.name", {"tools": [{"type": "function", "function": {}}]}),
         ("tools[0].function.strict", {"tools": [{"function": {"name": "f", "strict": 1}}]}),
         ("tools", {"tools": [WEATHER, WEATHER]}),
+        ("tools", {"tools": [{}] * 1025}),
+        ("functions", {"tools": None, "functions": [{}] * 1025}),
+        (
+            "tool_choice.tools",
+            {"tool_choice": {"type": "allowed_tools", "tools": [{"name": "x"}] * 1025}},
+        ),
         ("tool_choice", {"tool_choice": "get_weather"}),
         ("tool_choice", {"tool_choice": "required", "tools": []}),
         ("tool_choice", {"tool_choice": 1}),

@@ -33,7 +33,19 @@ from .tool_call_lists import (
     PHI,
     TOOL_CALLS,
 )
-from .tool_format import CallShapes, Id, Json, Literal, Maybe, Piece, Tool, ToolFormat, Until
+from .tool_format import (
+    CallShapes,
+    Id,
+    Json,
+    Literal,
+    Maybe,
+    OwnReasoning,
+    Piece,
+    Tags,
+    Tool,
+    ToolFormat,
+    Until,
+)
 
 __all__ = [
     "FORMATS",
@@ -47,9 +59,11 @@ __all__ = [
     "Json",
     "Literal",
     "Maybe",
+    "OwnReasoning",
     "Parser",
     "Piece",
     "Reasoning",
+    "Tags",
     "Tool",
     "ToolFormat",
     "Until",

@@ -41,7 +41,14 @@ class Functionary31Parser(TurnParser):
 
 
 class Functionary32Parser(TextParser):
-    """Content is what is sent to all; only Python's recipient gets anything but arguments."""
+    """Content is what is sent to all; only Python's recipient gets anything but arguments.
+
+    :param takes_calls: there are tools to call; else what looks like a call is content.
+    """
+
+    def __init__(self, *, takes_calls: bool) -> None:
+        super().__init__()
+        self._takes_calls = takes_calls
 
     def parse(self) -> Reading[None]:
         """The prompt ends with the first marker."""
@@ -50,6 +57,7 @@ class Functionary32Parser(TextParser):
             self.record()
             name = yield from self.run(_NAME)
             is_headed = bool(name) and bool((yield from self.take("\n")))
+            is_headed &= self._takes_calls or name == _ALL
             if is_headed and name == _PYTHON and (yield from self.peek()) != "{":
                 self.recorded()
                 self.start_call(name)
@@ -66,8 +74,8 @@ def functionary_31_parser(_: Sequence[Tool]) -> Parser:
     return Functionary31Parser()
 
 
-def functionary_32_parser(_: Sequence[Tool]) -> Parser:
-    return Functionary32Parser()
+def functionary_32_parser(tools: Sequence[Tool]) -> Parser:
+    return Functionary32Parser(takes_calls=bool(tools))
 
 
 FUNCTIONARY_31 = ToolFormat(
@@ -92,4 +100,5 @@ FUNCTIONARY_32 = ToolFormat(
         between=(Literal(_NEXT),),
     ),
     special_tokens=True,
+    marks_answers=True,
 )

@@ -13,7 +13,17 @@ from .events import Parser
 from .markers import Markers
 from .named_call import read_arguments
 from .text_parser import Reading, Say, TextParser
-from .tool_format import CallShapes, Json, Literal, Maybe, Piece, Tool, ToolFormat
+from .tool_format import (
+    CallShapes,
+    Json,
+    Literal,
+    Maybe,
+    OwnReasoning,
+    Piece,
+    Tags,
+    Tool,
+    ToolFormat,
+)
 from .turn import Marks, TurnParser
 from .typed_arguments import TypedArguments, declared_arguments, lists_arguments, pass_value
 
@@ -123,8 +133,12 @@ def _shapes(tags: _Tags) -> CallShapes:
 
 
 _GLM_MARKS = Marks(_GLM.call)
-_HUNYUAN_THOUGHTS = {"<think:opensource>": "</think:opensource>"}
-_HUNYUAN_MARKS = Marks(_HUNYUAN.around, _HUNYUAN.call, thoughts=_HUNYUAN_THOUGHTS)
+_HUNYUAN_THINK = Tags("<think:opensource>", "</think:opensource>")
+_HUNYUAN_MARKS = Marks(
+    _HUNYUAN.around,
+    _HUNYUAN.call,
+    thoughts={_HUNYUAN_THINK.opening: _HUNYUAN_THINK.closing},
+)
 
 GLM = ToolFormat(
     name="glm",
@@ -139,8 +153,7 @@ HUNYUAN = ToolFormat(
     parser=lambda tools: GlmParser(_HUNYUAN, _HUNYUAN_MARKS, tools),
     shapes=_shapes(_HUNYUAN),
     special_tokens=True,
-    reasons=True,
-    openings=tuple(_HUNYUAN_THOUGHTS),
+    reasoning=OwnReasoning(tags=_HUNYUAN_THINK),
 )
 
 

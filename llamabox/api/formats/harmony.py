@@ -11,7 +11,16 @@ from collections.abc import Sequence
 
 from .markers import Markers
 from .text_parser import Reading, Say, TextParser, drop
-from .tool_format import CallShapes, Json, Literal, Piece, Tool, ToolFormat
+from .tool_format import (
+    CallShapes,
+    Json,
+    Literal,
+    OwnReasoning,
+    Piece,
+    Tags,
+    Tool,
+    ToolFormat,
+)
 
 _START, _CHANNEL, _CONSTRAIN, _MESSAGE = "<|start|>", "<|channel|>", "<|constrain|>", "<|message|>"
 _TO = "to="
@@ -123,9 +132,16 @@ HARMONY = ToolFormat(
     name="harmony",
     recognizes=lambda template: _CHANNEL in template and _MESSAGE in template,
     parser=HarmonyParser,
-    shapes=CallShapes(call=_call, between=(Literal("<|call|><|start|>assistant"),)),
+    shapes=CallShapes(
+        call=_call,
+        between=(Literal("<|call|><|start|>assistant"),),
+        trigger=f"commentary to={_FUNCTIONS}",
+    ),
     special_tokens=True,
-    reasons=True,
-    openings=("<|channel|>final<|message|>", "<|channel|>analysis<|message|>"),
+    reasoning=OwnReasoning(
+        tags=Tags("<|channel|>analysis<|message|>", "<|end|>"),
+        resumed="<|start|>assistant",
+        answer="<|channel|>final<|message|>",
+    ),
     stops=("<|call|>",),
 )

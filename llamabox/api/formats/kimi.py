@@ -10,7 +10,17 @@ from .events import Parser
 from .named_call import read_arguments
 from .tags import TagSyntax, tag_format, tag_shapes
 from .text_parser import Reading
-from .tool_format import CallShapes, Id, Json, Literal, Piece, Tool, ToolFormat
+from .tool_format import (
+    CallShapes,
+    Id,
+    Json,
+    Literal,
+    OwnReasoning,
+    Piece,
+    Tags,
+    Tool,
+    ToolFormat,
+)
 from .turn import Marks, TurnParser
 
 _CALLS, _CALLS_END = "<|tool_calls_section_begin|>", "<|tool_calls_section_end|>"
@@ -68,6 +78,9 @@ KIMI_K2 = ToolFormat(
     special_tokens=True,
 )
 
+_K3_REASONING = OwnReasoning(
+    tags=Tags("<|open|>think<|sep|>", "<|close|>think<|sep|>"), answer="<|open|>response<|sep|>"
+)
 _K3 = TagSyntax(
     around=(("<|open|>tools<|sep|>", "<|close|>tools<|sep|>"),),
     call=('<|open|>call tool="', "<|close|>call<|sep|>"),
@@ -76,9 +89,9 @@ _K3 = TagSyntax(
     after_name='"',
     attribute=lambda json_type: f' type="{json_type or "object"}"',
     line="",
-    thoughts={"<|open|>think<|sep|>": "<|close|>think<|sep|>"},
+    thoughts={_K3_REASONING.tags.opening: _K3_REASONING.tags.closing},
     silent=(
-        "<|open|>response<|sep|>",
+        _K3_REASONING.answer,
         "<|close|>response<|sep|>",
         "<|close|>message<|sep|>",
         "<|end_of_msg|>",
@@ -95,10 +108,15 @@ def _k3_shapes() -> CallShapes:
         head = Literal(f'{_K3.call[0]}{tool.name}" index="'), Id("[0-9]{1,3}"), Literal('"<|sep|>')
         return *head, *rest
 
-    return dataclasses.replace(shapes, call=call, between=())
+    return dataclasses.replace(shapes, call=call, between=(), trigger="")
 
 
 KIMI_K3 = dataclasses.replace(
-    tag_format("kimi-k3", lambda template: "<|end_of_msg|>" in template, _K3, reasons=True),
+    tag_format(
+        "kimi-k3",
+        lambda template: "<|end_of_msg|>" in template,
+        _K3,
+        reasoning=_K3_REASONING,
+    ),
     shapes=_k3_shapes(),
 )

@@ -8,17 +8,23 @@ from collections.abc import Sequence
 
 from .tags import TagParser, TagSyntax, tag_format
 from .text_parser import Reading
-from .tool_format import Tool
+from .tool_format import OwnReasoning, Tags, Tool
 from .turn import Marks
 
+_REASONING = OwnReasoning(
+    tags=Tags("to=self<|message|>", "<|eom|>"),
+    space=" ",
+    resumed="<|start|>assistant",
+    answer=" to=user<|message|>",
+)
 _SYNTAX = TagSyntax(
     around=(("<atem:function_calls>", "</atem:function_calls>"),),
     call=('<atem:invoke name="', "</atem:invoke>"),
     argument=('<atem:parameter name="', "</atem:parameter>"),
     after_name='"',
     is_wrapped_each=True,
-    thoughts={" to=self<|message|>": "<|eom|>"},
-    silent=(" to=user<|message|>", "<|start|>assistant", "<|message|>", "<|eom|>", "<|eot|>"),
+    thoughts={_REASONING.opening: _REASONING.tags.closing},
+    silent=(_REASONING.answer, _REASONING.resumed, "<|message|>", "<|eom|>", "<|eot|>"),
 )
 
 
@@ -49,6 +55,6 @@ class MuseParser(TagParser):
 
 
 MUSE = dataclasses.replace(
-    tag_format("muse", lambda template: "<atem:invoke" in template, _SYNTAX, reasons=True),
+    tag_format("muse", lambda template: "<atem:invoke" in template, _SYNTAX, reasoning=_REASONING),
     parser=MuseParser,
 )

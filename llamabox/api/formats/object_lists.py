@@ -29,6 +29,7 @@ class ListSyntax:
     :param between: what it writes between two objects.
     :param id_regex: what its ids look like; "" if it writes none.
     :param is_id_first: it writes the id in front of the name.
+    :param trigger: see `CallShapes`.
     """
 
     begin: tuple[str, ...]
@@ -40,6 +41,7 @@ class ListSyntax:
     is_id_first: bool = False
     thoughts: Mapping[str, str] = field(default_factory=dict)
     silent: tuple[str, ...] = ()
+    trigger: str | None = None
 
     def marks(self) -> Marks:
         return Marks(*self.begin, thoughts=self.thoughts, silent=self.silent)
@@ -48,9 +50,10 @@ class ListSyntax:
 class ListParser(TurnParser):
     """Takes the objects behind a marker, in a list or without."""
 
-    def __init__(self, syntax: ListSyntax, marks: Marks) -> None:
+    def __init__(self, syntax: ListSyntax, marks: Marks, *, takes_calls: bool = True) -> None:
         super().__init__()
         self.marks = marks
+        self.takes_calls = takes_calls
         self._syntax = syntax
 
     def read_calls(self, marker: str) -> Reading[bool]:
@@ -101,6 +104,7 @@ def list_shapes(syntax: ListSyntax) -> CallShapes:
         before=(Literal(syntax.begin[0] + opening),),
         between=(Literal(syntax.between),),
         after=(Literal(end),) if end else (),
+        trigger=syntax.trigger,
     )
 
 
@@ -110,7 +114,8 @@ def list_format(name: str, recognizes: Callable[[str], bool], syntax: ListSyntax
     return ToolFormat(
         name=name,
         recognizes=recognizes,
-        parser=lambda tools: ListParser(syntax, marks),
+        parser=lambda tools: ListParser(syntax, marks, takes_calls=bool(tools)),
         shapes=list_shapes(syntax),
         special_tokens=True,
+        marks_answers=bool(syntax.silent),
     )

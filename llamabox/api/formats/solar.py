@@ -8,7 +8,17 @@ from collections.abc import Sequence
 from .events import Parser
 from .named_call import read_arguments
 from .text_parser import Reading
-from .tool_format import CallShapes, Id, Json, Literal, Piece, Tool, ToolFormat
+from .tool_format import (
+    CallShapes,
+    Id,
+    Json,
+    Literal,
+    OwnReasoning,
+    Piece,
+    Tags,
+    Tool,
+    ToolFormat,
+)
 from .turn import Marks, TurnParser
 
 _CALLS, _CALLS_END = "<|tool_calls|>", "<|calls|>"
@@ -18,6 +28,7 @@ _CALL, _NAME_MARK, _ARGUMENTS, _CALL_END = (
     "<|tool_call:args|>",
     "<|tool_call:end|>",
 )
+_THINK = Tags("<|think|>", "<|end|>")
 _NAME = re.compile(r"[^\s<>|{}]*")
 
 
@@ -25,7 +36,7 @@ class SolarParser(TurnParser):
     marks = Marks(
         _CALLS,
         _CALL,
-        thoughts={"<|think|>": "<|end|>"},
+        thoughts={_THINK.opening: _THINK.closing},
         silent=("<|begin|>assistant", "<|content|>", "<|end|>", _CALLS_END),
     )
 
@@ -63,7 +74,6 @@ SOLAR = ToolFormat(
     parser=solar_parser,
     shapes=CallShapes(call=_call, before=(Literal(_CALLS),), after=(Literal(_CALLS_END),)),
     special_tokens=True,
-    reasons=True,
-    openings=("<|think|>",),
+    reasoning=OwnReasoning(tags=_THINK, resumed="<|begin|>assistant", answer="<|content|>"),
     stops=(_CALLS_END,),
 )

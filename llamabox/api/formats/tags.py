@@ -16,7 +16,7 @@ from .argument_types import STRING, Types
 from .call_object import read_call
 from .markers import Markers
 from .text_parser import Reading, Say
-from .tool_format import CallShapes, Literal, Maybe, Piece, Tool, ToolFormat
+from .tool_format import CallShapes, Literal, Maybe, OwnReasoning, Piece, Tool, ToolFormat
 from .turn import Marks, TurnParser
 from .typed_arguments import TypedArguments, declared_arguments, lists_arguments, pass_value
 
@@ -206,7 +206,11 @@ def _head(syntax: TagSyntax, begin: str, name: str, attribute: str = "") -> str:
 
 
 def tag_format(
-    name: str, recognizes: Callable[[str], bool], syntax: TagSyntax, *, reasons: bool = False
+    name: str,
+    recognizes: Callable[[str], bool],
+    syntax: TagSyntax,
+    *,
+    reasoning: OwnReasoning | None = None,
 ) -> ToolFormat:
     """The format of a syntax."""
     marks = syntax.marks()
@@ -216,6 +220,5 @@ def tag_format(
         parser=lambda tools: TagParser(syntax, marks, tools),
         shapes=tag_shapes(syntax),
         special_tokens=True,
-        reasons=reasons,
-        openings=tuple(syntax.thoughts) if reasons else (),
+        reasoning=reasoning,
     )

@@ -77,6 +77,7 @@ GIGACHAT_3 = list_format(
         begin=("<|message_sep|>\n\nfunction call<|role_sep|>\n", "function call<|role_sep|>\n"),
         brackets=("", ""),
         silent=("<|message_sep|>",),
+        trigger="<|role_sep|>",
     ),
 )
 """GigaChat 3, whose calls are turns of their own."""

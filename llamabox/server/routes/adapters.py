@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 import orjson
 from sanic import Blueprint, HTTPResponse
 
-from ...errors import InvalidRequest
+from ..json_body import json_array
 from ..schema_adapters import read_adapters
 from ..schema_fields import Fields
 from ..service import ServerRequest
@@ -30,21 +33,16 @@ async def adapters(request: ServerRequest) -> HTTPResponse:
 
 async def set_scales(request: ServerRequest) -> HTTPResponse:
     """Requests that are there already keep their scales."""
-    request.app.ctx.engine.adapters.set_scales(_scales(request.body))
+    service = request.app.ctx
+    service.engine.adapters.set_scales(await service.read(request.body, _scales, json_array))
     return _json({"success": True})
 
 
-def _scales(body: bytes) -> dict[int, float]:
+def _scales(listed: Sequence[Any]) -> dict[int, float]:
     """By adapter; those that are not named are off.
 
-    :raises InvalidRequest: the body is no list of ``{"id", "scale"}``.
+    :raises InvalidRequest: it is no list of ``{"id", "scale"}``.
     """
-    try:
-        listed = orjson.loads(body)
-    except orjson.JSONDecodeError as error:
-        raise InvalidRequest(f"the request body is not JSON: {error}") from None
-    if not isinstance(listed, list):
-        raise InvalidRequest("the request body must be an array of adapters")
     return dict(read_adapters(Fields({"lora": listed}))["lora"])
 
 

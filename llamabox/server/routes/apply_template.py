@@ -11,6 +11,7 @@ from sanic import Blueprint, HTTPResponse
 from ..chat_prompt import conversation_of
 from ..schema import read_chat
 from ..service import ServerRequest
+from ..trace import trace_of
 
 __all__ = ["blueprint"]
 
@@ -26,7 +27,9 @@ async def apply_template(request: ServerRequest) -> HTTPResponse:
     config = service.config
     template = service.engine.template
     parse = partial(read_chat, defaults=config.defaults, reasoning=config.reasoning)
-    conversation = conversation_of(await service.read(request.body, parse), config)
+    asked = await service.read(request.body, parse)
+    trace_of(request).unknown = asked.unknown
+    conversation = conversation_of(asked, config)
     loop = asyncio.get_running_loop()
     prompt = await loop.run_in_executor(None, conversation.render, template)
     return HTTPResponse(orjson.dumps({"prompt": prompt}), content_type="application/json")

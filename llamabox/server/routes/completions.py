@@ -10,9 +10,10 @@ from typing import Any
 
 from sanic import Blueprint, HTTPResponse
 
-from ...api import Engine, Prompt, PromptLike
+from ...api import Engine, Prompt
+from ...errors import InvalidRequest
 from ...params import GenerationParams
-from ..generation import generate
+from ..generation import check_outputs, generate
 from ..reply_native import NativeReply
 from ..reply_text import TextReply
 from ..schema import TextRequest, read_infill, read_text
@@ -36,7 +37,7 @@ def blueprint() -> Blueprint:
 async def openai(request: ServerRequest) -> HTTPResponse | None:
     service = request.app.ctx
     asked = await _read(request, service, read_text)
-    prompts = await _prepare(service.engine, asked.prompts, with_texts=asked.echo)
+    prompts = await _prepare(service.engine, asked, with_texts=asked.echo)
     make_reply = partial(TextReply, service.model_name, prompts, asked)
     return await generate(request, service.engine, prompts, asked, make_reply)
 
@@ -46,13 +47,18 @@ async def native(request: ServerRequest) -> HTTPResponse | None:
 
 
 async def infill(request: ServerRequest) -> HTTPResponse | None:
-    return await _native(request, read_infill)
+    try:
+        return await _native(request, read_infill)
+    except InvalidRequest as error:
+        if error.param == "suffix":  # by its name in the other bodies
+            error.param = "input_suffix"
+        raise
 
 
 async def _native(request: ServerRequest, read: Read) -> HTTPResponse | None:
     service = request.app.ctx
     asked = await _read(request, service, read)
-    prompts = await _prepare(service.engine, asked.prompts, with_texts=True)
+    prompts = await _prepare(service.engine, asked, with_texts=True)
     make_reply = partial(NativeReply, service.model_name, prompts, asked)
     return await generate(request, service.engine, prompts, asked, make_reply)
 
@@ -62,15 +68,17 @@ async def _read(request: ServerRequest, service: Service, read: Read) -> TextReq
     return await service.read(request.body, lambda body: read(body, defaults))
 
 
-async def _prepare(engine: Engine, prompts: list[PromptLike], *, with_texts: bool) -> list[Prompt]:
-    """All prompts, each on a thread of its own where there are several.
+async def _prepare(engine: Engine, asked: TextRequest, *, with_texts: bool) -> list[Prompt]:
+    """All prompts, if there are not too many.
 
     :param with_texts: those of token ids too.
+    :raises InvalidRequest: there are, or one is wrong.
     """
-    if len(prompts) == 1:
-        prepared = [await engine.prepare(prompts[0])]
-    else:
-        prepared = await asyncio.gather(*map(engine.prepare, prompts))
+    check_outputs(engine, len(asked.prompts), asked.choices)
+    prepared = [await engine.prepare(asked.prompts[0])]
+    for prompt in asked.prompts[1:]:
+        await asyncio.sleep(0)  # Short ones are tokenized at once, and all of them take long.
+        prepared.append(await engine.prepare(prompt))
     if not with_texts or all(prompt.text for prompt in prepared):
         return prepared
     loop = asyncio.get_running_loop()

@@ -40,7 +40,7 @@ def test_each_format_has_the_kinds_of_outputs(format_: ToolFormat) -> None:
 
 @pytest.mark.parametrize(
     "format_",
-    [format_ for format_ in FORMATS if format_.reasons],
+    [format_ for format_ in FORMATS if format_.reasoning or format_.marks_answers],
     ids=lambda format_: format_.name,
 )
 def test_without_tools_nothing_is_a_call(format_: ToolFormat) -> None:
