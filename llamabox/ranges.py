@@ -15,7 +15,8 @@ MAX_SECONDS = 1e6
 MAX_PRIORITY = 1000
 MIN_REPEAT_PENALTY = 1e-6
 MAX_SEED = 2**32 - 2
-"""Largest seed: ``LLAMA_DEFAULT_SEED``, one above it, means random."""
+LLAMA_RANDOM_SEED = MAX_SEED + 1
+"""``LLAMA_DEFAULT_SEED``, which is random to llama.cpp and its clients."""
 MAX_DECAY = 0.99
 MAX_PROBS = 256
 """Likeliest tokens that are told of beside each output token."""

@@ -16,6 +16,7 @@ from ..params import (
     GenerationParams,
     ModelParams,
 )
+from ..ranges import LLAMA_RANDOM_SEED, RANDOM_SEED
 from .cli_cells import rope_params
 from .cli_completion import add_completion
 from .cli_constraints import add_constraints, constraints_of
@@ -43,6 +44,7 @@ AUTOMATICS = ("n_threads", "n_threads_batch", "n_threads_sampling", "n_parallel"
 NUMBERS: Mapping[str, Mapping[int, int]] = {
     "n_threads": {0: AUTOMATIC},
     "n_threads_batch": {0: AUTOMATIC},
+    "seed": {LLAMA_RANDOM_SEED: RANDOM_SEED},
     "cache_ram": {-1: MAX_MIB},
     "checkpoint_min_step": {0: MIN_CHECKPOINT_STEP},
 }
@@ -80,7 +82,7 @@ def parse(argv: Sequence[str], environ: Mapping[str, str] | None = None) -> Comm
     given = over(given, environment)
     values = over(given, file.values)
     try:
-        config = _config(values)
+        config = _config(values | file.share_of(values, given))
     except InvalidRequest as error:
         name = error.param or ""
         field = file.field_of(name, given)

@@ -103,10 +103,10 @@ def api_keys(given: Mapping[str, Any]) -> tuple[str, ...]:
     path: Path | None = given.get("api_key_file")
     if path is not None:
         try:
-            lines = path.read_text(encoding="utf-8").splitlines()
+            lines = map(str.strip, path.read_text(encoding="utf-8").splitlines())
         except (OSError, UnicodeDecodeError) as error:
             raise InvalidRequest(str(error), param="api_key_file") from None
-        listed = [line for line in lines if line.strip() and not line.startswith("#")]
+        listed = [line for line in lines if line and not line.startswith("#")]
         if not listed:
             raise InvalidRequest(f"{path} has no keys", param="api_key_file")
         keys += listed

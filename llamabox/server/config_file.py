@@ -83,6 +83,24 @@ class ConfigFile:
         """Where the value of this name stands in the file, if no flag in `given` has it."""
         return None if name in given else self.fields.get(name)
 
+    def share_of(self, values: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, int]:
+        """The context of a session, if the file tells that of all sessions together.
+
+        :param values: of the file, and over them those in `given`, which are of flags.
+        :raises InvalidRequest: it is less than a token.
+        """
+        layouts = self.values.get("kv_layout"), values.get("kv_layout")
+        n_ctx = self.values.get("n_ctx", 0)
+        if "n_ctx" in given or layouts != ("partitioned", "partitioned") or n_ctx <= 0:
+            return {}
+        n_sessions = values.get("n_parallel", AUTOMATIC)
+        if n_sessions == AUTOMATIC:
+            n_sessions = EngineParams().n_parallel
+        if n_ctx < n_sessions:
+            message = f"n_ctx: {n_ctx} is less than a token for each of {n_sessions}"
+            raise InvalidRequest(message, param="n_ctx")
+        return {"n_ctx": n_ctx // max(1, n_sessions)}
+
 
 def read_config_file(path: Path) -> ConfigFile:
     """A configuration file.
@@ -191,17 +209,8 @@ def _read_hub_model(section: Fields, field: str, rival: str, name: str, file: Co
 
 
 def _read_layout(section: Fields, file: ConfigFile) -> None:
-    """`n_ctx` is that of all sequences together, where each has its share."""
     is_unified = section.boolean("kv_unified")
     _put(file, section, "kv_unified", "kv_layout", "unified" if is_unified else "partitioned")
-    n_ctx, n_sequences = section.integer("n_ctx") or 0, section.integer("n_seq_max")
-    if n_sequences in (None, AUTOMATIC):
-        n_sequences = EngineParams().n_parallel
-    if is_unified or n_ctx <= 0 or n_sequences <= 0:
-        return
-    if n_ctx < n_sequences:
-        raise section.refuse("n_ctx", f"{n_ctx} is less than a token for each of {n_sequences}")
-    file.values["n_ctx"] = n_ctx // n_sequences
 
 
 def _read_split_mode(section: Fields, file: ConfigFile) -> None:

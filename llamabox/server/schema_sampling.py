@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from ..ranges import LLAMA_RANDOM_SEED, RANDOM_SEED
 from ..samplers import samplers_from_chars, samplers_from_names
 from .schema_fields import Fields, json_type
 
@@ -17,9 +18,6 @@ ALIASES = {
     "typ_p": "typical_p",
 }
 """Other spellings; the name on the right wins where both are there."""
-RANDOM_SEED = -1
-LLAMA_RANDOM_SEED = 2**32 - 1
-"""``LLAMA_DEFAULT_SEED``, which llama-server tells of a request without a seed."""
 N_SEEDS = 2**32
 """OpenAI's have 64 bits; as in llama-server, the lower half counts, of which -1 is all ones."""
 MAX_DIGITS = 20

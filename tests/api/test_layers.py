@@ -20,6 +20,7 @@ MAY_IMPORT = {
         "api",
         "errors",
         "params",
+        "ranges",
         "samplers",
         "sources",
         "templates",

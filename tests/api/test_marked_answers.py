@@ -31,6 +31,23 @@ def test_they_are_left_out(engine: Engine, marks: str, text: str, tools: Any):
 
 
 @pytest.mark.parametrize(
+    "text",
+    [
+        '{"xml": "<response>ok</response>"}',
+        "```xml\n<response>\n<code>200</code>\n</response>\n```",
+        "It ends in </response>",
+    ],
+)
+def test_inside_a_text_they_are_content(engine: Engine, text: str):
+    format_ = format_of("<|start_of_role|><|tool_call|>")
+    for said in (text, f" \n<response>{text.replace('</response>', '')}</response>"):
+        output = Turn.begin(format_, tool_use(None), engine.constraints, None).output()
+        output.feed(said, is_last=True)
+        kept = text if said == text else text.replace("</response>", "")
+        assert output.message().content == kept
+
+
+@pytest.mark.parametrize(
     ("marks", "text"),
     [
         ("<|start_of_role|><|tool_call|>", '<|tool_call|>[{"name": "f", "arguments": {}}]'),

@@ -178,7 +178,8 @@ def test_long_names_take_underscores_and_equal_signs() -> None:
 
 
 def test_numbers_mean_what_they_do_to_llama_server() -> None:
-    config = parse("-t 0 -tb 0 -cram -1 -cms 0 -ngl -2".split()).config
+    config = parse("-t 0 -tb 0 -cram -1 -cms 0 -ngl -2 --seed 4294967295".split()).config
+    assert config.defaults.seed == GenerationParams().seed
     params = config.engine_params
     assert (params.n_threads, params.n_threads_batch) == (None, None)
     assert params.cache_ram == MAX_MIB

@@ -114,6 +114,23 @@ def test_without_one_pool_the_context_is_shared_out(write: Any) -> None:
         assert params.n_ctx * params.n_parallel == 4096
 
 
+@pytest.mark.parametrize(
+    ("flags", "n_each"),
+    [
+        ("-np 1", 4096),
+        ("-np 8", 512),
+        ("-np -1", 1024),
+        ("-c 100", 100),
+        ("--kv-layout unified", 4096),
+    ],
+)
+def test_it_is_shared_out_among_those_that_the_flags_say(
+    write: Any, flags: str, n_each: int
+) -> None:
+    path = write(model={"n_ctx": 4096, "kv_unified": False, "n_seq_max": 2})
+    assert parse([*flags.split(), "--config", path]).config.engine_params.n_ctx == n_each
+
+
 class TestHub:
     def test_a_model_of_the_hub(self, write: Any) -> None:
         parts = {"additional_files": ["b.gguf"], "cache_dir": "there"}

@@ -254,7 +254,7 @@ def test_repeated_flags_replace_the_variable() -> None:
 
 def test_keys_come_from_a_file_too(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "keys"
-    path.write_text("# of the clients\none\n\n two \n")
+    path.write_text("# of the clients\none\n\n two \n  # three\n")
     assert parse(["--api-key-file", str(path)], {}).config.api_keys == ("one", "two")
     path.write_text("\n# none\n")
     line = refusal(capsys, ["--api-key-file", str(path)])

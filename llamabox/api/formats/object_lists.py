@@ -41,10 +41,11 @@ class ListSyntax:
     is_id_first: bool = False
     thoughts: Mapping[str, str] = field(default_factory=dict)
     silent: tuple[str, ...] = ()
+    around: tuple[str, str] | None = None
     trigger: str | None = None
 
     def marks(self) -> Marks:
-        return Marks(*self.begin, thoughts=self.thoughts, silent=self.silent)
+        return Marks(*self.begin, thoughts=self.thoughts, silent=self.silent, around=self.around)
 
 
 class ListParser(TurnParser):
@@ -117,5 +118,5 @@ def list_format(name: str, recognizes: Callable[[str], bool], syntax: ListSyntax
         parser=lambda tools: ListParser(syntax, marks, takes_calls=bool(tools)),
         shapes=list_shapes(syntax),
         special_tokens=True,
-        marks_answers=bool(syntax.silent),
+        marks_answers=bool(syntax.silent or syntax.around),
     )

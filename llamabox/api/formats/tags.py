@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from .argument_schema import schemas_of
@@ -21,6 +21,7 @@ from .turn import Marks, TurnParser
 from .typed_arguments import TypedArguments, declared_arguments, lists_arguments, pass_value
 
 _HEAD = re.compile(r"[^<>\n]*")
+_NAME_END = re.compile(r"""[\s<>"'=\[\]|]""")
 _ATTRIBUTE = re.compile(r'\s\w+="')
 _QUOTED_BEGIN, _QUOTED_ENDS = "<![CDATA[", Markers("]]>")
 _STATED = re.compile(r'\b(?:string="(?P<string>true|false)|type="(?P<type>\w+))"')
@@ -100,7 +101,7 @@ class TagParser(TurnParser):
         return (yield from self._read_call())
 
     def _read_call(self) -> Reading[bool]:
-        name, _ = yield from self._read_head()
+        name, _ = yield from self._read_head(self._schemas)
         if not name:
             return False
         self.recorded()
@@ -119,22 +120,28 @@ class TagParser(TurnParser):
 
     def _read_argument(self, arguments: TypedArguments) -> Reading[str | None]:
         """Returns the tag behind it, "" if it is none, or None if the argument is unfinished."""
-        name, types = yield from self._read_head()
+        name, types = yield from self._read_head(arguments.names)
         if not name:
             return "" if (yield from self.peek()) else None
         if self._syntax.padding:
             yield from self.take(self._syntax.padding)
         return (yield from arguments.value(name, self._pass_value, types))
 
-    def _read_head(self) -> Reading[tuple[str, Types | None]]:
+    def _read_head(self, known: Container[str]) -> Reading[tuple[str, Types | None]]:
         """The name of a call or an argument, "" if it is no such tag; and the types that the tag
-        itself states."""
+        itself states.
+
+        :param known: names that are read with all that is in them.
+        """
         head = yield from self.run(_HEAD)
         if not (yield from self.take(self._syntax.head_end)):
             return "", None
         attribute = _ATTRIBUTE.search(head)
-        name = head[: attribute.start()] if attribute else head
-        return name.strip().strip("\"'"), _stated_types(head[len(name) :])
+        end = attribute.start() if attribute else len(head)
+        name = head[:end].strip().strip("\"'")
+        if name not in known:
+            name = _NAME_END.split(name, 1)[0]
+        return name, _stated_types(head[end:])
 
     def _pass_value(self, say: Say) -> Reading[str | None]:
         is_quoted = yield from self.take(_QUOTED_BEGIN)

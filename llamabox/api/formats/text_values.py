@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -16,6 +17,9 @@ _SIMPLE = re.compile(
     re.VERBOSE,
 )
 """Patterns that mean the same to llguidance as to JSON schemas."""
+_TOKEN = re.compile(r"\\.|\[(?:\\.|[^\]\\])*\]|[()|]", re.DOTALL)
+_END = re.compile(r"(?<!\\)(?:\\\\)*(?P<anchor>\$)\Z")
+_ANYTHING = "(?s:.*)"
 _TIME = r"([01]\d|2[0-3]):[0-5]\d:([0-5]\d|60)(\.\d+)?(Z|[+-]([01]\d|2[0-3]):[0-5]\d)"
 _DATE = r"\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])"
 _FORMATS = {
@@ -70,7 +74,9 @@ def _values(schema: Mapping[str, Any]) -> list[Any] | None:
 
 
 def _is_simple(pattern: str) -> bool:
-    if len(pattern) > _MAX_PATTERN or not _SIMPLE.fullmatch(_unanchored(pattern)):
+    if len(pattern) > _MAX_PATTERN:
+        return False
+    if not all(_SIMPLE.fullmatch(_parted(part)[1]) for part in _alternatives(pattern)):
         return False
     try:
         re.compile(pattern)
@@ -79,17 +85,27 @@ def _is_simple(pattern: str) -> bool:
     return True
 
 
-def _unanchored(pattern: str) -> str:
-    is_ended = pattern.endswith("$") and not pattern.endswith("\\$")
-    return pattern.removeprefix("^")[: -1 if is_ended else None]
+def _alternatives(pattern: str) -> list[str]:
+    """What stands between the bars of a pattern that are in no group; anchors belong to one."""
+    cuts, depth = [-1], 0
+    for token in _TOKEN.finditer(pattern):
+        depth += (token[0] == "(") - (token[0] == ")")
+        if token[0] == "|" and depth == 0:
+            cuts.append(token.start())
+    return [pattern[i + 1 : j] for i, j in itertools.pairwise([*cuts, len(pattern)])]
+
+
+def _parted(part: str) -> tuple[str, str, str]:
+    """An alternative between its anchors: what may be in front of it, the rest, and behind it."""
+    is_begun, end = part.startswith("^"), _END.search(part)
+    inner = part[is_begun : end.start("anchor") if end else None]
+    return "" if is_begun else _ANYTHING, inner, "" if end else _ANYTHING
 
 
 def _in_full(pattern: str) -> str:
     """A pattern may match anywhere in a text unless it has anchors."""
-    inner = _unanchored(pattern)
-    lead = "" if pattern.startswith("^") else "(?s:.*)"
-    is_ended = len(pattern.removeprefix("^")) > len(inner)
-    return f"{lead}({inner})" + ("" if is_ended else "(?s:.*)")
+    parts = map(_parted, _alternatives(pattern))
+    return "|".join(f"{before}({inner}){behind}" for before, inner, behind in parts)
 
 
 def _length(schema: Mapping[str, Any]) -> str:

@@ -44,7 +44,7 @@ GRANITE = list_format(
     ListSyntax(
         begin=("<|tool_call|>", "<tool_call>"),
         end=("</tool_call>",),
-        silent=("<response>", "</response>"),
+        around=("<response>", "</response>"),
     ),
 )
 """Granite 3; 4 writes as Hermes does."""

@@ -6,7 +6,7 @@ import abc
 from collections.abc import Mapping
 
 from .markers import Markers
-from .text_parser import Reading, TextParser
+from .text_parser import SPACE, Reading, TextParser
 
 
 class Marks:
@@ -15,6 +15,7 @@ class Marks:
     :param calls: that begin one call or several.
     :param thoughts: that begin reasoning, each with what ends it.
     :param silent: that mean nothing by themselves, such as those around content.
+    :param around: what a whole answer begins and ends with, which may be in its text as well.
     """
 
     def __init__(
@@ -22,10 +23,12 @@ class Marks:
         *calls: str,
         thoughts: Mapping[str, str] | None = None,
         silent: tuple[str, ...] = (),
+        around: tuple[str, str] | None = None,
     ) -> None:
         self.thoughts = {begin: Markers(end) for begin, end in (thoughts or {}).items()}
         self.silent = frozenset(silent)
-        self.all = Markers(*calls, *self.thoughts, *silent)
+        self.around = around
+        self.all = Markers(*calls, *self.thoughts, *silent, *(around or ())[1:])
 
 
 class TurnParser(TextParser):
@@ -43,8 +46,15 @@ class TurnParser(TextParser):
 
     def pass_turn(self) -> Reading[None]:
         """Take what is left of the text."""
+        opening, closing = self.marks.around or ("", "")
+        is_inside = bool(opening) and (yield from self._take_first(opening))
         while marker := (yield from self.pass_until(self.marks.all, self.content)):
             if marker in self.marks.silent:
+                continue
+            if marker == closing:
+                if not is_inside:
+                    self.content(marker)
+                is_inside = False
                 continue
             if ends := self.marks.thoughts.get(marker):
                 yield from self.think(ends)
@@ -55,6 +65,14 @@ class TurnParser(TextParser):
             self.record()
             if not (yield from self.read_calls(marker)):
                 self.content(marker + self.recorded())
+
+    def _take_first(self, opening: str) -> Reading[bool]:
+        """Take this, and white space in front of it, if the text goes on with it."""
+        space = yield from self.run(SPACE)
+        if (yield from self.take(opening)):
+            return True
+        self.content(space)
+        return False
 
     @abc.abstractmethod
     def read_calls(self, marker: str) -> Reading[bool]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -30,6 +30,11 @@ class TypedArguments:
         self._parser = parser
         self._schema = schema or ArgumentSchema({})
         self._is_first = True
+
+    @property
+    def names(self) -> Collection[str]:
+        """Of the arguments that are declared."""
+        return self._schema.properties
 
     def value(
         self, name: str, passing: Callable[[Say], Reading[T | None]], types: Types | None = None

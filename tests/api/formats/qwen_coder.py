@@ -75,6 +75,14 @@ GOLDEN = [
         said(None, ("get_weather", PARIS), ("add", SUM)),
     ),
     Golden("no arguments", "<function=now>\n</function>", said(None, ("now", "{}"))),
+    Golden(
+        "attributes",
+        ONE.replace("=get_weather", "=get_weather description='a'").replace(
+            "=city", "=city type=x"
+        ),
+        said(None, ("get_weather", PARIS)),
+    ),
+    Golden("no arguments", "<function=now />\n</function>", said(None, ("now", "{}"))),
     typed("path", "", '""'),
     typed("path", "a\nb", '"a\\nb"'),
     typed("path", "\n", '"\\n"'),
@@ -97,6 +105,6 @@ GOLDEN = [
     Golden(
         "attributes",
         '<function="now"><parameter=a b type="integer">1</parameter></function>',
-        said(None, ("now", '{"a b": 1}')),
+        said(None, ("now", '{"a": 1}')),
     ),
 ]
