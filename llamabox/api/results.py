@@ -110,6 +110,22 @@ class Timings:
     decode: float
     total: float
 
+    @classmethod
+    def of(cls, submitted: int, admitted: int, first: int, last: int, length: int) -> Timings:
+        """From times in nanoseconds of the core's clock, 0 for what was not yet; a prompt without
+        output is at its end at `length`."""
+
+        def seconds(start: int, end: int) -> float:
+            return (end - start) / 1e9 if start and end else 0.0
+
+        return cls(
+            queue=seconds(submitted, admitted),
+            prefill=seconds(admitted, first or length),
+            first_token=seconds(submitted, first),
+            decode=seconds(first, last),
+            total=seconds(submitted, last or length),
+        )
+
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Counts:

@@ -173,7 +173,7 @@ class Generation:
             n_reasoning=request.n_reasoning,
             n_drafted=request.n_drafted,
             n_draft_accepted=request.n_draft_accepted,
-            timings=_timings(*request.times, self._t_length),
+            timings=Timings.of(*request.times, self._t_length),
         )
 
     def _take_logprobs(self, n_tokens: int) -> tuple[SampledToken, ...]:
@@ -201,7 +201,7 @@ class Generation:
             n_output=request.n_output,
             finish_reason=finish_reason,
             stop_string=self._params.stop[request.i_stop] if request.i_stop >= 0 else None,
-            timings=_timings(*request.times, self._t_length),
+            timings=Timings.of(*request.times, self._t_length),
             logprobs=tuple(self._logprobs) if self._tells_probs else None,
             message=self._output.message() if self._output else None,
             truncated=request.is_truncated,
@@ -384,19 +384,3 @@ class LoopDelivery:
         if loop is not None and self.outbox.n_open == 0:
             loop.remove_reader(self.outbox.fd)
             self._listening = False
-
-
-def _timings(submitted: int, admitted: int, first: int, last: int, length: int) -> Timings:
-    """In nanoseconds of the core's clock, 0 for what was not yet; a prompt without output is at its
-    end at `length`."""
-
-    def seconds(start: int, end: int) -> float:
-        return (end - start) / 1e9 if start and end else 0.0
-
-    return Timings(
-        queue=seconds(submitted, admitted),
-        prefill=seconds(admitted, first or length),
-        first_token=seconds(submitted, first),
-        decode=seconds(first, last),
-        total=seconds(submitted, last or length),
-    )
