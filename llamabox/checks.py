@@ -24,18 +24,6 @@ Range = tuple[str, float, float]
 """Of a number: its field, the lowest and the highest value."""
 
 
-def check_ranges(params: object, ints: tuple[Range, ...], floats: tuple[Range, ...]) -> None:
-    """`check_int` and `check_float` of many fields, whose values are right as a rule."""
-    for name, low, high in ints:
-        value = getattr(params, name)
-        if type(value) is not int or not low <= value <= high:
-            check_int(params, name, int(low), int(high))
-    for name, low, high in floats:
-        value = getattr(params, name)
-        if type(value) is not float or not low <= value <= high:
-            check_float(params, name, low, high)
-
-
 def check_int(params: object, name: str, low: int, high: int = MAX_INT) -> None:
     value = getattr(params, name)
     if not isinstance(value, int) or isinstance(value, bool):
@@ -107,25 +95,23 @@ def check_encodable(text: str, name: str) -> None:
         raise InvalidRequest(f"{name}: {text!r} has lone surrogates", param=name)
 
 
-def check_logit_bias(params: object) -> None:
-    pairs = params.logit_bias  # type: ignore[attr-defined]
+def check_logit_bias(params: object, name: str) -> None:
+    pairs = getattr(params, name)
     if not isinstance(pairs, tuple):
-        raise InvalidRequest(f"logit_bias: {pairs!r} is not a tuple", param="logit_bias")
+        raise InvalidRequest(f"{name}: {pairs!r} is not a tuple", param=name)
     for pair in pairs:
         if not isinstance(pair, tuple) or len(pair) != 2:
-            raise InvalidRequest(f"logit_bias: {pair!r} is not a pair", param="logit_bias")
+            raise InvalidRequest(f"{name}: {pair!r} is not a pair", param=name)
         token, bias = pair
         if isinstance(token, str) and token:
-            check_encodable(token, "logit_bias")
+            check_encodable(token, name)
         elif not isinstance(token, int) or isinstance(token, bool) or not 0 <= token <= MAX_INT:
-            raise InvalidRequest(f"logit_bias: {token!r} is not a token id", param="logit_bias")
+            raise InvalidRequest(f"{name}: {token!r} is not a token id", param=name)
         is_number = isinstance(bias, (int, float)) and not isinstance(bias, bool)
         if not is_number or not (abs(bias) <= MAX_FLOAT or bias == -math.inf):
-            raise InvalidRequest(f"logit_bias: {bias!r} is not a bias", param="logit_bias")
+            raise InvalidRequest(f"{name}: {bias!r} is not a bias", param=name)
     if sum(len(token) for token, _ in pairs if isinstance(token, str)) > MAX_BIAS_LENGTH:
-        raise InvalidRequest(
-            f"logit_bias: texts of more than {MAX_BIAS_LENGTH} characters", param="logit_bias"
-        )
+        raise InvalidRequest(f"{name}: texts of more than {MAX_BIAS_LENGTH} characters", param=name)
 
 
 def check_pairs(params: object, name: str) -> None:
@@ -135,9 +121,11 @@ def check_pairs(params: object, name: str) -> None:
 
 
 def check_scales(params: object, name: str) -> None:
-    """Of LoRA adapters: (number, scale) pairs."""
-    check_pairs(params, name)
+    """Of LoRA adapters: (number, scale) pairs, or None."""
     pairs = getattr(params, name)
+    if pairs is None:
+        return
+    check_pairs(params, name)
     for number, scale in pairs:
         if not isinstance(number, int) or isinstance(number, bool) or not 0 <= number <= MAX_INT:
             raise InvalidRequest(f"{name}: {number!r} is not an adapter's number", param=name)
@@ -162,11 +150,12 @@ def check_scaled_files(params: object, name: str) -> None:
         check_scale(scale, name)
 
 
-def check_samplers(params: object) -> None:
-    check_strings(params, "samplers")
-    names: tuple[str, ...] = params.samplers  # type: ignore[attr-defined]
-    for name in names:
-        if name not in SAMPLER_CHARS.values():
-            raise InvalidRequest(f"samplers: there is no sampler {name!r}", param="samplers")
-    if len(names) > MAX_SAMPLERS:
-        raise InvalidRequest(f"samplers: more than {MAX_SAMPLERS}", param="samplers")
+def check_samplers(params: object, name: str) -> None:
+    check_strings(params, name)
+    samplers: tuple[str, ...] = getattr(params, name)
+    known = SAMPLER_CHARS.values()
+    strange = next((sampler for sampler in samplers if sampler not in known), None)
+    if strange is not None:
+        raise InvalidRequest(f"{name}: there is no sampler {strange!r}", param=name)
+    if len(samplers) > MAX_SAMPLERS:
+        raise InvalidRequest(f"{name}: more than {MAX_SAMPLERS}", param=name)

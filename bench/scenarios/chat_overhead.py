@@ -36,21 +36,23 @@ TEMPLATE = ROOT / "bench" / "chat_template.jinja"
 N_TURNS = 10
 N_WORDS = 76
 """Of a message: with the tools, some 1,000 tokens in all."""
+N_OUTPUT = 4
+"""Tokens: what a server does at the end of an answer is not in front of its first one."""
 N_CTX = 4096
 N_TEXTS = 20
 MOST_MS = 3.0
 
 ABOUT = f"""\
-One client streams chats of {N_TURNS} messages and two tools, about 1,000 tokens, with a template
-like Qwen's (`bench/chat_template.jinja`), which differ in their last message alone, as the turns of
-a conversation do, so that the engine has next to nothing to compute. Overhead: from the request's
-first byte to the answer's first token at the client, less the server's `time_to_first_token_ms`,
-which begins when the engine has the prompt. Medians; the client runs on the same cores. Against
-llama-server with the same requests, whose `prompt_ms` begins when a slot takes the prompt up; and
-against chats whose every message is new, so that all of it has to be tokenized. Below, the parts
-that the server does one after the other with new chats, in the client's process. Texts of
-{N_TURNS * N_WORDS} words are tokenized by llama.cpp too, as a whole: words that were there before,
-and words of five random letters."""
+One client streams {N_OUTPUT} tokens each of chats of {N_TURNS} messages and two tools, about 1,000
+tokens, with a template like Qwen's (`bench/chat_template.jinja`), which differ in their last
+message alone, as the turns of a conversation do, so that the engine has next to nothing to compute.
+Overhead: from the request's first byte to the answer's first token at the client, less the server's
+`time_to_first_token_ms`, which begins when the engine has the prompt. Medians; the client runs on
+the same cores. Against llama-server with the same requests, whose `prompt_ms` begins when a slot
+takes the prompt up; and against chats whose every message is new, so that all of it has to be
+tokenized. Below, the parts that the server does one after the other with new chats, in the client's
+process. Texts of {N_TURNS * N_WORDS} words are tokenized by llama.cpp too, as a whole: words that
+were there before, and words of five random letters."""
 
 
 def run(settings: Settings) -> Result:
@@ -115,7 +117,7 @@ class _Chats:
         ]
         messages[-1]["content"] += f" {next(self._numbers)}"
         tools = [_tool("get_weather", "city"), _tool("add_event", "title")]
-        options = {"max_tokens": 1, "temperature": 0, "ignore_eos": True, "stream": True}
+        options = {"max_tokens": N_OUTPUT, "temperature": 0, "ignore_eos": True, "stream": True}
         usage = {"stream_options": {"include_usage": True}}
         return {"messages": messages, "tools": tools, **options, **usage}
 

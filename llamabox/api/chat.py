@@ -222,7 +222,9 @@ def check_messages(messages: Sequence[Any]) -> None:
         if not isinstance(message, (dict, Mapping)) or not isinstance(message.get("role"), str):
             raise InvalidRequest(f"message {i} has no role", param="messages")
         _check_content(message.get("content"), i)
-        calls = message.get("tool_calls") or ()
+        calls = message.get("tool_calls")
+        if not calls:
+            continue
         if isinstance(calls, str) or not isinstance(calls, Sequence):
             raise InvalidRequest(f"the tool calls of message {i} are no list", param="messages")
         if not all(isinstance(call, Mapping) for call in calls):

@@ -166,7 +166,7 @@ class ConstraintCompiler:
         if field == "grammar" and not source.lstrip().startswith(LARK):
             if after:
                 raise InvalidRequest("GBNF holds from the start of an output")
-            with self._gate.passed():
+            with self._gate:
                 address = llama_cpp.llama_model_get_vocab(self._model.address)
                 try_grammar(llama_cpp, address, self._model.n_vocab, source)
             return None
@@ -214,7 +214,7 @@ class ConstraintCompiler:
     def _vocab(self) -> GuidedVocab:
         with self._vocab_lock:
             if self._guided is None:
-                with self._gate.passed():
+                with self._gate:
                     address = llama_cpp.llama_model_get_vocab(self._model.address)
                     self._guided = GuidedVocab(_guidance(), LIBRARY, address, self._ends())
             return self._guided

@@ -43,10 +43,11 @@ class Conversation:
     continue_final_message: ContinueField = False
 
     def __post_init__(self) -> None:
-        kinds = (("reasoning", ReasoningParams), ("template_kwargs", Mapping | None))
-        for name, kind in kinds:
-            if not isinstance(getattr(self, name), kind):
-                raise InvalidRequest(f"{name}: {getattr(self, name)!r} is none", param=name)
+        if not isinstance(self.reasoning, ReasoningParams):
+            raise InvalidRequest(f"reasoning: {self.reasoning!r} is none", param="reasoning")
+        given = self.template_kwargs
+        if given is not None and not isinstance(given, (dict, Mapping)):
+            raise InvalidRequest(f"template_kwargs: {given!r} is none", param="template_kwargs")
 
     @classmethod
     def split(

@@ -2,35 +2,36 @@
 
 from __future__ import annotations
 
-import contextlib
 import threading
-from collections.abc import Iterator
 
 from ..errors import EngineClosed
 
 
 class Gate:
-    """Keeps what threads work on from being freed under them."""
+    """Keeps what threads work on from being freed under them: ``with gate:`` is to pass it.
+
+    To pass it raises `EngineClosed` once it is closed, or closing.
+    """
 
     def __init__(self) -> None:
-        self._changed = threading.Condition()
+        # An engine's finalizer closes its gate, within any bytecode of any thread.
+        self._lock = threading.RLock()
+        self._left = threading.Condition(self._lock)
         self._inside: list[int] = []  # thread ids
         self._is_closed = False
 
-    @contextlib.contextmanager
-    def passed(self) -> Iterator[None]:
-        """:raises EngineClosed: the gate is closed, or closing."""
-        caller = threading.get_ident()
-        with self._changed:
-            self._inside.append(caller)
-        try:
+    def __enter__(self) -> None:
+        with self._lock:
+            self._inside.append(threading.get_ident())
+        if self._is_closed:
+            self.__exit__()
+            raise EngineClosed("the engine is closed")
+
+    def __exit__(self, *_: object) -> None:
+        with self._lock:
+            self._inside.remove(threading.get_ident())
             if self._is_closed:
-                raise EngineClosed("the engine is closed")
-            yield
-        finally:
-            with self._changed:
-                self._inside.remove(caller)
-                self._changed.notify_all()
+                self._left.notify_all()
 
     @property
     def is_passed_by_caller(self) -> bool:
@@ -39,6 +40,6 @@ class Gate:
 
     def close(self) -> None:
         """Let nobody in any more, and wait until everybody is out."""
-        with self._changed:
+        with self._lock:
             self._is_closed = True
-            self._changed.wait_for(lambda: not self._inside)
+            self._left.wait_for(lambda: not self._inside)

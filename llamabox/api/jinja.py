@@ -12,6 +12,7 @@ import jinja2.ext
 import jinja2.meta
 import jinja2.nodes
 import jinja2.parser
+import jinja2.runtime
 import jinja2.sandbox
 import jinja2.utils
 
@@ -52,6 +53,8 @@ def _check_name(name: object) -> None:
 
 
 DICT_ATTRIBUTES = frozenset(dir(dict))
+LOOP_NUMBERS = frozenset({"index", "index0", "revindex", "revindex0", "first", "last", "length"})
+"""Attributes of `loop`."""
 MOST_ATTRIBUTES = 4096
 
 
@@ -67,10 +70,19 @@ class Sandbox(jinja2.sandbox.ImmutableSandboxedEnvironment):
 
     def getattr(self, obj: Any, attribute: str) -> Any:
         """As jinja2's, without an exception for each key of a message."""
-        if type(obj) is dict and attribute not in DICT_ATTRIBUTES:
+        kind = type(obj)
+        if kind is dict and attribute not in DICT_ATTRIBUTES:
             try:
                 return obj[attribute]
             except KeyError:
+                return self.undefined(obj=obj, name=attribute)
+        if kind is jinja2.runtime.LoopContext and attribute in LOOP_NUMBERS:
+            return getattr(obj, attribute)
+        if kind is TemplateNamespace and not attribute.startswith("_"):
+            # What it holds came out of the sandbox.
+            try:
+                return getattr(obj, attribute)
+            except AttributeError:
                 return self.undefined(obj=obj, name=attribute)
         return super().getattr(obj, attribute)
 
@@ -115,6 +127,16 @@ def variables_of(template: jinja2.Template, source: str) -> frozenset[str]:
     return frozenset(jinja2.meta.find_undeclared_variables(template.environment.parse(source)))
 
 
+def _listed(value: Any) -> list[Any]:
+    """What a filter such as `map` gives."""
+    if isinstance(value, types.GeneratorType):
+        return list(value)
+    raise TypeError(f"a {type(value).__name__} is no JSON value")
+
+
+PLAIN_JSON = json.JSONEncoder(ensure_ascii=False, default=_listed)
+
+
 def to_json(
     value: Any,
     ensure_ascii: bool = False,
@@ -123,6 +145,8 @@ def to_json(
     sort_keys: bool = False,
 ) -> str:
     """The filter `tojson`, whose text is no HTML (jinja2's own escapes for HTML)."""
+    if indent is None and not (ensure_ascii or separators or sort_keys):
+        return PLAIN_JSON.encode(value)
     return json.dumps(
         value,
         ensure_ascii=ensure_ascii,
@@ -131,13 +155,6 @@ def to_json(
         sort_keys=sort_keys,
         default=_listed,
     )
-
-
-def _listed(value: Any) -> list[Any]:
-    """What a filter such as `map` gives."""
-    if isinstance(value, types.GeneratorType):
-        return list(value)
-    raise TypeError(f"a {type(value).__name__} is no JSON value")
 
 
 def _raise_exception(message: str) -> NoReturn:

@@ -19,7 +19,7 @@ from .gate import Gate
 from .infill import Infill, infill_tokens
 from .pieces import piece_tokens
 from .text import Tokenizer, Tokens
-from .thinking import begin_thinking, tags_of
+from .thinking import begin_thinking, tags_of, thinking_of
 from .tools import Tool, ToolUse
 from .turn import Turn, TurnOutput
 
@@ -92,6 +92,7 @@ class PromptReader:
         self._template = template
         self._n_ctx = n_ctx
         self._gate = gate
+        self._thinking = thinking_of(tags_of(template), tokenizer)
 
     def read(self, prompt: PromptLike) -> Prompt:
         """:raises InvalidRequest: it is empty, or nothing that a prompt can be made of.
@@ -102,12 +103,12 @@ class PromptReader:
             self.check(prompt)
             return prompt
         if isinstance(prompt, str):
-            with self._gate.passed():
+            with self._gate:
                 return self._from_text(prompt)
         if isinstance(prompt, Conversation):
             return self._from_conversation(prompt)
         if isinstance(prompt, Infill):
-            with self._gate.passed():
+            with self._gate:
                 return self._from_infill(prompt)
         if getattr(prompt, "ndim", 1) == 0 or not isinstance(prompt, (Sequence, np.ndarray)):
             raise InvalidRequest("the prompt is no text, no tokens and no messages", param="prompt")
@@ -137,7 +138,7 @@ class PromptReader:
             return self._from_conversation(Conversation(messages=prompt))
         self.check_length(len(prompt))
         if str in set(map(type, prompt)):
-            with self._gate.passed():
+            with self._gate:
                 return self._from_pieces(prompt)
         return Prompt(self._tokenizer.check(prompt), "")
 
@@ -146,19 +147,19 @@ class PromptReader:
         return self._from_rendered(self._render(conversation, use), conversation, use)
 
     def _render(self, conversation: Conversation, use: ToolUse) -> str:
-        with self._gate.passed():
+        with self._gate:
             return conversation.render(self._template, use)
 
     def _from_rendered(self, text: str, conversation: Conversation, use: ToolUse) -> Prompt:
-        with self._gate.passed():
+        with self._gate:
             prompt = self._from_text(text)
         return self._with_turn(prompt, conversation, use)
 
     def _with_turn(self, prompt: Prompt, conversation: Conversation, use: ToolUse) -> Prompt:
         """The prompt of a conversation, and what follows it."""
-        with self._gate.passed():
+        with self._gate:
             thinking = begin_thinking(
-                tags_of(self._template),
+                self._thinking,
                 prompt.text,
                 self._tokenizer,
                 params=conversation.reasoning,
@@ -215,7 +216,7 @@ class PromptReader:
     def _from_known_text(self, text: str) -> Prompt | None:
         """The prompt of a text, if little of it has to be tokenized."""
         self._check_texts([text])
-        with self._gate.passed():
+        with self._gate:
             tokens = self._tokenizer.encode_known(text, FEW, add_special=self._wants_bos(text))
         return None if tokens is None else self._of_tokens(tokens, text)
 
@@ -236,11 +237,12 @@ def is_short(conversation: Conversation) -> bool:
         value = values.pop()
         if isinstance(value, str):
             n_left -= len(value)
-        elif isinstance(value, (dict, list, tuple)):
+        elif isinstance(value, dict):
+            n_left -= VALUE_CHARS * len(value) + sum(map(len, map(str, value)))
+            values += value.values() if n_left >= 0 else ()
+        elif isinstance(value, (list, tuple)):
             n_left -= VALUE_CHARS * len(value)
-            if n_left >= 0:
-                values += value
-                values += value.values() if isinstance(value, dict) else ()
+            values += value if n_left >= 0 else ()
         elif isinstance(value, Tool):
             values += (value.name, value.description, value.parameters)
         elif isinstance(value, (Mapping, Sequence)):

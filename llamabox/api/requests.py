@@ -175,7 +175,7 @@ class RequestMaker:
     def _sampler(self, params: GenerationParams, thinking: Thinking | None) -> Sampler:
         has_budget = thinking is not None and thinking.budget >= 0
         constraint = self._constraints.compile(params)
-        with self._gate.passed():
+        with self._gate:
             params = with_bias_ids(params, self._model.tokenizer)
             return Sampler(
                 llama_cpp,

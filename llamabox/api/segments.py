@@ -8,7 +8,6 @@ are those that it has anywhere.
 
 from __future__ import annotations
 
-import itertools
 import math
 import re
 import threading
@@ -66,7 +65,7 @@ class Segments:
     def __init__(self, encode: EncodeAll, cuts: Iterable[str]) -> None:
         self._encode = encode
         pattern = "|".join(map(re.escape, sorted(cuts, key=len, reverse=True)))
-        self._cut = re.compile(pattern) if pattern else None
+        self._cut = re.compile(f"({pattern})") if pattern else None
         self._kept: OrderedDict[Text, Tokens] = OrderedDict()
         self._n_chars = 0
         self._lock = threading.Lock()
@@ -98,8 +97,9 @@ class Segments:
         """A text's segments; all of it if it has none, or is short."""
         if self._cut is None or len(text) < LEAST_CHARS:
             return [text]
-        starts = [0, *(cut.start() for cut in self._cut.finditer(text) if cut.start()), len(text)]
-        return [text[start:end] for start, end in itertools.pairwise(starts)]
+        first, *others = self._cut.split(text)
+        rest = [cut + uncut for cut, uncut in zip(others[::2], others[1::2], strict=True)]
+        return [first, *rest] if first else rest
 
     def _find(self, segments: list[Text]) -> dict[Text, Tokens]:
         """The tokens of those segments that are kept."""

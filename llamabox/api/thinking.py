@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -23,6 +23,7 @@ __all__ = [
     "end_thinking",
     "find_tags",
     "tags_of",
+    "thinking_of",
     "thinking_variables",
 ]
 
@@ -147,8 +148,23 @@ def end_thinking(
     return f"{prompt.rstrip()}\n\n{tags.closing}\n\n"
 
 
+def thinking_of(tags: Tags | None, tokenizer: Tokenizer) -> Thinking | None:
+    """What is known of the reasoning of a model with these tags, whatever the prompt."""
+    if tags is None:
+        return None
+    opening, closing = (
+        tokenizer.encode(tag, add_special=False).tolist() for tag in (tags.opening, tags.closing)
+    )
+    return Thinking(
+        tags,
+        is_special=not all(tokenizer.decode([token]) for token in closing),
+        opening_token=opening[0] if len(opening) == 1 else -1,
+        closing_token=closing[0] if len(closing) == 1 else -1,
+    )
+
+
 def begin_thinking(
-    tags: Tags | None,
+    known: Thinking | None,
     prompt: str,
     tokenizer: Tokenizer,
     *,
@@ -156,20 +172,22 @@ def begin_thinking(
     given: Mapping[str, Any] | None = None,
     begun: Begun = NOT_BEGUN,
 ) -> Thinking | None:
-    """What a prompt says of the reasoning to come; parameters as those of `end_thinking`."""
-    if tags is None:
+    """What a prompt says of the reasoning to come; parameters as those of `end_thinking`.
+
+    :param known: of the model, by `thinking_of`.
+    """
+    if known is None:
         return None
+    tags = known.tags
     is_open = _is_open(tags, prompt, begun)
     budget = 0 if _is_off(params, given or {}) else params.budget
-    closing = tokenizer.encode(tags.closing, add_special=False).tolist()
-    return Thinking(
-        tags,
+    if not is_open and budget < 0:
+        return known
+    return dataclasses.replace(
+        known,
         is_open=is_open,
         is_begun=is_open and bool(begun.text.rpartition(tags.opening)[2].strip()),
         budget=budget,
-        is_special=not all(tokenizer.decode([token]) for token in closing),
-        opening_token=_one_token(tokenizer, tags.opening),
-        closing_token=closing[0] if len(closing) == 1 else -1,
         forced=_ending(tokenizer, tags, params.budget_message) if budget >= 0 else _NO_TOKENS,
     )
 
@@ -187,11 +205,6 @@ def _is_open(tags: Tags, prompt: str, begun: Begun) -> bool:
     if tags.opening in text or tags.closing in text:
         return text.rfind(tags.opening) > text.rfind(tags.closing)
     return prompt.removesuffix(text.rstrip()).rstrip().endswith(tags.opening)
-
-
-def _one_token(tokenizer: Tokenizer, tag: str) -> int:
-    tokens: Sequence[int] = tokenizer.encode(tag, add_special=False).tolist()
-    return tokens[0] if len(tokens) == 1 else -1
 
 
 def _ending(tokenizer: Tokenizer, tags: Tags, message: str) -> Tokens:

@@ -47,9 +47,9 @@ def tool_use(
     if isinstance(listed, str) or not isinstance(listed, Sequence | None):
         raise InvalidRequest(f"tools: {given!r} is no sequence of tools", param="tools")
     tools = tuple(map(read_tool, given or ()))
-    names = collections.Counter(tool.name for tool in tools)
-    double = next((name for name, n in names.items() if n > 1), None)
-    if double is not None:
+    names = [tool.name for tool in tools]
+    if len(set(names)) < len(names):
+        double = collections.Counter(names).most_common(1)[0][0]
         raise InvalidRequest(f"tools: there are two of the name {double!r}", param="tools")
     if choice == "none" or (choice == "auto" and not tools):
         return ToolUse()

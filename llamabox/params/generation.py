@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from ..checks import (
     check_bool,
+    check_float,
+    check_int,
     check_key,
     check_logit_bias,
-    check_ranges,
     check_rate,
     check_samplers,
     check_scales,
@@ -18,8 +21,7 @@ from ..checks import (
 from ..errors import InvalidRequest
 from ..ranges import ANY_SLOT, FLOAT_RANGES, INT_RANGES, RANDOM_SEED, UNLIMITED
 from ..samplers import DEFAULT_SAMPLERS
-from .constraint import check_constraints
-from .replacing import replaced
+from .constraint import MAX_LENGTHS, check_alone, check_constraint
 
 MAX_STOPS = 256
 MAX_STOP_LENGTH = 65_536
@@ -31,7 +33,35 @@ MAX_BREAKERS_LENGTH = 1024
 """Of all together: characters may cost a millisecond each. llama.cpp looks at 40 bytes of one."""
 
 
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+def _check_texts(params: object, name: str, *, n_most: int, n_most_characters: int) -> None:
+    check_strings(params, name)
+    texts: tuple[str, ...] = getattr(params, name)
+    if len(texts) > n_most or sum(map(len, texts)) > n_most_characters:
+        reason = f"more than {n_most} strings or {n_most_characters} characters"
+        raise InvalidRequest(f"{name}: {reason}", param=name)
+
+
+CHECKS: Mapping[str, Callable[[object, str], None]] = {
+    **{name: functools.partial(check_int, low=low, high=high) for name, low, high in INT_RANGES},
+    **{
+        name: functools.partial(check_float, low=low, high=high) for name, low, high in FLOAT_RANGES
+    },
+    **dict.fromkeys(BOOLS, check_bool),
+    **dict.fromkeys(MAX_LENGTHS, check_constraint),
+    "tokens_per_second": check_rate,
+    "rate_key": check_key,
+    "lora": check_scales,
+    "stop": functools.partial(_check_texts, n_most=MAX_STOPS, n_most_characters=MAX_STOP_LENGTH),
+    "dry_sequence_breakers": functools.partial(
+        _check_texts, n_most=MAX_BREAKERS, n_most_characters=MAX_BREAKERS_LENGTH
+    ),
+    "logit_bias": check_logit_bias,
+    "samplers": check_samplers,
+}
+"""What each field is checked with."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class GenerationParams:
     """What one request asks of the sampler, and when it ends.
 
@@ -176,34 +206,31 @@ class GenerationParams:
     seed: int = RANDOM_SEED
 
     def __post_init__(self) -> None:
-        check_ranges(self, INT_RANGES, FLOAT_RANGES)
-        for name in BOOLS:
-            check_bool(self, name)
-        check_rate(self, "tokens_per_second")
-        check_key(self, "rate_key")
-        if self.lora is not None:
-            check_scales(self, "lora")
-        check_strings(self, "stop")
-        if len(self.stop) > MAX_STOPS or sum(map(len, self.stop)) > MAX_STOP_LENGTH:
-            raise InvalidRequest(
-                f"stop: more than {MAX_STOPS} strings or {MAX_STOP_LENGTH} characters",
-                param="stop",
-            )
-        check_strings(self, "dry_sequence_breakers")
-        breakers = self.dry_sequence_breakers
-        if len(breakers) > MAX_BREAKERS or sum(map(len, breakers)) > MAX_BREAKERS_LENGTH:
-            raise InvalidRequest(
-                f"dry_sequence_breakers: more than {MAX_BREAKERS} strings or "
-                f"{MAX_BREAKERS_LENGTH} characters",
-                param="dry_sequence_breakers",
-            )
-        check_logit_bias(self)
-        check_samplers(self)
-        check_constraints(self)
+        self._check(CHECKS)
 
     def replace(self, **changes: Any) -> GenerationParams:
-        """These parameters with some fields changed.
+        """These parameters with some fields changed; the same ones if they have these very values.
 
         :raises InvalidRequest: a field is unknown or out of range.
         """
-        return replaced(self, changes)
+        values = vars(self)
+        changes = {
+            name: value
+            for name, value in changes.items()
+            if name not in values or values[name] is not value
+        }
+        if not changes:
+            return self
+        unknown = changes.keys() - values.keys()
+        if unknown:
+            raise InvalidRequest(f"{min(unknown)}: there is no such parameter")
+        # A request has its parameters replaced several times: only what is new is checked.
+        params = object.__new__(type(self))
+        vars(params).update(values, **changes)
+        params._check(changes)
+        return params
+
+    def _check(self, names: Iterable[str]) -> None:
+        for name in names:
+            CHECKS[name](self, name)
+        check_alone(self)

@@ -44,9 +44,8 @@ def create_app(config: ServerConfig, service: Service | None = None) -> ServerAp
         configure_logging=False,
     )
     app.blueprint(blueprints())
-    for step in (_begin, _answer_preflight, _authorize, _require_engine):
-        app.register_middleware(step, "request")
-    app.register_middleware(_finish, "response")
+    app.register_middleware(_enter, "request")
+    app.register_middleware(_leave, "response")
     app.before_server_start(_start_service)
     return app
 
@@ -71,8 +70,25 @@ async def _start_service(app: ServerApp) -> None:
     app.ctx.start()
 
 
-async def _begin(request: ServerRequest) -> None:
+async def _enter(request: ServerRequest) -> HTTPResponse | None:
+    """What every request passes through; the answer to one that asks for no more.
+
+    :raises Unauthorized: keys are configured and the request has none of them.
+    :raises NotReady: there is no engine to answer with.
+    """
     trace_of(request)
+    _prepare_connection(request)
+    if request.method == "OPTIONS":
+        return preflight(request)
+    if request.route is None or not getattr(request.route.ctx, "public", False):
+        keys = request.app.ctx.config.api_keys
+        if keys and not is_accepted(request, keys):
+            raise Unauthorized("Invalid API Key")
+        request.app.ctx.check_ready()
+    return None
+
+
+def _prepare_connection(request: ServerRequest) -> None:
     # Sanic has one limit for a connection's first request and for its next.
     protocol = cast(HttpProtocol, request.protocol)
     protocol.keep_alive_timeout = request.app.ctx.config.conn_keepalive
@@ -82,35 +98,12 @@ async def _begin(request: ServerRequest) -> None:
         transport.resume_reading()
 
 
-async def _answer_preflight(request: ServerRequest) -> HTTPResponse | None:
-    return preflight(request) if request.method == "OPTIONS" else None
-
-
-async def _authorize(request: ServerRequest) -> None:
-    """:raises Unauthorized: keys are configured and the request has none of them."""
-    keys = request.app.ctx.config.api_keys
-    if keys and not _is_public(request) and not is_accepted(request, keys):
-        raise Unauthorized("Invalid API Key")
-
-
-async def _require_engine(request: ServerRequest) -> None:
-    """:raises NotReady: there is no engine to answer with."""
-    if not _is_public(request):
-        request.app.ctx.check_ready()
-
-
-async def _finish(request: ServerRequest, response: BaseHTTPResponse) -> None:
+async def _leave(request: ServerRequest, response: BaseHTTPResponse) -> None:
     trace = trace_of(request)
     response.headers["X-Request-ID"] = trace.id
     response.headers["X-Request-Accepted-At"] = str(trace.accepted_at)
     if trace.unknown:
         response.headers[WARNING_HEADER] = warning(trace.unknown)
     allow_origin(request, response)
-    route = f"/{request.route.path}" if request.route else "none"
-    request.app.ctx.count(route, response.status)
     if not trace.is_streamed:
-        trace.log(request, response.status)
-
-
-def _is_public(request: ServerRequest) -> bool:
-    return request.route is not None and getattr(request.route.ctx, "public", False)
+        trace.end(request, response.status)

@@ -170,6 +170,7 @@ async def _stream(
     reply.watch(outputs)
     status = CLIENT_CLOSED_REQUEST
     try:
+        await events.prepare()
         if len(outputs) == 1:
             await _send_all(events, outputs[0], reply, trace)
         else:
@@ -185,7 +186,7 @@ async def _stream(
     finally:
         events.stop()
         if trace.is_streamed:
-            trace.log(request, status)
+            trace.end(request, status)
 
 
 async def _send_all(events: EventStream, output: AsyncStream, reply: Reply, trace: Trace) -> None:

@@ -24,7 +24,9 @@ TEXT_PARTS = ("text", "refusal")
 """Kinds of parts that are text, which is in the field of that name."""
 
 REASONING = ("reasoning_content", "reasoning", "thinking")
-_KEPT = ("name", "tool_call_id", *REASONING)
+KEPT = ("name", "tool_call_id", *REASONING)
+FURTHER = (*KEPT, "refusal", "tool_calls", "function_call")
+"""What most messages do not have."""
 
 
 def read_messages(fields: Fields) -> list[dict[str, Any]]:
@@ -46,10 +48,12 @@ def _read_message(message: Fields) -> dict[str, Any]:
         raise message.refuse("role", "is required")
     if role not in ROLES:
         raise message.refuse("role", f"{role!r} is not one of {', '.join(ROLES)}")
-    read: dict[str, Any] = {"role": "tool" if role == "function" else role}
-    read |= {name: message.string(name) for name in message.given(_KEPT)}
-    read["content"] = _read_content(message)
-    if read["content"] is None and role == "assistant":
+    content = _read_content(message)
+    read: dict[str, Any] = {"role": "tool" if role == "function" else role, "content": content}
+    if content is not None and not message.given(FURTHER):
+        return read
+    read |= {name: message.string(name) for name in message.given(KEPT)}
+    if content is None and role == "assistant":
         read["content"] = message.string("refusal") or None
     calls = _read_calls(message)
     if calls:

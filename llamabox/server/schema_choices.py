@@ -21,7 +21,7 @@ def read_choices(fields: Fields, *, stream: bool) -> ChoiceParams:
 
     :raises InvalidRequest: one is mistyped or out of range, or a stream would have to be ranked.
     """
-    name = next((name for name in COUNT_FIELDS if fields.present(name)), "n")
+    name = next(iter(fields.given(COUNT_FIELDS)), "n")
     n = fields.integer(name)
     try:
         choices = ChoiceParams(n=1 if n is None else n, best_of=fields.integer("best_of"))

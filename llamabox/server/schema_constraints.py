@@ -13,6 +13,7 @@ from .schema_fields import Fields, json_type
 
 __all__ = ["named_as_asked", "read_constraints"]
 
+FIELDS = ("grammar", "json_schema", "regex", "response_format")
 RESPONSE_FORMATS = ("text", "json_object", "json_schema")
 ANY_OBJECT = '{"type":"object"}'
 MAX_NAME = 64
@@ -26,6 +27,8 @@ def read_constraints(fields: Fields) -> dict[str, Any]:
     :raises InvalidRequest: a field is mistyped, or two of them are there, or tools that would have
         to write by a grammar.
     """
+    if not fields.given(FIELDS):
+        return {}
     sources = {
         "grammar": fields.string("grammar") or None,
         "json_schema": _read_schema(fields, "json_schema"),

@@ -22,11 +22,11 @@ _JSON_TYPES: tuple[tuple[type, str], ...] = (
 class Fields:
     """One JSON object. ``null`` is the same as absent.
 
-    It remembers what was asked for, so that a reader has to ask through it.
+    It remembers what it has told, so that a reader has to ask through it.
 
     :param values: the object.
     :param path: where it is in the body, for error messages.
-    :ivar names_read: names that somebody asked for, there or not.
+    :ivar names_read: names that are there, and somebody asked for.
     """
 
     __slots__ = ("_path", "names_read", "values")
@@ -47,12 +47,13 @@ class Fields:
 
     def raw(self, name: str) -> Any:
         """The value as it came, for a field of several types; None if absent."""
-        self.names_read.add(name)
-        return self.values.get(name)
+        value = self.values.get(name)
+        if value is not None:
+            self.names_read.add(name)
+        return value
 
     def present(self, name: str) -> bool:
-        self.names_read.add(name)
-        return self.values.get(name) is not None
+        return self.raw(name) is not None
 
     def string(self, name: str) -> str | None:
         value = self.raw(name)
@@ -69,8 +70,7 @@ class Fields:
         raise self._mistyped(name, "a boolean")
 
     def number(self, name: str) -> float | None:
-        self.names_read.add(name)
-        value = self.values.get(name)
+        value = self.raw(name)
         if value is None:
             return None
         if isinstance(value, (int, float)) and not isinstance(value, bool):
@@ -99,9 +99,12 @@ class Fields:
 
     def given(self, names: Collection[str]) -> list[str]:
         """The names of those fields that are there."""
-        self.names_read.update(names)
         values = self.values
-        return [name for name in names if values.get(name) is not None]
+        if values.keys().isdisjoint(names):
+            return []
+        found = [name for name in names if values.get(name) is not None]
+        self.names_read.update(found)
+        return found
 
     def strings(self, name: str) -> list[str] | None:
         """An array of strings; a single string is an array of one."""
@@ -137,7 +140,8 @@ class Fields:
         for index, item in enumerate(value):
             if not isinstance(item, dict):
                 raise self._mistyped_item(name, index, item, "an object")
-        return [Fields(item, f"{self.path(name)}[{i}]") for i, item in enumerate(value)]
+        path = self.path(name)
+        return [Fields(item, f"{path}[{i}]") for i, item in enumerate(value)]
 
     def _mistyped(self, name: str, wanted: str) -> InvalidRequest:
         return self.refuse(name, f"must be {wanted}, not {json_type(self.values[name])}")

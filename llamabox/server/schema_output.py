@@ -13,6 +13,7 @@ LENGTH_FIELDS = ("max_completion_tokens", "max_tokens", "n_predict")
 """Names of the output limit; the first that is there counts."""
 
 INTEGER_FIELDS = ("n_keep", "n_discard", "n_cache_reuse", "n_indent", "priority")
+SWITCHES = ("ignore_eos", "cache_prompt")
 OTHER_NAMES = {
     "n_predict_min": "min_tokens",
     "max_predict_time": "t_max_predict_ms",
@@ -47,8 +48,7 @@ def read_output(fields: Fields) -> dict[str, Any]:
     changes["n_predict_min"] = fields.integer("min_tokens")
     changes["slot"] = fields.integer("id_slot")
     changes["max_predict_time"] = _read_milliseconds(fields, "t_max_predict_ms")
-    for name in ("ignore_eos", "cache_prompt"):
-        changes[name] = fields.boolean(name) if fields.present(name) else None
+    changes |= {name: fields.boolean(name) for name in fields.given(SWITCHES)}
     return changes
 
 

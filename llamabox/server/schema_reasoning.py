@@ -25,11 +25,13 @@ def read_reasoning(fields: Fields, defaults: ReasoningParams) -> ReasoningParams
 
     :raises InvalidRequest: a field is mistyped or out of range.
     """
-    changes: dict[str, Any] = {name: fields.string(field) for name, field in FIELDS.items()}
-    budgets = {name: fields.integer(name) for name in BUDGETS}
-    budget_field = next((name for name in BUDGETS if budgets[name] is not None), BUDGETS[0])
-    changes["budget"] = budgets[budget_field]
     _check_switch(fields)
+    budgets = fields.integers(BUDGETS)
+    if not budgets and not fields.given(FIELDS.values()):
+        return defaults
+    changes: dict[str, Any] = {name: fields.string(field) for name, field in FIELDS.items()}
+    budget_field = next(iter(budgets), BUDGETS[0])
+    changes["budget"] = budgets.get(budget_field)
     try:
         return defaults.replace(**{k: v for k, v in changes.items() if v is not None})
     except InvalidRequest as error:

@@ -18,12 +18,14 @@ SPECULATION_FIELDS: Mapping[str, str] = {
 
 
 def read_speculation(fields: Fields) -> dict[str, Any]:
-    """Changes to the default ``GenerationParams``; None for a field that is not there.
+    """Changes to the default ``GenerationParams``; None or nothing for a field that is not there.
 
     ``"speculative": false`` drafts nothing. A dotted field wins over one in the object.
 
     :raises InvalidRequest: a field is mistyped.
     """
+    if not fields.given(("speculative", *SPECULATION_FIELDS.values())):
+        return {}
     changes: dict[str, Any] = {
         "n_draft_max": fields.integer("speculative.n_max"),
         "n_draft_min": fields.integer("speculative.n_min"),

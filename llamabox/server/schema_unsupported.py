@@ -16,12 +16,12 @@ def refuse_unsupported(fields: Fields, neutral: Mapping[str, tuple[Any, ...]]) -
     :param neutral: the values under which each would change nothing.
     :raises InvalidRequest: one is there with another value.
     """
-    for name, values in neutral.items():
-        value = fields.raw(name)
+    for name in fields.given(neutral):
+        value = fields.values[name]
         # True == 1 in Python, but `"n": true` is not `"n": 1`.
         is_neutral = any(
             value == other and isinstance(value, bool) == isinstance(other, bool)
-            for other in values
+            for other in neutral[name]
         )
-        if value is not None and not is_neutral:
+        if not is_neutral:
             raise fields.refuse(name, "is not supported by this server with this value")

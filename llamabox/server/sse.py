@@ -51,11 +51,13 @@ class EventStream:
     frame.
 
     :param ping_seconds: the interval; -1 sends none, None is :data:`PING_SECONDS`.
+    :ivar is_open: the status line has left, so that an error must be an event.
     """
 
     def __init__(self, request: AnyRequest, ping_seconds: float | None = None) -> None:
         self._request = request
         self._response: HTTPResponse | None = None
+        self.is_open = False
         self._n_sent = 0
         self._n_seen = 0
         self._ping: asyncio.Task[None] | None = None
@@ -64,20 +66,26 @@ class EventStream:
         self._timer: asyncio.TimerHandle | None = None
         self._wait()
 
-    @property
-    def is_open(self) -> bool:
-        """Whether the status line has left, so that an error must be an event."""
-        return self._response is not None
+    async def prepare(self) -> HTTPResponse:
+        """Make the head, while there is nothing to send yet; any other response can take its
+        place."""
+        if self._response is None:
+            kind = StreamUntilClose if self._request.version == "1.0" else HTTPResponse
+            reply = kind(headers=_HEADERS, content_type="text/event-stream")
+            self._response = await self._request.respond(reply)
+        return self._response
 
     async def send(self, frames: bytes) -> None:
         """Send ``frames`` in one write; waits while the client reads too slowly."""
         self._n_sent += 1
-        response = self._response or await self._open()
+        response = self._response or await self.prepare()
+        self.is_open = True
         await response.send(frames)
 
     async def close(self, frames: bytes) -> None:
         """Send the last frames and end the response."""
-        response = self._response or await self._open()
+        response = self._response or await self.prepare()
+        self.is_open = True
         self.stop()
         await response.send(frames, end_stream=True)
 
@@ -87,12 +95,6 @@ class EventStream:
             self._timer.cancel()
         if self._ping is not None:
             self._ping.cancel()
-
-    async def _open(self) -> HTTPResponse:
-        kind = StreamUntilClose if self._request.version == "1.0" else HTTPResponse
-        reply = kind(headers=_HEADERS, content_type="text/event-stream")
-        self._response = await self._request.respond(reply)
-        return self._response
 
     def _tick(self) -> None:
         if self._n_seen == self._n_sent and (self._ping is None or self._ping.done()):

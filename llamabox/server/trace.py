@@ -29,7 +29,7 @@ class Trace:
     :param started: monotonic clock in seconds.
     :param n_prompt: prompt tokens, once known.
     :param n_output: output tokens, once known.
-    :param is_streamed: the reply is a stream, which writes the log line when it ends.
+    :param is_streamed: the reply is a stream, which calls `end` itself.
     :param unknown: fields of the body that nothing has read.
     """
 
@@ -41,8 +41,9 @@ class Trace:
     is_streamed: bool = False
     unknown: tuple[str, ...] = ()
 
-    def log(self, request: AnyRequest, status: int) -> None:
-        """Write the access-log line; probes are logged at debug level."""
+    def end(self, request: AnyRequest, status: int) -> None:
+        """Count the request, and write its access-log line; probes are logged at debug level."""
+        request.app.ctx.count(f"/{request.route.path}" if request.route else "none", status)
         is_probe = request.route is not None and getattr(request.route.ctx, "probe", False)
         logger.log(
             logging.DEBUG if is_probe else logging.INFO,

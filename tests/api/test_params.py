@@ -231,11 +231,12 @@ def test_a_good_value_is_kept(kind: type, name: str, value: Any) -> None:
 
 @pytest.mark.parametrize(("kind", "name", "value"), cases(1))
 def test_a_bad_value_is_refused_by_the_fields_name(kind: type, name: str, value: Any) -> None:
-    with pytest.raises(InvalidRequest) as error:
-        kind(**{name: value})
-    assert error.value.param == name
-    assert name in str(error.value)
-    assert isinstance(error.value, ValueError)
+    for make in (kind, getattr(kind(), "replace", kind)):
+        with pytest.raises(InvalidRequest) as error:
+            make(**{name: value})
+        assert error.value.param == name
+        assert name in str(error.value)
+        assert isinstance(error.value, ValueError)
 
 
 @pytest.mark.parametrize(
@@ -282,5 +283,14 @@ def test_replace_changes_a_copy_and_checks_it() -> None:
     params = GenerationParams(temperature=0.5)
     assert params.replace(top_k=3) == GenerationParams(temperature=0.5, top_k=3)
     assert params.top_k == 40
-    with pytest.raises(InvalidRequest):
-        params.replace(top_p=2)
+    assert params.replace(top_k=40, temperature=params.temperature) is params
+    with pytest.raises(InvalidRequest, match="top_kk"):
+        params.replace(top_kk=3)
+
+
+def test_replace_looks_at_fields_that_exclude_others() -> None:
+    params = GenerationParams(regex="a+")
+    with pytest.raises(InvalidRequest) as error:
+        params.replace(grammar='root ::= "a"')
+    assert error.value.param == "regex"
+    assert params.replace(grammar='root ::= "a"', regex="").grammar

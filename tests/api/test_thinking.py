@@ -21,7 +21,7 @@ from llamabox import (
 from llamabox.api import Conversation
 from llamabox.api.chat import ChatTemplate
 from llamabox.api.formats.harmony import HARMONY
-from llamabox.api.thinking import Thinking, begin_thinking, find_tags, tags_of
+from llamabox.api.thinking import Thinking, begin_thinking, find_tags, tags_of, thinking_of
 from llamabox.api.turn import Turn
 
 PARAMS = EngineParams(n_ctx=512, n_parallel=3, flash_attention="off", kv_layout="unified")
@@ -156,7 +156,9 @@ class TestPrompt:
     def test_text_of_the_user_opens_nothing(self, engine: Engine):
         template = ChatTemplate("{{ messages[0].content }}:{% if 0 %}</think>{% endif %}")
         text = template.render([{"role": "user", "content": "<think>"}])
-        thinking = begin_thinking(find_tags(template.source), text, engine.model.tokenizer)
+        tokenizer = engine.model.tokenizer
+        known = thinking_of(find_tags(template.source), tokenizer)
+        thinking = begin_thinking(known, text, tokenizer)
         assert thinking is not None
         assert not thinking.is_open
 
@@ -191,7 +193,9 @@ class TestBegun:
         conversation = Conversation(messages=messages, continue_final_message=True)
         prompt = conversation.render(template)
         told = conversation.begun()
-        thinking = begin_thinking(tags_of(template), prompt, engine.model.tokenizer, begun=told)
+        tokenizer = engine.model.tokenizer
+        known = thinking_of(tags_of(template), tokenizer)
+        thinking = begin_thinking(known, prompt, tokenizer, begun=told)
         assert thinking is not None
         assert thinking.is_open is ((source == HIDES) if is_open is None else is_open)
         assert thinking.is_begun is (thinking.is_open and begun != {"content": ""})
@@ -207,7 +211,9 @@ class TestBegun:
         prompt = conversation.render(template)
         assert prompt.endswith("The user says hi\n\n</think>\n\n")
         told = conversation.begun()
-        thinking = begin_thinking(tags_of(template), prompt, engine.model.tokenizer, begun=told)
+        tokenizer = engine.model.tokenizer
+        known = thinking_of(tags_of(template), tokenizer)
+        thinking = begin_thinking(known, prompt, tokenizer, begun=told)
         assert thinking is not None
         assert not thinking.is_open
 

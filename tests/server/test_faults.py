@@ -66,6 +66,12 @@ def test_an_unexpected_error_shows_only_the_request_id(
     assert record.exc_info[0] is ZeroDivisionError
 
 
+def counts(server: LiveServer, path: str) -> dict[int, int]:
+    """Answered requests of a route by their status."""
+    found = server.service.http_counts.items()
+    return {status: n for (route, status), n in found if route == path}
+
+
 @pytest.mark.parametrize("stream", [False, True])
 def test_a_failure_before_the_first_token_is_a_plain_error(
     faulty: LiveServer, stream: bool
@@ -75,6 +81,8 @@ def test_a_failure_before_the_first_token_is_a_plain_error(
         response = client.post(PATHS[0], json=PROMPT | {"stream": stream})
     assert response.status_code == 500
     assert response.json()["error"]["message"] == "llama.cpp failed"
+    assert response.headers["x-request-id"]
+    assert counts(faulty, PATHS[0]) == {500: 1}
 
 
 @pytest.mark.parametrize("path", PATHS)
@@ -90,6 +98,7 @@ def test_a_failure_after_the_first_token_is_the_last_event(
     assert last["error"]["code"] == 500
     (line,) = [record.getMessage() for record in caplog.records if path in record.getMessage()]
     assert " 500 " in line
+    assert counts(faulty, path) == {500: 1}
 
 
 def test_an_unexpected_error_in_a_stream_is_logged_and_not_shown(

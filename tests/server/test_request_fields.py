@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import operator
+from collections.abc import Collection
 from functools import partial
 from typing import Any
 
@@ -77,9 +78,16 @@ def test_the_table_is_complete(route: str, monkeypatch: pytest.MonkeyPatch) -> N
     class Spy(Fields):
         def __init__(self, values: Any, path: str = "") -> None:
             super().__init__(values, path)
-            if not path:
-                names.update(values)
-                self.names_read = names
+            self._asked = set() if path else names
+            self._asked.update(values)
+
+        def raw(self, name: str) -> Any:
+            self._asked.add(name)
+            return super().raw(name)
+
+        def given(self, some: Collection[str]) -> list[str]:
+            self._asked.update(some)
+            return super().given(some)
 
     monkeypatch.setattr(schema, "Fields", Spy)
     table = {name: field for (at, name), field in CASES.items() if at == route}
