@@ -20,10 +20,6 @@ MAX_BIAS_LENGTH = 4096
 MAX_KEY_LENGTH = 1024
 
 
-Range = tuple[str, float, float]
-"""Of a number: its field, the lowest and the highest value."""
-
-
 def check_int(params: object, name: str, low: int, high: int = MAX_INT) -> None:
     value = getattr(params, name)
     if not isinstance(value, int) or isinstance(value, bool):

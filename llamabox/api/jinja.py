@@ -53,8 +53,8 @@ def _check_name(name: object) -> None:
 
 
 DICT_ATTRIBUTES = frozenset(dir(dict))
-LOOP_NUMBERS = frozenset({"index", "index0", "revindex", "revindex0", "first", "last", "length"})
-"""Attributes of `loop`."""
+LOOP_VALUES = frozenset({"index", "index0", "revindex", "revindex0", "first", "last", "length"})
+"""Attributes of `loop` that are numbers and booleans."""
 MOST_ATTRIBUTES = 4096
 
 
@@ -76,10 +76,10 @@ class Sandbox(jinja2.sandbox.ImmutableSandboxedEnvironment):
                 return obj[attribute]
             except KeyError:
                 return self.undefined(obj=obj, name=attribute)
-        if kind is jinja2.runtime.LoopContext and attribute in LOOP_NUMBERS:
+        if kind is jinja2.runtime.LoopContext and attribute in LOOP_VALUES:
             return getattr(obj, attribute)
         if kind is TemplateNamespace and not attribute.startswith("_"):
-            # What it holds came out of the sandbox.
+            # What it holds was given to the template, or made by it.
             try:
                 return getattr(obj, attribute)
             except AttributeError:
@@ -145,7 +145,7 @@ def to_json(
     sort_keys: bool = False,
 ) -> str:
     """The filter `tojson`, whose text is no HTML (jinja2's own escapes for HTML)."""
-    if indent is None and not (ensure_ascii or separators or sort_keys):
+    if indent is None and separators is None and not (ensure_ascii or sort_keys):
         return PLAIN_JSON.encode(value)
     return json.dumps(
         value,

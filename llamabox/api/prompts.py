@@ -238,8 +238,10 @@ def is_short(conversation: Conversation) -> bool:
         if isinstance(value, str):
             n_left -= len(value)
         elif isinstance(value, dict):
-            n_left -= VALUE_CHARS * len(value) + sum(map(len, map(str, value)))
-            values += value.values() if n_left >= 0 else ()
+            n_left -= VALUE_CHARS * len(value)
+            if n_left >= 0:
+                n_left -= sum(map(len, map(str, value)))
+                values += value.values()
         elif isinstance(value, (list, tuple)):
             n_left -= VALUE_CHARS * len(value)
             values += value if n_left >= 0 else ()

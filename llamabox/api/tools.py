@@ -49,7 +49,7 @@ def tool_use(
     tools = tuple(map(read_tool, given or ()))
     names = [tool.name for tool in tools]
     if len(set(names)) < len(names):
-        double = collections.Counter(names).most_common(1)[0][0]
+        double = next(name for name, n in collections.Counter(names).items() if n > 1)
         raise InvalidRequest(f"tools: there are two of the name {double!r}", param="tools")
     if choice == "none" or (choice == "auto" and not tools):
         return ToolUse()

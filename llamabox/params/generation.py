@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+from typing import Any, final
 
 from ..checks import (
     check_bool,
@@ -22,6 +22,7 @@ from ..errors import InvalidRequest
 from ..ranges import ANY_SLOT, FLOAT_RANGES, INT_RANGES, RANDOM_SEED, UNLIMITED
 from ..samplers import DEFAULT_SAMPLERS
 from .constraint import MAX_LENGTHS, check_alone, check_constraint
+from .replacing import changed
 
 MAX_STOPS = 256
 MAX_STOP_LENGTH = 65_536
@@ -61,6 +62,7 @@ CHECKS: Mapping[str, Callable[[object, str], None]] = {
 """What each field is checked with."""
 
 
+@final
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class GenerationParams:
     """What one request asks of the sampler, and when it ends.
@@ -213,20 +215,12 @@ class GenerationParams:
 
         :raises InvalidRequest: a field is unknown or out of range.
         """
-        values = vars(self)
-        changes = {
-            name: value
-            for name, value in changes.items()
-            if name not in values or values[name] is not value
-        }
+        changes = changed(self, changes)
         if not changes:
             return self
-        unknown = changes.keys() - values.keys()
-        if unknown:
-            raise InvalidRequest(f"{min(unknown)}: there is no such parameter")
         # A request has its parameters replaced several times: only what is new is checked.
-        params = object.__new__(type(self))
-        vars(params).update(values, **changes)
+        params = object.__new__(GenerationParams)
+        vars(params).update(vars(self), **changes)
         params._check(changes)
         return params
 

@@ -3,12 +3,25 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from ..errors import InvalidRequest
 
-P = TypeVar("P")
-_UNKNOWN = object()
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+P = TypeVar("P", bound="DataclassInstance")
+
+
+def changed(params: DataclassInstance, changes: dict[str, Any]) -> dict[str, Any]:
+    """Those of the changes that give a field another value.
+
+    :raises InvalidRequest: there is no such field.
+    """
+    unknown = changes.keys() - params.__dataclass_fields__.keys()
+    if unknown:
+        raise InvalidRequest(f"{min(unknown)}: {type(params).__name__} has no such field")
+    return {name: value for name, value in changes.items() if getattr(params, name) is not value}
 
 
 def replaced(params: P, changes: dict[str, Any]) -> P:
@@ -16,9 +29,5 @@ def replaced(params: P, changes: dict[str, Any]) -> P:
 
     :raises InvalidRequest: a field is unknown or out of range.
     """
-    if all(getattr(params, name, _UNKNOWN) is value for name, value in changes.items()):
-        return params
-    try:
-        return dataclasses.replace(params, **changes)  # type: ignore[type-var]
-    except TypeError as error:
-        raise InvalidRequest(str(error)) from None
+    changes = changed(params, changes)
+    return dataclasses.replace(params, **changes) if changes else params

@@ -176,9 +176,10 @@ async def _stream(
         else:
             await _send_choices(events, outputs, reply, trace)
         status = 200
-    except Exception as error:
+    except BaseException as error:
         if not events.is_open:
             trace.is_streamed = False
+        if not events.is_open or not isinstance(error, Exception):
             raise
         failure = ErrorReply.of(error, request)
         status = failure.status

@@ -1,4 +1,4 @@
-"""What Sanic leaves out of HTTP: parts of errors' replies, and streams for HTTP/1.0."""
+"""What Sanic leaves out of HTTP: replies to URLs that are none, and streams for HTTP/1.0."""
 
 from __future__ import annotations
 
@@ -17,19 +17,11 @@ NO_METHOD = "NONE"
 
 
 class AnsweredRequest(Request[Sanic[Config, Any], SimpleNamespace]):
-    """A request whose answer always has what answers have.
-
-    It can be made up for a URL that is none: Sanic repeats the URL, and fails. And an error may
-    take the place of a response that was not sent: Sanic gives the middleware only the first one.
-    """
+    """A request that can be made up for a URL that is none: Sanic repeats the URL, and fails."""
 
     def __init__(self, *, url_bytes: bytes, method: str, **fields: Any) -> None:
         url = b"*" if method == NO_METHOD else url_bytes
         super().__init__(url_bytes=url, method=method, **fields)
-
-    def reset_response(self) -> None:
-        super().reset_response()
-        self._response_middleware_started = False
 
 
 class StreamUntilClose(HTTPResponse):

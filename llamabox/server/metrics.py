@@ -110,7 +110,9 @@ def _requests(stats: EngineStats, http_counts: Mapping[tuple[str, int], int]) ->
         ended.add_metric([reason], count)
     yield ended
     answered = CounterMetricFamily(
-        PREFIX + "http_requests", "HTTP requests answered.", labels=["route", "status"]
+        PREFIX + "http_requests",
+        "HTTP requests answered; a stream's status is how it ended.",
+        labels=["route", "status"],
     )
     for (route, status), count in sorted(http_counts.items()):
         answered.add_metric([route, str(status)], count)

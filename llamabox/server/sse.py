@@ -51,7 +51,7 @@ class EventStream:
     frame.
 
     :param ping_seconds: the interval; -1 sends none, None is :data:`PING_SECONDS`.
-    :ivar is_open: the status line has left, so that an error must be an event.
+    :ivar is_open: the status line is on its way, so that an error must be an event.
     """
 
     def __init__(self, request: AnyRequest, ping_seconds: float | None = None) -> None:
@@ -67,12 +67,13 @@ class EventStream:
         self._wait()
 
     async def prepare(self) -> HTTPResponse:
-        """Make the head, while there is nothing to send yet; any other response can take its
-        place."""
+        """Make the head, while there is nothing to send yet; an error's can take its place."""
         if self._response is None:
             kind = StreamUntilClose if self._request.version == "1.0" else HTTPResponse
             reply = kind(headers=_HEADERS, content_type="text/event-stream")
             self._response = await self._request.respond(reply)
+            # Sanic has one response alone pass through the middleware, but an error's has to.
+            self._request._response_middleware_started = False
         return self._response
 
     async def send(self, frames: bytes) -> None:

@@ -9,6 +9,8 @@ import httpx
 import openai
 import pytest
 
+from llamabox import GenerationParams
+from llamabox.server.schema import read_chat
 from tests.server.sse_reader import events
 
 PATH = "/v1/chat/completions"
@@ -215,6 +217,14 @@ def test_tools_are_part_of_the_prompt(client: httpx.Client) -> None:
     plain = ask(client)["usage"]["prompt_tokens"]
     assert ask(client, tools=[TOOL])["usage"]["prompt_tokens"] > plain
     assert ask(client, tools=[TOOL], tool_choice="none")["usage"]["prompt_tokens"] == plain
+
+
+def test_a_message_begins_with_its_role_and_its_content() -> None:
+    """Templates may show a message as JSON."""
+    message = {"name": "Ann", "reasoning": "why", "content": "hello", "role": "user"}
+    body = {"messages": [message]}
+    (read,) = read_chat(body, GenerationParams()).messages
+    assert list(read) == ["role", "content", "name", "reasoning"]
 
 
 def test_a_tool_call_and_its_result_are_part_of_the_prompt(client: httpx.Client) -> None:

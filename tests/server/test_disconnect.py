@@ -115,3 +115,6 @@ def test_a_client_that_goes_before_the_first_token(faulty: LiveServer) -> None:
     with post(faulty, "/v1/completions", ENDLESS | {"stream": True}):
         eventually(lambda: bool(engine.streams), "it runs")
     eventually(lambda: engine.streams[0].is_cancelled, "the generation is cancelled")
+    counts = faulty.service.http_counts
+    eventually(lambda: ("/v1/completions", 499) in counts, "it is counted")
+    assert [n for (route, _), n in counts.items() if route == "/v1/completions"] == [1]

@@ -226,15 +226,20 @@ def test_the_openai_client_lists_the_models(openai_client: openai.OpenAI) -> Non
     assert [model.id for model in openai_client.models.list()] == ["pocket"]
 
 
-def test_a_reply_that_stays_silent_too_long_is_cut() -> None:
+@pytest.mark.parametrize("stream", [False, True])
+def test_a_reply_that_stays_silent_too_long_is_cut(stream: bool) -> None:
     script = [HANG]
     with LiveServer(small_config(timeout=1), FaultyEngine.opener(script)) as server:
         with server.wait_ready().client() as client:
-            response = client.post("/v1/completions", json={"prompt": "x"})
+            response = client.post("/v1/completions", json={"prompt": "x", "stream": stream})
         assert response.status_code == 503
         assert response.json()["error"]["type"] == "unavailable_error"
-        (stream,) = server.service.engine.streams
-        assert stream.is_cancelled
+        (output,) = server.service.engine.streams
+        assert output.is_cancelled
+        counts = server.service.http_counts.items()
+        assert [(status, n) for (route, status), n in counts if "completions" in route] == [
+            (503, 1)
+        ]
 
 
 def test_concurrent_replies_are_those_of_lone_requests(server: LiveServer) -> None:
