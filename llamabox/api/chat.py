@@ -214,9 +214,9 @@ def model_template(model: Model, source: str | None = None) -> ChatTemplate:
         return template
 
 
-def check_messages(messages: Sequence[Any]) -> None:
+def check_messages(messages: Any) -> None:
     """:raises InvalidRequest: there are no messages, or one has no role or strange content."""
-    if not messages:
+    if not isinstance(messages, Sequence) or not messages:
         raise InvalidRequest("there are no messages", param="messages")
     for i, message in enumerate(messages):
         if not isinstance(message, (dict, Mapping)) or not isinstance(message.get("role"), str):

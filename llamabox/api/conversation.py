@@ -6,6 +6,7 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from ..checks import check_bool
 from ..errors import InvalidRequest
 from ..params import ReasoningParams
 from .chat import ChatTemplate, Message
@@ -30,7 +31,7 @@ class Conversation:
     :param add_generation_prompt: end with the head of the assistant's turn.
     :param continue_final_message: end inside the last message, which is the assistant's (see
         `ChatTemplate.render`).
-    :raises InvalidRequest: `reasoning` or `template_kwargs` is none.
+    :raises InvalidRequest: `reasoning`, `template_kwargs` or a boolean is none.
     """
 
     messages: Sequence[Message]
@@ -48,6 +49,8 @@ class Conversation:
         given = self.template_kwargs
         if given is not None and not isinstance(given, (dict, Mapping)):
             raise InvalidRequest(f"template_kwargs: {given!r} is none", param="template_kwargs")
+        check_bool(self, "parallel_tool_calls")
+        check_bool(self, "add_generation_prompt")
 
     @classmethod
     def split(
@@ -58,6 +61,17 @@ class Conversation:
         fields = {name: value for name, value in options.items() if name in names}
         others = {name: value for name, value in options.items() if name not in names}
         return cls(messages=messages, **fields), others
+
+    @classmethod
+    def of(cls, messages: Sequence[Message], fields: Mapping[str, Any]) -> Conversation:
+        """A conversation with these fields.
+
+        :raises InvalidRequest: one is wrong, or there is no such field.
+        """
+        conversation, others = cls.split(messages, fields)
+        if others:
+            raise InvalidRequest(f"{min(others)}: a conversation has no such field")
+        return conversation
 
     def render(self, template: ChatTemplate, use: ToolUse | None = None) -> str:
         """The prompt; raises as `ChatTemplate.render` and `tool_use`.

@@ -15,6 +15,7 @@ from .._core.request import Request
 from .._core.scheduler import Scheduler
 from ..errors import EngineClosed, EngineOverloaded
 from ..params import ChoiceParams, EngineParams, GenerationParams, ModelParams
+from ..params.replacing import given
 from .adapters import Adapters
 from .chat import Message, model_template
 from .choices import await_all, best, complete_all, start_one
@@ -77,7 +78,7 @@ class Engine:
         draft_model: DraftModel | None = None,
         draft_model_params: ModelParams | None = None,
     ) -> None:
-        self.params = params or EngineParams()
+        self.params = given(params, EngineParams)
         with contextlib.ExitStack() as undo:
             owned_model = (
                 None if isinstance(model, Model) else undo.enter_context(Model.load(model))
@@ -207,7 +208,7 @@ class Engine:
     ) -> Stream:
         """Start a prompt; returns an iterator of `Chunk`. Raises as `generate`."""
         prepared = self._prompts.read(prompt)
-        params = prepared.params((params or GenerationParams()).replace(**options))
+        params = prepared.params(given(params, GenerationParams).replace(**options))
         request = self._request(prepared, params, Outbox())
         stream = Stream(request, params, self._orphans, prepared.output())
         self._submit(request)
@@ -229,7 +230,7 @@ class Engine:
         """
         choices = ChoiceParams(n=n, best_of=best_of)
         prepared = self._prompts.read(prompt)
-        params = prepared.params((params or GenerationParams()).replace(**options))
+        params = prepared.params(given(params, GenerationParams).replace(**options))
         outboxes = [Outbox() for _ in range(choices.n_generated)]
         requests = self._requests.make_choices(prepared, params, choices, outboxes)
         output, orphans = prepared.output, self._orphans
@@ -262,7 +263,7 @@ class Engine:
         self, prompt: PromptLike, params: GenerationParams | None = None, **options: Any
     ) -> AsyncStream:
         """`stream` for the running event loop."""
-        params = (params or GenerationParams()).replace(**options)
+        params = given(params, GenerationParams).replace(**options)
         prepared = await self.prepare(prompt)
         await self.constrain(params, prepared)
         return await start_one(self, prepared, params)
@@ -278,7 +279,7 @@ class Engine:
     ) -> list[Completion]:
         """`generate_choices` for the running event loop; cancelled with its task."""
         choices = ChoiceParams(n=n, best_of=best_of)
-        params = (params or GenerationParams()).replace(**options)
+        params = given(params, GenerationParams).replace(**options)
         prepared = await self.prepare(prompt)
         await self.constrain(params, prepared)
         streams = await self.submit_choices(prepared, params, choices)
@@ -295,7 +296,7 @@ class Engine:
         :raises TemplateError: the template refuses the messages.
         :raises PromptTooLong: the prompt does not fit the context.
         """
-        return await self.prepare(Conversation(messages=messages, **fields))
+        return await self.prepare(Conversation.of(messages, fields))
 
     async def constrain(self, params: GenerationParams, prompt: Prompt | None = None) -> None:
         """Compile the constraint of `params`, for `prompt`, off the event loop: `submit` finds it.
@@ -317,8 +318,7 @@ class Engine:
         :raises EngineClosed: the engine is closed.
         :raises EngineOverloaded: the queue is full.
         """
-        loop = asyncio.get_running_loop()
-        delivery = self._delivery(loop)
+        delivery = self._delivery(loop := asyncio.get_running_loop())
         params = prompt.params(params)
         request = self._request(prompt, params, delivery.outbox)
         stream = AsyncStream(request, params, loop, prompt.output())

@@ -117,7 +117,7 @@ def compile_template(source: str) -> jinja2.Template:
         return _new_environment().from_string(source)
     except jinja2.TemplateError as error:
         raise TemplateError(f"the chat template does not compile: {error}") from error
-    except (RecursionError, SyntaxError, ValueError, OverflowError) as error:
+    except (RecursionError, SyntaxError, TypeError, ValueError, OverflowError) as error:
         # jinja2 lets Python's compiler see what it has not looked at itself.
         raise TemplateError(f"the chat template does not compile: {error}") from error
 

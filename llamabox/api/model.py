@@ -12,8 +12,9 @@ from typing import Any
 import llama_cpp
 
 from .._core.vocab import Vocab
-from ..errors import ModelLoadError
+from ..errors import InvalidRequest, ModelLoadError
 from ..params import KvValue, ModelParams
+from ..params.replacing import given
 from .gguf import check_generates, read_head
 from .library import LIBRARY, captured_errors
 from .loading import Progress, model_params
@@ -106,12 +107,13 @@ class Model:
         :param progress: told the loaded share, on the calling thread.
         :raises ModelLoadError: the file is missing, damaged, of another kind, or refused by
             llama.cpp; the message says which.
-        :raises InvalidRequest: there is no device or buffer type of a name in `params`.
+        :raises InvalidRequest: `path` is none, or there is no device or buffer type of a name in
+            `params`.
         """
-        file = first_part(Path(path)) if path is not None else packaged_model()
+        params = given(params, ModelParams)
+        file = first_part(_path(path)) if path is not None else packaged_model()
         check_generates(file, read_head(file))
         llama_cpp.llama_backend_init()
-        params = params or ModelParams()
         c_params, kept = model_params(params, progress)
         with captured_errors() as errors:
             address = llama_cpp.llama_model_load_from_file(os.fsencode(file), c_params)
@@ -174,6 +176,13 @@ class Model:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+def _path(path: Any) -> Path:
+    try:
+        return Path(path)
+    except TypeError:
+        raise InvalidRequest(f"path: {path!r} is none", param="path") from None
 
 
 def _metadata(address: int) -> dict[str, str]:

@@ -56,9 +56,12 @@ class Tokenizer:
         :param add_special: add the tokens that the model wants around a text, such as BOS.
         :param parse_special: read control tokens in the text as such.
         :returns: token ids, int32 [n_tokens].
-        :raises InvalidRequest: the text cannot be encoded as UTF-8, or the tokenizer refuses it.
+        :raises InvalidRequest: it is no text, or cannot be encoded as UTF-8, or the tokenizer
+            refuses it.
         :raises EngineClosed: the model is closed.
         """
+        if not isinstance(text, str):
+            raise InvalidRequest(f"the text is a {type(text).__name__}", param="prompt")
         if parse_special:
             return self._segments.encode(text, add_special=add_special)
         return self._encode(_utf8(text), add_special, parse_special=False)

@@ -1,4 +1,4 @@
-"""`replace` of the parameters, with errors of this package."""
+"""Parameters that callers give, and `replace` them in part, with errors of this package."""
 
 from __future__ import annotations
 
@@ -11,6 +11,18 @@ if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
 P = TypeVar("P", bound="DataclassInstance")
+
+
+def given(params: P | None, kind: type[P]) -> P:
+    """The parameters, or the default ones.
+
+    :raises InvalidRequest: they are of another kind.
+    """
+    if params is None:
+        return kind()
+    if not isinstance(params, kind):
+        raise InvalidRequest(f"params: {params!r} is no {kind.__name__}", param="params")
+    return params
 
 
 def changed(params: DataclassInstance, changes: dict[str, Any]) -> dict[str, Any]:
