@@ -136,8 +136,7 @@ class Engine:
             )
             threads = ComputeThreads(self.params, [context, *(draft.contexts if draft else ())])
             undo.pop_all()
-        self._deliveries: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, LoopDelivery]
-        self._deliveries = weakref.WeakKeyDictionary()
+        self._deliveries = weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, LoopDelivery]()
         self._orphans = Orphans()
         gate = Gate()
         self.constraints = ConstraintCompiler(self.model, gate)
@@ -318,7 +317,8 @@ class Engine:
         :raises EngineClosed: the engine is closed.
         :raises EngineOverloaded: the queue is full.
         """
-        delivery = self._delivery(loop := asyncio.get_running_loop())
+        loop = asyncio.get_running_loop()
+        delivery = self._delivery(loop)
         params = prompt.params(params)
         request = self._request(prompt, params, delivery.outbox)
         stream = AsyncStream(request, params, loop, prompt.output())
