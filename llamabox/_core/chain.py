@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ctypes
 import dataclasses
+import functools
 import itertools
 import math
 import re
@@ -15,6 +16,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from ..errors import InvalidRequest
+from .dry import MakeDry, new_dry
 
 GREEDY, TOP_K, MIN_P, FULL = range(4)  # PruneC
 MIROSTAT_M = 100  # as in common_sampler_init
@@ -94,10 +96,12 @@ def build_parts(
     vocab: int | None = None,
     is_constrained: bool = False,
     seed: int | None = None,
+    make_dry: MakeDry | None = None,
 ) -> Parts:
     """Everything that a `GenerationParams` asks for; the caller frees it.
 
     :param seed: takes the place of that of `params`.
+    :param make_dry: makes its DRY sampler, by default a new one.
     :param vocab: address of the `llama_vocab`; DRY, infill and grammars need it.
     :param is_constrained: something else sees to the constraints, of whatever kind.
     :raises InvalidRequest: the grammar does not parse, or a biased token does not exist.
@@ -110,6 +114,7 @@ def build_parts(
         vocab=vocab,
         is_constrained=is_constrained,
         seed=seed,
+        make_dry=make_dry,
     )
     parts = Parts(builder.biases(banned))
     try:
@@ -133,6 +138,7 @@ class Builder:
         vocab: int | None = None,
         is_constrained: bool = False,
         seed: int | None = None,
+        make_dry: MakeDry | None = None,
     ) -> None:
         self.binding = binding
         self.params = params
@@ -140,6 +146,7 @@ class Builder:
         self.n_ctx = n_ctx
         self.vocab = vocab
         self.is_constrained = is_constrained
+        self.make_dry = make_dry
         self.seed: int = params.seed if seed is None else seed
 
     def biases(self, banned: Sequence[int]) -> list[tuple[int, float]]:
@@ -285,16 +292,8 @@ class Builder:
                 self.n_vocab, last_n, p.repeat_penalty, p.frequency_penalty, p.presence_penalty
             )
         else:
-            breakers = [breaker.encode() for breaker in p.dry_sequence_breakers]
-            sampler = binding.llama_sampler_init_dry(
-                self.needed_vocab(),
-                p.dry_multiplier,
-                p.dry_base,
-                p.dry_allowed_length,
-                last_n,
-                (ctypes.c_char_p * len(breakers))(*breakers),
-                len(breakers),
-            )
+            make = self.make_dry or functools.partial(new_dry, binding)
+            sampler = make(self.needed_vocab(), p, last_n)
         return Lookback(sampler, last_n, leads)
 
 

@@ -4,6 +4,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from .dry import MakeDry
 from .guidance import Constraint
 from .lib import Library
 
@@ -22,6 +23,7 @@ class Sampler:
         ends: Sequence[int] = (),
         n_least: int = 0,
         seed: int | None = None,
+        make_dry: MakeDry | None = None,
     ) -> None: ...
     def start(self, library: Library, history: npt.NDArray[np.int32]) -> None: ...
     def sample(

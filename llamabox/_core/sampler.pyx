@@ -51,6 +51,7 @@ cdef class Sampler:
         tokens before that are what `start` tells.
     :param constraint: a compiled `Constraint` that its tokens keep to; kept alive.
     :param backend: make the chain for llama.cpp to run beside the model too, if that can be.
+    :param make_dry: as that of `build_parts`.
     :param vocab: address of the `llama_vocab`; without it there is no DRY, infill or grammar, and
         tokens that the model suppresses are not known.
     :raises InvalidRequest: the grammar does not parse, or a biased token does not exist.
@@ -58,12 +59,12 @@ cdef class Sampler:
 
     def __cinit__(self, binding, int32_t n_vocab, int32_t n_ctx, params, banned=(), *,
                   vocab=None, Constraint constraint=None, bint backend=False, ends=(),
-                  int32_t n_least=0, seed=None):
+                  int32_t n_least=0, seed=None, make_dry=None):
         self.release = <void (*)(void*) noexcept nogil> <uintptr_t> function_address(
             binding, "llama_sampler_free")
         parts = build_parts(
             binding, params, n_vocab=n_vocab, n_ctx=n_ctx, banned=banned, vocab=vocab,
-            is_constrained=constraint is not None, seed=seed)
+            is_constrained=constraint is not None, seed=seed, make_dry=make_dry)
         self.c.opening_token = -1
         self.c.prune = parts.prune
         self.c.top_k = params.top_k

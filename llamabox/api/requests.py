@@ -10,6 +10,7 @@ from typing import TypedDict
 import llama_cpp
 
 from .._core.backend import Backend
+from .._core.dry import DrySamplers
 from .._core.outbox import Outbox
 from .._core.ratelimit import Bucket
 from .._core.request import Request
@@ -78,6 +79,7 @@ class RequestMaker:
         self._budgets = budgets
         self._gate = gate
         self._constraints = constraints
+        self._dry = DrySamplers(llama_cpp)
 
     def make(self, prompt: Prompt, params: GenerationParams, outbox: Outbox) -> Request:
         """A request with samplers of its own.
@@ -188,6 +190,7 @@ class RequestMaker:
                 n_least=params.n_predict_min,
                 seed=secrets.randbelow(MAX_SEED + 1) if params.seed == RANDOM_SEED else params.seed,
                 constraint=constraint,
+                make_dry=self._dry.make,
                 backend=self._backend.is_enabled
                 and params.n_probs < 0
                 and not params.n_predict_min

@@ -8,6 +8,7 @@ import llama_cpp
 import numpy as np
 
 from llamabox import GenerationParams
+from llamabox._core.dry import MakeDry
 from llamabox._core.lib import Library
 from llamabox._core.sampler import Sampler
 from tests.core.common_sampler import CommonSampler, Logits
@@ -53,10 +54,11 @@ class Pair:
         n_vocab: int,
         prompt: list[int],
         vocab: int | None = None,
+        make_dry: MakeDry | None = None,
     ) -> None:
         self.library = Library(llama_cpp)
         self.history = list(prompt)
-        self.ours = Sampler(llama_cpp, n_vocab, N_CTX, params, vocab=vocab)
+        self.ours = Sampler(llama_cpp, n_vocab, N_CTX, params, vocab=vocab, make_dry=make_dry)
         self.theirs = CommonSampler(params, n_vocab=n_vocab, n_ctx=N_CTX, vocab=vocab)
         self.ours.start(self.library, np.array(prompt, np.int32))
         for token in prompt:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import llama_cpp
 import numpy as np
 import pytest
 
 from llamabox import GenerationParams
+from llamabox._core.dry import MOST_BREAKERS, DrySamplers, MakeDry
 from llamabox._core.lib import Library
 from llamabox._core.sampler import Sampler
 from llamabox.samplers import samplers_from_chars
@@ -36,11 +38,17 @@ def repetitive_prompt(rng: np.random.Generator) -> list[int]:
     return prompt
 
 
-def assert_same_repeating(params: GenerationParams, vocab: int, n_vocab: int, seed: int) -> int:
+def assert_same_repeating(
+    params: GenerationParams,
+    vocab: int,
+    n_vocab: int,
+    seed: int,
+    make_dry: MakeDry | None = None,
+) -> int:
     """Both choose the same; returns how often DRY changed the choice."""
     rng = np.random.default_rng(seed)
     prompt = repetitive_prompt(rng)
-    pair = Pair(params, n_vocab=n_vocab, prompt=prompt, vocab=vocab)
+    pair = Pair(params, n_vocab=n_vocab, prompt=prompt, vocab=vocab, make_dry=make_dry)
     without = Pair(params.replace(dry_multiplier=0.0), n_vocab=n_vocab, prompt=prompt)
     n_changed = 0
     for i in range(N_ROWS):
@@ -91,6 +99,52 @@ def test_windows_and_breakers(vocab: int, last_n: int, breakers: tuple[str, ...]
 def test_greedy(vocab: int) -> None:
     params = GenerationParams(dry_multiplier=5.0, temperature=0.0, seed=0)
     assert assert_same_repeating(params, vocab, N_VOCAB, 4) > 0
+
+
+class Counting:
+    """The binding, with the samplers that it has made and freed."""
+
+    def __init__(self) -> None:
+        self.calls: list[str] = []
+
+    def __getattr__(self, name: str) -> Any:
+        self.calls.append(name.removeprefix("llama_sampler_"))
+        return getattr(llama_cpp, name)
+
+
+def test_a_copy_of_one_that_was_made_before(vocab: int) -> None:
+    """What the first has seen of its own tokens is not copied."""
+    binding = Counting()
+    samplers = DrySamplers(binding)
+    params = GenerationParams(dry_multiplier=5.0, temperature=0.0, seed=0)
+    n_changed = [
+        assert_same_repeating(params, vocab, N_VOCAB, seed, samplers.make) for seed in (4, 6, 7)
+    ]
+    assert min(n_changed) > 0
+    assert binding.calls.count("init_dry") == 1
+
+
+def test_those_that_were_made_last_are_kept(vocab: int) -> None:
+    binding = Counting()
+    owners = [DrySamplers(binding)]
+
+    def make(allowed_length: int, n_breakers: int = 4) -> int:
+        """Calls that look for breakers."""
+        n_before = binding.calls.count("init_dry")
+        breakers = tuple("abcdefghijk"[:n_breakers])
+        params = GenerationParams(
+            dry_multiplier=1.0, dry_allowed_length=allowed_length, dry_sequence_breakers=breakers
+        )
+        binding.llama_sampler_free(owners[0].make(vocab, params, N_CTX))
+        return binding.calls.count("init_dry") - n_before
+
+    assert [make(length) for length in (1, 1, 2, 1)] == [1, 0, 1, 0]
+    assert [make(length) for length in (3, 4, 5)] == [1, 1, 1]
+    assert [make(length) for length in (1, 2)] == [0, 1], "of those kept, the oldest is dropped"
+    assert [make(1, MOST_BREAKERS + 1) for _ in range(2)] == [1, 1], "many breakers take much room"
+    owners.clear()
+    n_made = sum(binding.calls.count(name) for name in ("init_dry", "clone"))
+    assert binding.calls.count("free") == n_made
 
 
 @pytest.mark.parametrize("options", [{"dry_base": 0.5}, {"dry_penalty_last_n": 0}])
