@@ -20,6 +20,7 @@ from .errors import (
     InvalidRequest,
     LlamaboxError,
     ModelLoadError,
+    NoTokenLeft,
     PromptTooLong,
     TemplateError,
 )
@@ -89,6 +90,7 @@ __all__ = [
     "Model",
     "ModelLoadError",
     "ModelParams",
+    "NoTokenLeft",
     "Progress",
     "Prompt",
     "PromptTooLong",

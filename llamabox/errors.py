@@ -11,6 +11,7 @@
     │       └── HubFileDamaged    what came has another size or checksum, or is no GGUF file
     ├── IncompatibleLibrary       the installed llama-cpp-python does not fit this build
     ├── InvalidRequest            the caller's input is wrong; also a ValueError
+    │   ├── NoTokenLeft           what the output has to keep to leaves nothing to sample
     │   ├── PromptTooLong         the prompt does not fit the context
     │   └── TemplateError         the chat template refused the messages
     ├── EngineError               the engine cannot serve
@@ -37,6 +38,7 @@ __all__ = [
     "InvalidRequest",
     "LlamaboxError",
     "ModelLoadError",
+    "NoTokenLeft",
     "PromptTooLong",
     "TemplateError",
 ]
@@ -107,6 +109,11 @@ class PromptTooLong(InvalidRequest):
         )
         self.n_prompt = n_prompt
         self.n_ctx = n_ctx
+
+
+class NoTokenLeft(InvalidRequest):
+    """The output cannot go on: its constraint or the biases leave no token, or the constraint takes
+    too long or runs into a limit."""
 
 
 class TemplateError(InvalidRequest):

@@ -23,7 +23,7 @@ from .slots cimport SlotC
 from .stats cimport histogram_observe
 from .sync cimport now_ns, pthread_mutex_lock, pthread_mutex_unlock
 from .text cimport text_push, text_release
-from .types cimport FINISH_EOG, FINISH_ERROR, FINISH_LENGTH, FINISH_NONE, FINISH_STOP
+from .types cimport FINISH_EOG, FINISH_LENGTH, FINISH_NO_TOKEN, FINISH_NONE, FINISH_STOP
 from .vocab cimport VocabC
 
 
@@ -180,7 +180,7 @@ cdef class Output:
                         int32_t* n_ready) noexcept nogil:
         """Add a sampled token and its text; returns why the request ends (`FinishC`), if it does.
 
-        A constraint that allows no token has come to its end, if it has not failed.
+        A constraint that allows no token has come to its end, if it is fulfilled.
 
         :param n_ready: set to the bytes of text that may be released now.
         """
@@ -188,7 +188,7 @@ cdef class Output:
         cdef const char* piece
         cdef int32_t n_bytes, n_kept
         if token < 0:
-            return FINISH_EOG if constraint_ended(request.sampler) else FINISH_ERROR
+            return FINISH_EOG if constraint_ended(request.sampler) else FINISH_NO_TOKEN
         if request_append(request, token) < 0:
             fail("out of memory")
         if vocab.is_eog[token]:

@@ -414,11 +414,12 @@ cdef llama_token choose_fitting(SamplerC* sampler, LlamaC* llama, float* logits,
 
 
 cdef bint constraint_ended(const SamplerC* sampler) noexcept nogil:
-    """Of a sampler that found no token: whether its constraints allow none."""
+    """Of a sampler that found no token: whether its constraint is fulfilled, which nothing tells of
+    llama.cpp's grammars."""
     if sampler.has_failed:
         return False
     if sampler.matcher != NULL:
-        return not sampler.guidance.matcher_is_error(sampler.matcher)
+        return sampler.guidance.matcher_is_accepting(sampler.matcher)
     return sampler.grammar != NULL
 
 

@@ -9,6 +9,7 @@ from .types cimport (
     FINISH_EOG,
     FINISH_ERROR,
     FINISH_LENGTH,
+    FINISH_NO_TOKEN,
     FINISH_STOP,
     MAX_DRAFT,
 )
@@ -53,7 +54,8 @@ cdef dict stats_dict(StatsC* stats):
             "length": stats.n_finished[<int> FINISH_LENGTH],
             "cancelled": stats.n_finished[<int> FINISH_CANCELLED],
             "deadline": stats.n_finished[<int> FINISH_DEADLINE],
-            "error": stats.n_finished[<int> FINISH_ERROR],
+            "error": (stats.n_finished[<int> FINISH_ERROR]
+                      + stats.n_finished[<int> FINISH_NO_TOKEN]),
         },
         "n_running": stats.n_running,
         "n_waiting": stats.n_waiting,

@@ -7,8 +7,9 @@ cdef enum FinishC:
     FINISH_LENGTH = 3     # n_predict, or the end of a context that does not shift
     FINISH_CANCELLED = 4
     FINISH_DEADLINE = 5   # its time was up
-    FINISH_ERROR = 6      # llama.cpp failed on its batch, or its sampler found no token
-    N_FINISH = 7
+    FINISH_ERROR = 6      # llama.cpp failed on its batch
+    FINISH_NO_TOKEN = 7   # its sampler left no token, or took too long
+    N_FINISH = 8
 
 
 cdef enum:

@@ -14,8 +14,9 @@ from collections.abc import AsyncIterator, Iterator
 
 from .._core.outbox import Outbox
 from .._core.request import Request
-from ..errors import GenerationError
+from ..errors import GenerationError, LlamaboxError, NoTokenLeft
 from ..params import GenerationParams
+from .constraints import is_constrained
 from .formats import Event
 from .logprobs import Probs, sampled_tokens
 from .results import Chunk, Completion, Counts, FinishReason, Progress, SampledToken, Timings
@@ -29,7 +30,9 @@ FINISH_REASONS = (
     FinishReason.CANCELLED,
     FinishReason.DEADLINE,
 )
-"""By the core's number; the one above them is a failure inside llama.cpp."""
+"""By the core's number; those above them are failures."""
+NO_TOKEN = len(FINISH_REASONS) + 1
+"""The core's number for a sampler that left none; the one below is a failure inside llama.cpp."""
 FINISH_LENGTH = FINISH_REASONS.index(FinishReason.LENGTH)
 
 MANY_PROBS = 2048
@@ -110,10 +113,11 @@ class Generation:
         many.
 
         :raises GenerationError: llama.cpp failed.
+        :raises NoTokenLeft: what was asked for leaves nothing to sample.
         """
         if self._finish >= len(FINISH_REASONS):
             self._exhausted = True
-            raise GenerationError("llama.cpp failed on this request, or left no token to sample")
+            raise self._failure()
         if self._tells_probs and len(self._tokens) > self._n_told:
             return self._take_tokens()
         text = self._ready.decode("utf-8", "replace")
@@ -185,6 +189,13 @@ class Generation:
         del self._probs[:n_tokens]
         self._logprobs += tokens
         return tokens
+
+    def _failure(self) -> LlamaboxError:
+        if self._finish == NO_TOKEN and is_constrained(self._params):
+            return NoTokenLeft("the constraint leaves no token to go on with, or takes too long")
+        if self._finish == NO_TOKEN and self._params.logit_bias:
+            return NoTokenLeft("logit_bias: leaves no token to go on with", param="logit_bias")
+        return GenerationError("llama.cpp failed on this request, or left no token to sample")
 
     def _whole(self) -> Completion:
         if self.result is None:

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import dataclasses
 import json
+import math
 import random
 import re
 import sys
@@ -19,10 +20,10 @@ from llamabox import (
     Conversation,
     Engine,
     EngineParams,
-    GenerationError,
     GenerationParams,
     IncompatibleLibrary,
     InvalidRequest,
+    NoTokenLeft,
 )
 from llamabox.api import constraints as constraints_module
 from llamabox.api.constraints import MAX_LARK_ITEMS, MAX_LARK_JSON_ITEMS, ConstraintCompiler
@@ -302,7 +303,7 @@ def test_stacks_that_double_after_the_trial_end_one_request(
     engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(constraints_module, "try_grammar", lambda *args: None)
-    with pytest.raises(GenerationError):
+    with pytest.raises(NoTokenLeft):
         engine.generate(PROMPT, n_predict=100, grammar=DOUBLING + " ")
     assert engine.generate(PROMPT, n_predict=1).n_output == 1
 
@@ -355,8 +356,14 @@ LARGE: tuple[dict[str, str], ...] = (
 
 @pytest.mark.parametrize("constraint", LARGE, ids=range(len(LARGE)))
 def test_what_is_large_is_kept_to_or_refused(engine: Engine, constraint: dict[str, str]) -> None:
-    with contextlib.suppress(InvalidRequest, GenerationError):
+    with contextlib.suppress(InvalidRequest):
         engine.generate(PROMPT, n_predict=8, **constraint)
+
+
+def test_a_constraint_whose_tokens_are_all_banned(engine: Engine) -> None:
+    banned = tuple((token, -math.inf) for token in range(engine.model.n_vocab))
+    with pytest.raises(NoTokenLeft, match="constraint"):
+        engine.generate(PROMPT, regex="a", logit_bias=banned)
 
 
 def test_no_word_makes_room_for_more_ambiguity(engine: Engine) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import random
 import threading
 from typing import Any
@@ -10,9 +11,17 @@ from typing import Any
 import numpy as np
 import pytest
 
-from llamabox import Engine, GenerationError, InvalidRequest, Prompt, PromptTooLong
+from llamabox import (
+    Engine,
+    GenerationError,
+    InvalidRequest,
+    NoTokenLeft,
+    Prompt,
+    PromptTooLong,
+)
 from llamabox.api import Conversation, Tool, prompts
 from llamabox.api.prompts import MANY_CHARS, is_short
+from llamabox.api.stream import NO_TOKEN
 from tests.api.conftest import ENDLESS
 
 
@@ -186,13 +195,23 @@ def test_no_messages_are_refused(engine: Engine) -> None:
 
 
 def test_a_failure_inside_llama_is_a_generation_error(engine: Engine) -> None:
-    stream = engine.stream("hello", ENDLESS)
-    list(stream)
-    stream._exhausted = False
-    stream.feed(b"", [], 6)
-    with pytest.raises(GenerationError):
-        next(stream)
-    assert next(stream, None) is None
+    for finish in (6, NO_TOKEN):
+        stream = engine.stream("hello", ENDLESS)
+        list(stream)
+        stream._exhausted = False
+        stream.feed(b"", [], finish)
+        with pytest.raises(GenerationError):
+            next(stream)
+        assert next(stream, None) is None
+
+
+def test_biases_that_leave_no_token_are_a_wrong_request(engine: Engine) -> None:
+    banned = tuple((token, -math.inf) for token in range(engine.model.n_vocab))
+    for temperature in (0.0, 1.0):
+        with pytest.raises(NoTokenLeft) as error:
+            engine.generate("hello", temperature=temperature, logit_bias=banned)
+        assert error.value.param == "logit_bias"
+    assert engine.generate("hello", n_predict=1).n_output == 1
 
 
 @pytest.mark.parametrize(

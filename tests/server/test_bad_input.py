@@ -295,3 +295,12 @@ def test_a_connection_survives_an_error(server: LiveServer) -> None:
     with server.client() as client:
         error_of(client.post(CHAT, content=b"nonsense"), 400)
         assert client.post(CHAT, json=HELLO).status_code == 200
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_biases_that_leave_no_token(server: LiveServer, client: httpx.Client, stream: bool) -> None:
+    banned = [[token, False] for token in range(server.service.engine.model.n_vocab)]
+    body = {"prompt": "x", "logit_bias": banned, "stream": stream}
+    error = error_of(client.post(TEXT, json=body), 400)
+    assert error["param"] == "logit_bias"
+    assert "no token" in error["message"]
