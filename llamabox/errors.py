@@ -113,7 +113,7 @@ class PromptTooLong(InvalidRequest):
 
 class NoTokenLeft(InvalidRequest):
     """The output cannot go on: its constraint or the biases leave no token, or the constraint takes
-    too long or runs into a limit."""
+    too long or runs into a limit. GBNF that allows none ends the output instead."""
 
 
 class TemplateError(InvalidRequest):

@@ -216,7 +216,9 @@ def model_template(model: Model, source: str | None = None) -> ChatTemplate:
 
 def check_messages(messages: Any) -> None:
     """:raises InvalidRequest: there are no messages, or one has no role or strange content."""
-    if not isinstance(messages, Sequence) or not messages:
+    if not isinstance(messages, Sequence):
+        raise InvalidRequest(f"messages: {messages!r} is no sequence", param="messages")
+    if not messages:
         raise InvalidRequest("there are no messages", param="messages")
     for i, message in enumerate(messages):
         if not isinstance(message, (dict, Mapping)) or not isinstance(message.get("role"), str):

@@ -31,7 +31,7 @@ class Conversation:
     :param add_generation_prompt: end with the head of the assistant's turn.
     :param continue_final_message: end inside the last message, which is the assistant's (see
         `ChatTemplate.render`).
-    :raises InvalidRequest: `reasoning`, `template_kwargs` or a boolean is none.
+    :raises InvalidRequest: `reasoning`, `template_kwargs` or a boolean is of another kind.
     """
 
     messages: Sequence[Message]
@@ -44,11 +44,14 @@ class Conversation:
     continue_final_message: ContinueField = False
 
     def __post_init__(self) -> None:
-        if not isinstance(self.reasoning, ReasoningParams):
-            raise InvalidRequest(f"reasoning: {self.reasoning!r} is none", param="reasoning")
-        given = self.template_kwargs
-        if given is not None and not isinstance(given, (dict, Mapping)):
-            raise InvalidRequest(f"template_kwargs: {given!r} is none", param="template_kwargs")
+        reasoning: Any = self.reasoning
+        if not isinstance(reasoning, ReasoningParams):
+            reason = f"{reasoning!r} is no ReasoningParams"
+            raise InvalidRequest(f"reasoning: {reason}", param="reasoning")
+        given: Any = self.template_kwargs
+        if given is not None and not isinstance(given, Mapping):
+            reason = f"{given!r} is no mapping"
+            raise InvalidRequest(f"template_kwargs: {reason}", param="template_kwargs")
         check_bool(self, "parallel_tool_calls")
         check_bool(self, "add_generation_prompt")
 

@@ -178,7 +178,7 @@ class Engine:
     ) -> Completion:
         """Run a prompt to its end.
 
-        :raises InvalidRequest: the prompt or an option is wrong.
+        :raises InvalidRequest: the prompt or an option is wrong; `NoTokenLeft` if it shows later.
         :raises EngineClosed: the engine is closed.
         :raises EngineOverloaded: the queue is full.
         :raises GenerationError: llama.cpp failed.

@@ -182,7 +182,7 @@ def _path(path: Any) -> Path:
     try:
         return Path(path)
     except TypeError:
-        raise InvalidRequest(f"path: {path!r} is none", param="path") from None
+        raise InvalidRequest(f"path: {path!r} is no path", param="path") from None
 
 
 def _metadata(address: int) -> dict[str, str]:

@@ -20,6 +20,7 @@ from llamabox import (
     Conversation,
     Engine,
     EngineParams,
+    FinishReason,
     GenerationParams,
     IncompatibleLibrary,
     InvalidRequest,
@@ -358,6 +359,17 @@ LARGE: tuple[dict[str, str], ...] = (
 def test_what_is_large_is_kept_to_or_refused(engine: Engine, constraint: dict[str, str]) -> None:
     with contextlib.suppress(InvalidRequest):
         engine.generate(PROMPT, n_predict=8, **constraint)
+
+
+@pytest.mark.parametrize(
+    ("regex", "is_banned", "text"), [("abc", False, "abc"), ("a?", True, ""), ("(ab)*", True, "")]
+)
+def test_no_token_is_left_where_a_constraint_is_fulfilled(
+    engine: Engine, regex: str, is_banned: bool, text: str
+) -> None:
+    banned = tuple((token, -math.inf) for token in range(engine.model.n_vocab)) if is_banned else ()
+    output = engine.generate(PROMPT, regex=regex, ignore_eos=True, logit_bias=banned)
+    assert (output.text, output.finish_reason) == (text, FinishReason.EOG)
 
 
 def test_a_constraint_whose_tokens_are_all_banned(engine: Engine) -> None:
