@@ -54,8 +54,8 @@ cdef dict stats_dict(StatsC* stats):
             "length": stats.n_finished[<int> FINISH_LENGTH],
             "cancelled": stats.n_finished[<int> FINISH_CANCELLED],
             "deadline": stats.n_finished[<int> FINISH_DEADLINE],
-            "error": (stats.n_finished[<int> FINISH_ERROR]
-                      + stats.n_finished[<int> FINISH_NO_TOKEN]),
+            "error": stats.n_finished[<int> FINISH_ERROR],
+            "no_token": stats.n_finished[<int> FINISH_NO_TOKEN],
         },
         "n_running": stats.n_running,
         "n_waiting": stats.n_waiting,

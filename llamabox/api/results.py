@@ -228,7 +228,8 @@ class EngineStats:
     :param n_drafted: tokens that were drafted and verified.
     :param n_draft_accepted: those that became output.
     :param n_accepted_at: the same by their position in the draft.
-    :param n_requests: finished requests by finish reason; failed ones under "error".
+    :param n_requests: finished requests by finish reason; failed ones under "error", those that
+        could not go on by what was asked of them under "no_token".
     :param queue_time: submitted to admitted.
     :param first_token: submitted to first token.
     :param inter_token: between output tokens of a request.

@@ -207,10 +207,12 @@ def test_a_failure_inside_llama_is_a_generation_error(engine: Engine) -> None:
 
 def test_biases_that_leave_no_token_are_a_wrong_request(engine: Engine) -> None:
     banned = tuple((token, -math.inf) for token in range(engine.model.n_vocab))
+    n_before = engine.stats().n_requests
     for temperature in (0.0, 1.0):
         with pytest.raises(NoTokenLeft) as error:
             engine.generate("hello", temperature=temperature, logit_bias=banned)
         assert error.value.param == "logit_bias"
+    assert engine.stats().n_requests == n_before | {"no_token": n_before["no_token"] + 2}
     assert engine.generate("hello", n_predict=1).n_output == 1
 
 

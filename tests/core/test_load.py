@@ -92,7 +92,7 @@ def check_books(core: Core, load: Load) -> None:
     assert set(load.ended) == {EOG, STOP, LENGTH, CANCELLED}
     assert sum(load.ended.values()) == N_REQUESTS
     counts = stats["n_requests"]
-    assert counts.pop("error") == counts.pop("deadline") == 0
+    assert counts.pop("error") == counts.pop("no_token") == counts.pop("deadline") == 0
     assert list(counts.values()) == [load.ended[i] for i in (EOG, STOP, LENGTH, CANCELLED)]
     assert stats["n_output_tokens"] == load.n_output
     assert stats["n_cached_tokens"] == load.n_cached
