@@ -84,6 +84,7 @@ async def interleaved(
     Between batches of many probabilities the loop has a turn.
 
     :raises GenerationError: llama.cpp failed on one.
+    :raises NoTokenLeft: what was asked for leaves one nothing to sample.
     """
     loop = asyncio.get_running_loop()
     running = dict(enumerate(streams))
@@ -113,6 +114,7 @@ def complete_all(streams: Sequence[Stream]) -> list[Completion]:
     """Wait for the end of all; if one fails, or the wait is interrupted, all are cancelled.
 
     :raises GenerationError: llama.cpp failed on one.
+    :raises NoTokenLeft: what was asked for leaves one nothing to sample.
     """
     try:
         return [stream.completion() for stream in streams]

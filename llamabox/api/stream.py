@@ -199,7 +199,7 @@ class Generation:
 
     def _whole(self) -> Completion:
         if self.result is None:
-            raise GenerationError("the generation failed")
+            raise self._failure()
         return self.result
 
     def _completion(self, finish_reason: FinishReason) -> Completion:
@@ -264,7 +264,7 @@ class Stream(Generation, Iterator[Chunk]):
             self._orphans.adopt(self.request.outbox)
 
     def __next__(self) -> Chunk:
-        """:raises GenerationError: llama.cpp failed."""
+        """Raises as `take_chunk`."""
         if self._exhausted:
             raise StopIteration
         while not self.has_chunk:
@@ -277,6 +277,7 @@ class Stream(Generation, Iterator[Chunk]):
         """Wait for the end and return all of it; a wait that is interrupted cancels.
 
         :raises GenerationError: llama.cpp failed, or did before.
+        :raises NoTokenLeft: what was asked for leaves nothing to sample, or did before.
         """
         try:
             for _ in self:
@@ -310,7 +311,7 @@ class AsyncStream(Generation, AsyncIterator[Chunk]):
         self._loop = loop
 
     async def __anext__(self) -> Chunk:
-        """:raises GenerationError: llama.cpp failed."""
+        """Raises as `take_chunk`."""
         if self._exhausted:
             raise StopAsyncIteration
         if self._tells_probs and self.has_chunk:
@@ -334,6 +335,7 @@ class AsyncStream(Generation, AsyncIterator[Chunk]):
         """Wait for the end and return all of it; a task that is cancelled meanwhile cancels.
 
         :raises GenerationError: llama.cpp failed, or did before.
+        :raises NoTokenLeft: what was asked for leaves nothing to sample, or did before.
         :raises RuntimeError: another task waits for this stream already, and goes on.
         """
         try:

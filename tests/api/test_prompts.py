@@ -212,7 +212,11 @@ def test_biases_that_leave_no_token_are_a_wrong_request(engine: Engine) -> None:
         with pytest.raises(NoTokenLeft) as error:
             engine.generate("hello", temperature=temperature, logit_bias=banned)
         assert error.value.param == "logit_bias"
-    assert engine.stats().n_requests == n_before | {"no_token": n_before["no_token"] + 2}
+    stream = engine.stream("hello", logit_bias=banned)
+    for _ in range(2):
+        with pytest.raises(NoTokenLeft):
+            stream.completion()
+    assert engine.stats().n_requests == n_before | {"no_token": n_before["no_token"] + 3}
     assert engine.generate("hello", n_predict=1).n_output == 1
 
 
